@@ -1,0 +1,6 @@
+"""``python -m triggerfish``."""
+
+from triggerfish.cli import main
+
+if __name__ == "__main__":
+    main()
