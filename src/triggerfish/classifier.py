@@ -66,6 +66,7 @@ class Classifier:
         num_classes: int | None = None,
         output: OutputKind = "logits",
         device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
         name: str = "",
     ) -> None:
         if len(input_shape) != 3 or min(input_shape) < 1:
@@ -73,15 +74,14 @@ class Classifier:
         self.input_shape: tuple[int, int, int] = tuple(input_shape)  # type: ignore[assignment]
         self.preprocessing = preprocessing or Preprocessing()
         self.output: OutputKind = output
-        self.device = torch.device(device)
+        self.device, self.dtype = torch.device(device), dtype
         self.name = name
-        self._channels_last = self.input_shape[0] > 1 or isinstance(model, nn.Module)
         if isinstance(model, nn.Module):
-            model = copy.deepcopy(model).to(self.device).eval().requires_grad_(requires_grad=False)
+            model = copy.deepcopy(model).to(self.device, dtype).eval().requires_grad_(requires_grad=False)
             model = model.to(memory_format=torch.channels_last)
         self.model = model
         scale, shift = self.preprocessing.affine(self.input_shape[0])
-        self._scale, self._shift = scale.to(self.device), shift.to(self.device)
+        self._scale, self._shift = scale.to(self.device, dtype), shift.to(self.device, dtype)
         found = self._probe()
         if num_classes is not None and num_classes != found:
             raise UnsupportedModelError(
@@ -116,7 +116,7 @@ class Classifier:
 
     def _probe(self) -> int:
         """Run one grey image and return the number of classes."""
-        grey = torch.full((1, *self.input_shape), 0.5, device=self.device)
+        grey = torch.full((1, *self.input_shape), 0.5, device=self.device, dtype=self.dtype)
         try:
             with torch.no_grad():
                 y = self.raw_output(grey)
