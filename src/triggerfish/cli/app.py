@@ -1,0 +1,60 @@
+"""The top-level command: loads a subcommand when it is used, turns our errors into one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from triggerfish._version import __version__
+from triggerfish.cli.exit_codes import INTERRUPTED, USAGE
+from triggerfish.errors import TriggerfishError
+
+# name -> (where the command lives, its line in --help): the commands import PyTorch, the help
+# must not.
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+class App(click.Group):
+    """A group whose subcommands are imported on use, and that never ends in a traceback of ours."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command, or None when there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature
+        """Run, and exit: what click and we raise on purpose becomes one line and a code."""
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+        except click.Abort:
+            click.echo("interrupted: what was finished is kept", err=True)
+            code = INTERRUPTED
+        except click.ClickException as error:
+            error.show()
+            code = USAGE
+        except TriggerfishError as error:
+            click.echo(f"error: {error}", err=True)
+            code = USAGE
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", prog_name="triggerfish")
+def app() -> None:
+    """Find backdoors in image classifiers from the model alone: no clean data, no network."""
