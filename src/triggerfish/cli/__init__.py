@@ -5,7 +5,7 @@ Only this package prints or sets an exit code. Data goes to stdout, everything e
 
 from __future__ import annotations
 
-from triggerfish.cli.app import app
+from triggerfish.cli.group import app
 
 
 def main() -> None:

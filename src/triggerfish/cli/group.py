@@ -14,7 +14,12 @@ from triggerfish.errors import TriggerfishError
 
 # name -> (where the command lives, its line in --help): the commands import PyTorch, the help
 # must not.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "scan": (
+        "triggerfish.cli.scan:scan_command",
+        "Scan model files, and folders of them, for backdoors.",
+    ),
+}
 
 
 class App(click.Group):

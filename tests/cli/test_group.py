@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from triggerfish import __version__
-from triggerfish.cli import app as module
-from triggerfish.cli.app import COMMANDS, app
+from triggerfish.cli import group as module
+from triggerfish.cli.group import COMMANDS, app
 from triggerfish.errors import CheckpointError
 
 
@@ -37,7 +37,7 @@ def test_the_line_in_the_overview_is_the_commands_own(name: str) -> None:
 
 def test_help_does_not_import_torch() -> None:
     code = (
-        "import sys; from triggerfish.cli.app import app\n"
+        "import sys; from triggerfish.cli.group import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: print('torch' in sys.modules)"
     )

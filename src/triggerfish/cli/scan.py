@@ -1,0 +1,85 @@
+"""``triggerfish scan``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from triggerfish.cli.detector_options import (
+    PUBLISHED,
+    judgement_options,
+    scan_config,
+    settings_options,
+)
+from triggerfish.cli.exit_codes import exit_code
+from triggerfish.cli.progress import track
+from triggerfish.detectors import DETECTORS
+from triggerfish.loading import find_checkpoints
+from triggerfish.reports import FORMATS
+from triggerfish.reports.summary import outcome, summarize
+from triggerfish.results import Scanned, Skipped
+from triggerfish.scan import scan_paths
+from triggerfish.writer import ensure_writable, result_folder, write_artefacts
+
+
+@click.command("scan")
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for images, plots and tables.")
+@click.option("--format", "output_format", type=click.Choice(list(FORMATS)), default="table",
+              show_default=True, help="What goes to stdout.")  # fmt: skip
+@click.option("--detector", type=click.Choice(list(DETECTORS)), help="Which statistic.")
+@click.option("--preset", type=click.Choice([PUBLISHED]), help="All settings as published.")
+@settings_options
+@judgement_options
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is random.")
+@click.pass_context
+def scan_command(
+    ctx: click.Context,
+    /,
+    paths: tuple[Path, ...],
+    out: Path | None,
+    output_format: str,
+    detector: str | None,
+    preset: str | None,
+    seed: int,
+    **settings: object,
+) -> None:
+    """Scan model files, and folders of them, for backdoors.
+
+    Exits with 0 when nothing was flagged, 1 when a model was, 2 when nothing could be scanned,
+    3 when a verdict is inconclusive or a file was skipped.
+    """
+    config = scan_config(detector, preset, seed, settings)
+    if out is not None:
+        ensure_writable(out)
+    checkpoints = find_checkpoints(paths)
+    if not checkpoints:
+        raise click.UsageError("expected model files in PATH, got a folder without any")
+    outcomes: list[str] = []
+    results = track(scan_paths(checkpoints, config), len(checkpoints), "scanning")
+    for piece in FORMATS[output_format](_keep(results, out, outcomes)):
+        click.echo(piece, nl=False)
+    summary = summarize(outcomes)
+    if output_format != "table":
+        click.echo(str(summary), err=True)
+    if len(outcomes) < len(checkpoints):
+        raise click.Abort
+    ctx.exit(exit_code(summary))
+
+
+def _keep(
+    results: Iterable[Scanned | Skipped], out: Path | None, outcomes: list[str]
+) -> Iterator[Scanned | Skipped]:
+    """Write each result's files as it comes; an interrupt ends the results, not the report."""
+    try:
+        for result in results:
+            if out is not None and isinstance(result, Scanned) and result.path is not None:
+                write_artefacts(result, result_folder(out, result.path))
+            outcomes.append(outcome(result))
+            yield result
+    except KeyboardInterrupt:
+        return

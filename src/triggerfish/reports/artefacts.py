@@ -1,0 +1,38 @@
+"""The files that a scan leaves for one model, as bytes by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from triggerfish.reports.class_table import image_name, render_class_table
+from triggerfish.reports.images import render_contact_sheet, render_image
+from triggerfish.reports.json_report import SCHEMA_VERSION, as_dict
+from triggerfish.reports.outlier_plot import render_outlier_plot
+from triggerfish.results import Scanned
+
+RESULT = "result.json"
+# The published detector keeps the published file names, because people's scripts know them.
+NAMES = {"l1-weight": ("l1_search_summary.csv", "l1_outlier_plot_mad.png")}
+
+
+def artefact_names(detector: str) -> tuple[str, str]:
+    """File names of the per-class table and of the outlier plot."""
+    prefix = detector.replace("-", "_")
+    return NAMES.get(detector, (f"{prefix}_summary.csv", f"{prefix}_outlier_plot.png"))
+
+
+def render_artefacts(result: Scanned) -> Iterator[tuple[str, bytes]]:
+    """(file name, content) of every file; `RESULT` comes last, so that it marks completeness."""
+    table, plot = artefact_names(result.detector)
+    yield table, render_class_table(result).encode()
+    for label, image in enumerate(result.scores.images):
+        yield image_name(label), render_image(image)
+    yield "classes.png", render_contact_sheet(result)
+    yield plot, render_outlier_plot(result)
+    yield RESULT, render_result(result).encode()
+
+
+def render_result(result: Scanned) -> str:
+    """One result as a JSON document of its own."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, **as_dict(result)}, indent=1) + "\n"

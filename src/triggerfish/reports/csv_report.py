@@ -1,0 +1,50 @@
+"""One line a model, for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+from triggerfish.reports.text import largest, number, printable
+from triggerfish.results import Scanned, Skipped
+
+COLUMNS = (
+    "path", "sha256", "status", "verdict", "flagged", "largest_anomaly_index", "threshold",
+    "p_value", "reasons", "seconds", "detector",
+)  # fmt: skip
+
+
+def render_csv(results: Iterable[Scanned | Skipped]) -> Iterator[str]:
+    """A header, then one line a result as it comes; lists are joined by ``;``."""
+    yield csv_line(COLUMNS)
+    for result in results:
+        yield csv_line(_cells(result))
+
+
+def csv_line(cells: Sequence[object]) -> str:
+    """One line of a CSV file, quoted where needed, ending in a newline."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def _cells(result: Scanned | Skipped) -> list[object]:
+    if isinstance(result, Skipped):
+        sha256 = result.sha256 or ""
+        empty = [""] * 5
+        return [printable(result.path), sha256, "skipped", *empty, printable(result.reason), "", ""]
+    verdict = result.verdict
+    return [
+        "" if result.path is None else printable(result.path),
+        result.sha256 or "",
+        "scanned",
+        verdict.name,
+        ";".join(map(str, verdict.flagged)),
+        number(largest(verdict.anomaly_index)),
+        number(verdict.threshold),
+        "" if verdict.p_value is None else number(verdict.p_value),
+        printable("; ".join(verdict.reasons)),
+        number(result.seconds, ".3f"),
+        result.detector,
+    ]

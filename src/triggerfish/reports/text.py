@@ -1,0 +1,25 @@
+"""Small conversions that several text formats share."""
+
+from __future__ import annotations
+
+import math
+
+
+def printable(text: object) -> str:
+    """``text`` with control characters and undecodable bytes escaped.
+
+    File names and error messages come from outside; they must not steer a terminal.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
+    )
+
+
+def largest(values: tuple[float, ...]) -> float:
+    """The largest measured value; NaN where nothing was measured."""
+    return max((v for v in values if not math.isnan(v)), default=math.nan)
+
+
+def number(value: float, spec: str = ".6g") -> str:
+    """A number, or an empty text for NaN: nothing that was not measured looks like a number."""
+    return "" if math.isnan(value) else format(value, spec)
