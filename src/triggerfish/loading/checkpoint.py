@@ -1,0 +1,24 @@
+"""State dicts written by ``torch.save``: bare, wrapped, prefixed, pre-1.6, Lightning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.pytorch import ZIP_MAGIC, load_pickled_data
+from triggerfish.loading.settings import Hints, LoadOptions
+from triggerfish.loading.state_dict import find_state_dict
+
+NAME = "PyTorch checkpoint"
+
+
+def _matches(_path: Path, head: bytes) -> bool:
+    return head.startswith((ZIP_MAGIC, b"\x80"))
+
+
+def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
+    data = load_pickled_data(path, head)
+    return Contents(hints=Hints(NAME), state=find_state_dict(data))
+
+
+FORMAT = Format(NAME, _matches, _read)

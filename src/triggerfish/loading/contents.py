@@ -1,0 +1,37 @@
+"""What a format's reader hands on, and the protocol that readers follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from triggerfish.loading.settings import Hints, LoadOptions
+from triggerfish.loading.state_dict import StateDict
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Weights that wait for an architecture, or a whole network; one of the two.
+
+    ``hints`` is what the file itself says about its input, preprocessing and classes.
+    """
+
+    hints: Hints
+    state: StateDict | None = None
+    network: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format: ``matches`` looks at the path and its first bytes, ``read`` reads it.
+
+    ``matches`` must not raise on damaged files of its own format, and must not run anything;
+    ``read`` raises `CheckpointError` or `UnsupportedModelError`, nothing else.
+    """
+
+    name: str
+    matches: Callable[[Path, bytes], bool]
+    read: Callable[[Path, bytes, LoadOptions], Contents]

@@ -1,0 +1,60 @@
+"""Paths on a command line -> model files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+MODEL_SUFFIXES = frozenset(
+    (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar", ".t7", ".model", ".weights")
+    + (".safetensors", ".pt2", ".ts", ".torchscript", ".jit", ".onnx", ".h5", ".hdf5", ".keras")
+)
+_HF_WEIGHTS = (
+    "model.safetensors",
+    "pytorch_model.bin",
+    "model.safetensors.index.json",
+    "pytorch_model.bin.index.json",
+)
+
+
+def is_huggingface_folder(path: Path) -> bool:
+    """Whether a folder is itself one Hugging Face model: a config beside its weights."""
+    return (path / "config.json").is_file() and any((path / name).exists() for name in _HF_WEIGHTS)
+
+
+def find_checkpoints(paths: Iterable[str | Path]) -> list[Path]:
+    """Model files among ``paths``: files as given, folders walked, each in sorted order, once.
+
+    A path that was named is always returned, whatever it is, so that the scan can say why it is
+    skipped. Inside folders only files with a model's suffix count, hidden ones never; a folder
+    that is a Hugging Face model counts as one. Symbolic links are followed, loops are cut.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        for model in _walk(path, set()) if path.is_dir() else [path]:
+            found.setdefault(model)
+    return list(found)
+
+
+def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+    if is_huggingface_folder(folder):
+        yield folder
+        return
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        items = sorted(folder.iterdir())
+    except OSError:
+        # Returned as it is: reading it as a model then names the reason.
+        yield folder
+        return
+    for item in items:
+        if item.name.startswith("."):
+            continue
+        if item.is_dir():
+            yield from _walk(item, seen)
+        elif item.suffix.lower() in MODEL_SUFFIXES:
+            yield item

@@ -1,0 +1,88 @@
+"""A path -> a `LoadedModel`: the pipeline format, architecture, settings, head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from triggerfish.classifier import Classifier
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.contents import Contents
+from triggerfish.loading.formats import recognise
+from triggerfish.loading.matching import match_builtin
+from triggerfish.loading.settings import Hints, LoadOptions, Settings, default_hints
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A classifier and how it came about, for ``inspect``."""
+
+    classifier: Classifier
+    network: nn.Module
+    format: str
+    architecture: str
+    settings: Settings
+
+
+def open_model(path: str | Path, options: LoadOptions | None = None) -> LoadedModel:
+    """Load the classifier in a file or model folder.
+
+    Raises `CheckpointError` when the file cannot be read or is not a model, and
+    `UnsupportedModelError` when it is not a classifier that can be scanned.
+    """
+    path, options = Path(path), options or LoadOptions()
+    kind, head = recognise(path)
+    contents = kind.read(path, head, options)
+    sources = [options.given, contents.hints]
+    architecture, network = _network(contents, Settings(sources).merged())
+    shape = _input_shape(network, Settings(sources).merged(), contents)
+    settings = Settings([*sources, default_hints(shape)])
+    merged = settings.merged()
+    classifier = Classifier(
+        network,
+        shape,
+        preprocessing=settings.preprocessing(),
+        num_classes=merged.num_classes,
+        output=merged.output or "logits",
+        device=options.device,
+        name=path.name,
+    )
+    return LoadedModel(classifier, network, kind.name, architecture, settings)
+
+
+def _network(contents: Contents, hints: Hints) -> tuple[str, nn.Module]:
+    if contents.network is not None:
+        return "carried by the file", contents.network
+    assert contents.state is not None
+    return match_builtin(contents.state, hints.num_classes)
+
+
+def _input_shape(network: nn.Module, hints: Hints, contents: Contents) -> Shape:
+    """The given shape, else the first usual one that the network accepts."""
+    if hints.input_shape is not None:
+        return hints.input_shape
+    for shape in _usual_shapes(contents):
+        try:
+            with torch.no_grad():
+                network.eval()(torch.zeros(2, *shape))
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            continue
+        return shape
+    raise UnsupportedModelError(
+        "expected a network for 28x28 or 32x32 images, got one that takes neither: "
+        "pass --input-shape C,H,W"
+    )
+
+
+def _usual_shapes(contents: Contents) -> Iterator[Shape]:
+    kernels = [value for value in (contents.state or {}).values() if value.ndim == 4]
+    channels = [int(kernels[0].shape[1])] if kernels else [1, 3]
+    for side in (28, 32):
+        for count in channels:
+            yield (count, side, side)

@@ -1,0 +1,108 @@
+"""State dicts and networks: which built-in fits, and filling one without leaving a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from triggerfish.architectures import ARCHITECTURES, Architecture
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.state_dict import StateDict, strip_prefixes
+
+# Old checkpoints lack this counter, and it does not enter the output.
+_OPTIONAL_SUFFIX = "num_batches_tracked"
+
+
+def fill(network: nn.Module, state: StateDict, name: str) -> nn.Module:
+    """Load ``state`` into ``network``, prefixes taken off where needed; every key must match.
+
+    Raises `UnsupportedModelError` with the first missing, unexpected and misshapen keys.
+    """
+    variants = strip_prefixes(state)
+    for variant in variants:
+        if _mismatch(network.state_dict(), variant) is None:
+            network.load_state_dict(variant, strict=False)
+            return network
+    problem = min((_mismatch(network.state_dict(), variant) or "" for variant in variants), key=len)
+    raise UnsupportedModelError(
+        f"expected the keys and shapes of {name}, got {problem}: pass the right --arch"
+    )
+
+
+def match_builtin(state: StateDict, num_classes: int | None) -> tuple[str, nn.Module]:
+    """The built-in network whose keys and shapes are those of ``state``, filled with it.
+
+    Raises `UnsupportedModelError` when none fits.
+    """
+    for variant in strip_prefixes(state):
+        for channels in _channel_guesses(variant):
+            for classes in _class_guesses(variant, num_classes):
+                for name, factory in ARCHITECTURES.items():
+                    if _fits(factory, classes, channels, variant):
+                        network = build(lambda f=factory, k=classes, c=channels: f(k, c))
+                        return name, fill(network, variant, name)
+    keys = list(state)
+    raise UnsupportedModelError(
+        f"expected the keys and shapes of a built-in network ({', '.join(ARCHITECTURES)}), "
+        f"got {len(keys)} others ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
+        "pass --arch"
+    )
+
+
+def build(factory: object) -> nn.Module:
+    """Call a network's factory without disturbing the global random state."""
+    with torch.random.fork_rng(devices=[]):
+        network = factory()  # type: ignore[operator]
+    if not isinstance(network, nn.Module):
+        raise UnsupportedModelError(
+            f"expected the architecture to be a torch.nn.Module, got {type(network).__name__}"
+        )
+    return network
+
+
+def _fits(factory: Architecture, classes: int, channels: int, state: StateDict) -> bool:
+    try:
+        with torch.device("meta"):
+            skeleton = factory(classes, channels)
+    except (RuntimeError, ValueError, NotImplementedError):
+        return False  # a built-in may not exist for this many classes or channels
+    return _mismatch(skeleton.state_dict(), state) is None
+
+
+def _channel_guesses(state: StateDict) -> Iterator[int]:
+    kernels = [value for value in state.values() if value.ndim == 4]
+    if kernels:
+        yield int(kernels[0].shape[1])
+    else:
+        yield from (1, 3)
+
+
+def _class_guesses(state: StateDict, num_classes: int | None) -> Iterator[int]:
+    if num_classes is not None:
+        yield num_classes
+        return
+    matrices = [value for value in state.values() if value.ndim in (2, 4)]
+    if matrices:
+        yield int(matrices[-1].shape[0])
+
+
+def _mismatch(expected: Mapping[str, Tensor], found: StateDict) -> str | None:
+    missing = [k for k in expected if k not in found and not k.endswith(_OPTIONAL_SUFFIX)]
+    unexpected = [k for k in found if k not in expected]
+    misshapen = [
+        f"{k} of {tuple(found[k].shape)} for {tuple(expected[k].shape)}"
+        for k in expected
+        if k in found and found[k].shape != expected[k].shape
+    ]
+    parts = [
+        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for what, keys in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("misshapen", misshapen),
+        )
+        if keys
+    ]
+    return "; ".join(parts) or None

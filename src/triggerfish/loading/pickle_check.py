@@ -1,0 +1,169 @@
+"""Reads a pickle without obeying it: which names it asks for, which storages it declares.
+
+``torch.load(weights_only=True)`` is the lock; this is the door before it. The rules are narrower
+than PyTorch's own and do not change with its version: a pickle passes when every operation is one
+that tensors need, every name is one of a short list of inert constructors, and every storage fits
+into the bytes that the file really has.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+from collections.abc import Callable
+from typing import BinaryIO
+
+from triggerfish.errors import CheckpointError
+
+MAX_PICKLE_BYTES = 256 << 20
+
+# The operations of torch._weights_only_unpickler, and no others.
+_OPERATIONS = frozenset(
+    ("GLOBAL", "NEWOBJ", "REDUCE", "BUILD", "PROTO", "STOP", "MARK", "BINPERSID", "NONE")
+    + ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3")
+    + ("EMPTY_TUPLE", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "NEWFALSE", "NEWTRUE")
+    + ("BININT", "BININT1", "BININT2", "BINFLOAT", "LONG1", "BINUNICODE", "SHORT_BINSTRING")
+    + ("BINGET", "LONG_BINGET", "BINPUT", "LONG_BINPUT")
+)
+_DTYPES = frozenset(
+    ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8")
+    + ("bool", "complex64", "complex128")
+)
+_STORAGES = {
+    **dict.fromkeys(("DoubleStorage", "LongStorage"), 8),
+    **dict.fromkeys(("FloatStorage", "IntStorage"), 4),
+    **dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2),
+    **dict.fromkeys(("ByteStorage", "CharStorage", "BoolStorage", "UntypedStorage"), 1),
+}
+_NUMPY = frozenset(
+    f"{module}.{name}"
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+    for name in ("_reconstruct", "scalar")
+) | {"numpy.ndarray", "numpy.dtype"}
+_ALLOWED = (
+    frozenset(
+        {
+            "collections.OrderedDict",
+            "collections.defaultdict",
+            "argparse.Namespace",
+            "torch.nn.parameter.Parameter",
+            "torch._utils._rebuild_tensor",
+            "torch._utils._rebuild_tensor_v2",
+            "torch._utils._rebuild_parameter",
+            "torch.Size",
+            "torch.device",
+            "_codecs.encode",
+            "__builtin__.set",
+            "builtins.set",
+            "builtins.dict",
+            "builtins.list",
+            "builtins.int",
+        }
+    )
+    | _NUMPY
+    | frozenset(f"torch.{name}" for name in _DTYPES)
+    | frozenset(f"torch.{name}" for name in _STORAGES)
+    | frozenset({"torch.storage.UntypedStorage"})
+)
+
+
+class _Inert:
+    """Stands for whatever the pickle builds; accepts everything, does nothing."""
+
+    name = ""
+
+    def __new__(cls, *_arguments: object) -> _Inert:
+        return object.__new__(cls)
+
+    def __init__(self, *_arguments: object) -> None:
+        pass
+
+    def __setstate__(self, _state: object) -> None:
+        pass
+
+    def __setitem__(self, _key: object, _value: object) -> None:
+        pass
+
+    def append(self, _item: object) -> None:
+        """Accept a list item."""
+
+    def extend(self, _items: object) -> None:
+        """Accept list items."""
+
+
+class _InertUnpickler(pickle.Unpickler):
+    def __init__(self, stream: BinaryIO, check_storage: Callable[[str, int], None]) -> None:
+        super().__init__(stream, encoding="latin1")
+        self._check_storage = check_storage
+
+    def find_class(self, module: str, name: str) -> type[_Inert]:
+        return type("_Inert", (_Inert,), {"name": name})
+
+    def persistent_load(self, identifier: object) -> object:
+        match identifier:
+            case ("storage", storage, str(key), _location, int(numel), *_rest) if numel >= 0:
+                item_size = _STORAGES.get(getattr(storage, "name", ""), 0)
+                if item_size:
+                    self._check_storage(key, numel * item_size)
+                    return _Inert()
+        raise CheckpointError("expected tensor storages, got another kind of persistent object")
+
+
+def check_pickle(stream: BinaryIO, check_storage: Callable[[str, int], None]) -> None:
+    """Check one pickle; leaves ``stream`` after it.
+
+    ``check_storage(key, nbytes)`` is called for every storage that the pickle declares, and raises
+    when the file does not hold that many bytes. Raises `CheckpointError`; runs nothing.
+    """
+    start = stream.tell()
+    operations, largest_memo = 0, 0
+    try:
+        for operation, argument, position in pickletools.genops(stream):
+            if position is not None and position - start > MAX_PICKLE_BYTES:
+                raise CheckpointError(
+                    f"expected a pickle of at most {MAX_PICKLE_BYTES >> 20} MiB, got a larger one"
+                )
+            operations += 1
+            if operation.name in ("GLOBAL", "INST", "STACK_GLOBAL"):
+                _check_name(operation.name, argument)
+            elif operation.name not in _OPERATIONS:
+                raise CheckpointError(
+                    f"expected weights, got a pickle with the operation {operation.name}: "
+                    "save the state dict with torch.save or safetensors"
+                )
+            elif operation.name == "LONG_BINPUT":
+                largest_memo = max(largest_memo, int(argument or 0))
+    except (ValueError, EOFError, UnicodeError) as error:
+        raise CheckpointError(
+            f"expected a whole pickle, got a broken one: {_line(error)}"
+        ) from error
+    if largest_memo > operations:
+        raise CheckpointError("expected a pickle with a compact memo, got a sparse one")
+    end = stream.tell()
+    stream.seek(start)
+    _build_inert(io.BytesIO(stream.read(end - start)), check_storage)
+
+
+def _build_inert(stream: BinaryIO, check_storage: Callable[[str, int], None]) -> None:
+    try:
+        _InertUnpickler(stream, check_storage).load()
+    except CheckpointError:
+        raise
+    except Exception as error:  # a hostile pickle can raise anything from the unpickler
+        raise CheckpointError(
+            f"expected a whole pickle, got a broken one: {_line(error)}"
+        ) from error
+
+
+def _check_name(operation: str, argument: object) -> None:
+    name = str(argument).replace(" ", ".", 1) if operation == "GLOBAL" else operation
+    if name not in _ALLOWED:
+        raise CheckpointError(
+            f"expected a state dict, got a pickled object that names {name}: loading it would run "
+            "code; save model.state_dict() instead, or see --unsafe-pickle"
+        )
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
