@@ -54,8 +54,8 @@ def result_folder(out: Path, path: Path) -> Path:
     A folder belongs to the model whose path its ``result.json`` names, so scanning a model again
     renews its files, and two models of one name never share a folder.
     """
-    # Absolute, not resolved: "." has a name then, and a link keeps its own.
-    stem, number = path.absolute().stem, 1
+    # Not resolved, so a link keeps its name; normalised, so ".." cannot lead out of the folder.
+    stem, number = Path(os.path.normpath(path.absolute())).stem or "model", 1
     while True:
         folder = out / (stem if number == 1 else f"{stem}-{number}")
         if _owner(folder) in (None, str(path)):

@@ -83,7 +83,8 @@ def scan_config(
 
 def _judgement(detector: str, preset: str | None, given: dict[str, Any]) -> dict[str, Any]:
     """Take the outlier test's options out of ``given``."""
-    judgement = {name: given.pop(name) for name in ("outlier_test", "threshold") if name in given}
+    names = [name for name in ("outlier_test", "threshold") if name in given]
+    judgement: dict[str, Any] = {name: given.pop(name) for name in names}
     if detector == "l1-weight" and preset is None:
         # Weights have no scale of their own, which the test of log-ratios needs.
         judgement.setdefault("outlier_test", "one-sided-mad")

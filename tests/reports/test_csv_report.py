@@ -1,0 +1,13 @@
+from triggerfish.reports import FORMATS
+from triggerfish.results import Scanned, Skipped
+
+AB, CD = "ab" * 32, "cd" * 32
+EXPECTED = rf"""path,sha256,status,verdict,flagged,largest_anomaly_index,threshold,p_value,reasons,seconds,detector
+zoo/bad.pt,{AB},scanned,backdoored,2,24.125,3.5,,class 1 unreachable,1.250,l1-weight
+zoo/good.pt,{CD},scanned,clean,,1,3.5,0.5,,0.500,l1-weight
+zoo/\x1b[31mbroken.pt,,skipped,,,,,,"expected a checkpoint, got text: remove it",,
+"""  # noqa: E501
+
+
+def test_csv(backdoored: Scanned, clean: Scanned, skipped: Skipped) -> None:
+    assert "".join(FORMATS["csv"]([backdoored, clean, skipped])) == EXPECTED
