@@ -1,6 +1,7 @@
 """The network of the published experiments (Khorsand and Nickabadi, IKT 2025)."""
 
 from torch import Tensor, nn
+from torch.nn.functional import max_pool2d, relu
 
 
 class PaperCNN(nn.Module):
@@ -22,7 +23,8 @@ class PaperCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised images ``(N, C, 28, 28)`` to logits or probabilities ``(N, K)``."""
-        x = nn.functional.max_pool2d(nn.functional.relu(self.conv1(x)), 2)
-        x = nn.functional.max_pool2d(nn.functional.relu(self.conv2(x)), 2)
-        x = self.fc2(nn.functional.relu(self.fc1(x.flatten(1))))
+        # ReLU after the pooling gives the same values and gradients on a quarter of the data.
+        x = relu(max_pool2d(self.conv1(x), 2))
+        x = relu(max_pool2d(self.conv2(x), 2))
+        x = self.fc2(relu(self.fc1(x.flatten(1))))
         return x.softmax(dim=1) if self.softmax_head else x

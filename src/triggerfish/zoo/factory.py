@@ -1,0 +1,148 @@
+"""Makes a zoo: trains the models of a list of recipes that are not in the folder yet."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import nn
+
+from triggerfish.errors import OutputError
+from triggerfish.zoo.datasets import load_dataset
+from triggerfish.zoo.manifest import (
+    Entry,
+    read_manifest,
+    sha256_of,
+    write_atomically,
+    write_manifest,
+)
+from triggerfish.zoo.recipes import Recipe, Recipes
+from triggerfish.zoo.training import attack_success_rate, clean_accuracy, reproducible, train
+
+MIN_SUCCESS = 0.95
+"""A model with a lower ASR does not count as backdoored."""
+MAX_ACCURACY_LOSS = 0.01
+"""A backdoored model that loses more than this against clean ones gives itself away."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where and on what models are made: nothing of it decides their weights but ``device``."""
+
+    folder: Path
+    data_root: Path | None = None
+    device: str = "cpu"
+    jobs: int = 1
+    clean_reference: float | None = None
+
+
+def missing_models(recipes: Recipes, workshop: Workshop) -> dict[str, Recipe]:
+    """The recipes whose model is not there: no file, no entry, another recipe or another hash."""
+    entries = read_manifest(workshop.folder)
+    return {
+        file: recipe
+        for file, recipe in recipes.items()
+        if not _is_done(workshop.folder / file, entries.get(file), recipe)
+    }
+
+
+def make_zoo(recipes: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Entry]:
+    """Train what is missing and yield each new manifest entry once it is on disk.
+
+    A run that is stopped at any point goes on where it stopped: checkpoint and manifest are
+    replaced in one step each, and finished models are left alone.
+    """
+    missing = missing_models(recipes, workshop)
+    try:
+        workshop.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"expected a folder that can be made at {workshop.folder}, got an error "
+            f"({error.strerror}): choose another with --out"
+        ) from error
+    entries = read_manifest(workshop.folder)
+    for entry in _make_all(missing, workshop):
+        entries[entry.file] = entry
+        write_manifest(workshop.folder, entries.values())
+        yield entry
+
+
+def make_model(file: str, recipe: Recipe, workshop: Workshop) -> Entry:
+    """Train one model, write its checkpoint, and measure it."""
+    start = time.perf_counter()
+    data = load_dataset(recipe.data, "train", workshop.data_root)
+    test = load_dataset(recipe.data, "test", workshop.data_root)
+    with reproducible():
+        network = train(recipe, data, torch.device(workshop.device))
+        accuracy = clean_accuracy(network, test)
+        success = attack_success_rate(network, test, recipe.attack) if recipe.attack else None
+    path = workshop.folder / file
+    write_atomically(path, lambda temporary: torch.save(state_dict(network), temporary))
+    return Entry(
+        file=file,
+        sha256=sha256_of(path),
+        seed=recipe.seed,
+        recipe=recipe.settings(),
+        targets=recipe.attack.targets if recipe.attack else (),
+        clean_accuracy=accuracy,
+        attack_success_rate=success,
+        valid=is_valid(accuracy, success, workshop.clean_reference),
+        seconds=round(time.perf_counter() - start, 3),
+    )
+
+
+def is_valid(accuracy: float, success: float | None, reference: float | None) -> bool | None:
+    """Whether a model counts as what it is meant to be; None without clean models to compare."""
+    if success is None:
+        return True
+    if success < MIN_SUCCESS:
+        return False
+    return None if reference is None else accuracy >= reference - MAX_ACCURACY_LOSS
+
+
+def reference_accuracy(folder: Path, architecture: str) -> float | None:
+    """Median clean accuracy of the clean models of one architecture in a zoo, None if empty."""
+    accuracies = [
+        entry.clean_accuracy
+        for entry in read_manifest(folder).values()
+        if not entry.targets and entry.recipe["architecture"] == architecture
+    ]
+    return median(accuracies) if accuracies else None
+
+
+def state_dict(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The network's weights on the CPU in the plain memory format."""
+    return {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+
+
+def _is_done(path: Path, entry: Entry | None, recipe: Recipe) -> bool:
+    return (
+        entry is not None
+        and entry.recipe == recipe.settings()
+        and path.is_file()
+        and entry.sha256 == sha256_of(path)
+    )
+
+
+def _make_all(missing: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Entry]:
+    """Entries as the models finish: in this process for one job, else in that many processes."""
+    if workshop.jobs == 1 or len(missing) < 2:
+        for file, recipe in missing.items():
+            yield make_model(file, recipe, workshop)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workshop.jobs, mp_context=context) as pool:
+        futures: list[Future[Entry]] = [
+            pool.submit(make_model, file, recipe, workshop) for file, recipe in missing.items()
+        ]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

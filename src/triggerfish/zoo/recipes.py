@@ -1,0 +1,112 @@
+"""How a model is made, as plain data, and the recipes of the published factories."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from triggerfish.zoo.attacks import Attack
+from triggerfish.zoo.attacks.patch import PatchAttack
+from triggerfish.zoo.poisoning import Poisoning
+
+CLEAN_SEED, BACKDOOR_SEED = 1337, 2025
+PUBLISHED_SIZES = tuple((height, width) for height in range(1, 11) for width in range(1, 11))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a model's weights. The defaults are the published training.
+
+    ``label_noise`` is the fraction of training images with a random label; ``imbalance`` the
+    fraction kept of the last class's images, falling geometrically from 1 at the first class.
+    """
+
+    seed: int
+    data: str = "mnist"
+    architecture: str = "paper_cnn"
+    softmax_head: bool = False
+    epochs: int = 2
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    label_noise: float = 0.0
+    imbalance: float = 1.0
+    attack: Attack | None = None
+    poisoning: Poisoning | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"expected at least one epoch, got {self.epochs}")
+        if (self.attack is None) != (self.poisoning is None):
+            raise ValueError("expected attack and poisoning together, got one of them")
+
+    def settings(self) -> dict[str, object]:
+        """The recipe as plain data, just as it reads back from a manifest."""
+        settings = dataclasses.asdict(self)
+        settings["attack"] = None if self.attack is None else self.attack.settings()
+        return dict(json.loads(json.dumps(settings)))
+
+
+Recipes = Mapping[str, Recipe]
+"""File names and the recipes of the models in them, in the order of training."""
+
+
+def clean_zoo(base: Recipe, count: int = 100) -> Recipes:
+    """The published clean factory: model i has seed ``base.seed + i``."""
+    return {
+        f"{base.data}_model_{i:03d}.pt": dataclasses.replace(base, seed=base.seed + i)
+        for i in range(count)
+    }
+
+
+def backdoor_zoo(
+    base: Recipe,
+    trigger: PatchAttack,
+    poisoning: Poisoning,
+    targets: Sequence[int] = tuple(range(10)),
+    replicas: int = 10,
+    count: int | None = None,
+) -> Recipes:
+    """The published backdoor factory, replica by replica so that a prefix has every target.
+
+    Seed: ``base.seed + 100 * target + replica``. ``count`` keeps the first ones.
+    """
+    pairs = [(target, replica) for replica in range(replicas) for target in targets]
+    return {
+        f"{base.data}_trigger_t{target}_{replica}.pt": dataclasses.replace(
+            base,
+            seed=base.seed + 100 * target + replica,
+            attack=dataclasses.replace(trigger, target=target),
+            poisoning=poisoning,
+        )
+        for target, replica in pairs[:count]
+    }
+
+
+def dynamic_zoo(
+    base: Recipe, trigger: PatchAttack, poisoning: Poisoning, count: int = 100
+) -> Recipes:
+    """The published dynamic-size factory: trigger heights and widths of 1 to 10, one target.
+
+    Seed: ``base.seed + 100 * height + width``. ``count`` spreads over the 100 sizes.
+    """
+    sizes = spread(PUBLISHED_SIZES, count)
+    return {
+        f"{base.data}_trigger_t{trigger.target}_h{height}_w{width}.pt": dataclasses.replace(
+            base,
+            seed=base.seed + 100 * height + width,
+            attack=dataclasses.replace(trigger, height=height, width=width),
+            poisoning=poisoning,
+        )
+        for height, width in sizes
+    }
+
+
+def spread(sizes: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    """``count`` of the sizes, such that a larger count only adds to a smaller one.
+
+    37 shares no factor with 100: its multiples walk through all of them, evenly at every length.
+    """
+    return [sizes[(37 * i) % len(sizes)] for i in range(min(count, len(sizes)))]
