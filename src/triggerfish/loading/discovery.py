@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-MODEL_SUFFIXES = frozenset(
-    (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar", ".t7", ".model", ".weights")
-    + (".safetensors", ".pt2", ".ts", ".torchscript", ".jit", ".onnx", ".h5", ".hdf5", ".keras")
-)
+_SUFFIXES = """
+    .pt .pth .bin .ckpt .pkl .pickle .tar .t7 .model .weights .safetensors .pt2 .ts .torchscript
+    .jit .onnx .h5 .hdf5 .keras
+"""
+MODEL_SUFFIXES = frozenset(_SUFFIXES.split())
 _HF_WEIGHTS = (
     "model.safetensors",
     "pytorch_model.bin",

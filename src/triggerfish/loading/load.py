@@ -49,7 +49,7 @@ def open_model(path: str | Path, options: LoadOptions | None = None) -> LoadedMo
         shape,
         preprocessing=settings.preprocessing(),
         num_classes=merged.num_classes,
-        output=merged.output or "logits",
+        output=merged.output,
         device=options.device,
         name=path.name,
     )

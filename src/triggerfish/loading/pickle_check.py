@@ -19,17 +19,16 @@ from triggerfish.errors import CheckpointError
 MAX_PICKLE_BYTES = 256 << 20
 
 # The operations of torch._weights_only_unpickler, and no others.
-_OPERATIONS = frozenset(
-    ("GLOBAL", "NEWOBJ", "REDUCE", "BUILD", "PROTO", "STOP", "MARK", "BINPERSID", "NONE")
-    + ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3")
-    + ("EMPTY_TUPLE", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "NEWFALSE", "NEWTRUE")
-    + ("BININT", "BININT1", "BININT2", "BINFLOAT", "LONG1", "BINUNICODE", "SHORT_BINSTRING")
-    + ("BINGET", "LONG_BINGET", "BINPUT", "LONG_BINPUT")
-)
-_DTYPES = frozenset(
-    ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8")
-    + ("bool", "complex64", "complex128")
-)
+_OPERATION_NAMES = """
+    GLOBAL NEWOBJ REDUCE BUILD PROTO STOP MARK BINPERSID NONE NEWFALSE NEWTRUE APPEND APPENDS
+    SETITEM SETITEMS TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_TUPLE EMPTY_LIST EMPTY_DICT EMPTY_SET BININT
+    BININT1 BININT2 BINFLOAT LONG1 BINUNICODE SHORT_BINSTRING BINGET LONG_BINGET BINPUT LONG_BINPUT
+"""
+_DTYPE_NAMES = """
+    float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128
+"""
+_OPERATIONS = frozenset(_OPERATION_NAMES.split())
+_DTYPES = frozenset(_DTYPE_NAMES.split())
 _STORAGES = {
     **dict.fromkeys(("DoubleStorage", "LongStorage"), 8),
     **dict.fromkeys(("FloatStorage", "IntStorage"), 4),
