@@ -11,9 +11,11 @@ from torch import nn
 
 from triggerfish.classifier import Classifier
 from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.architecture import make_network
+from triggerfish.loading.card import read_card
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats import recognise
-from triggerfish.loading.matching import match_builtin
+from triggerfish.loading.matching import fill, match_builtin
 from triggerfish.loading.settings import Hints, LoadOptions, Settings, default_hints
 
 Shape = tuple[int, int, int]
@@ -38,9 +40,11 @@ def open_model(path: str | Path, options: LoadOptions | None = None) -> LoadedMo
     """
     path, options = Path(path), options or LoadOptions()
     kind, head = recognise(path)
+    card = read_card(path)
     contents = kind.read(path, head, options)
-    sources = [options.given, contents.hints]
-    architecture, network = _network(contents, Settings(sources).merged())
+    sources = [options.given, card, contents.hints]
+    architecture, network, carried = _network(contents, Settings(sources).merged())
+    sources.append(carried)
     shape = _input_shape(network, Settings(sources).merged(), contents)
     settings = Settings([*sources, default_hints(shape)])
     merged = settings.merged()
@@ -56,11 +60,15 @@ def open_model(path: str | Path, options: LoadOptions | None = None) -> LoadedMo
     return LoadedModel(classifier, network, kind.name, architecture, settings)
 
 
-def _network(contents: Contents, hints: Hints) -> tuple[str, nn.Module]:
+def _network(contents: Contents, hints: Hints) -> tuple[str, nn.Module, Hints]:
     if contents.network is not None:
-        return "carried by the file", contents.network
+        return "carried by the file", contents.network, Hints("file")
     assert contents.state is not None
-    return match_builtin(contents.state, hints.num_classes)
+    if hints.architecture is None:
+        name, network = match_builtin(contents.state, hints.num_classes)
+        return f"{name} (the built-in that fits)", network, Hints("architecture")
+    network, carried = make_network(hints.architecture, contents.state, hints)
+    return hints.architecture, fill(network, contents.state, hints.architecture), carried
 
 
 def _input_shape(network: nn.Module, hints: Hints, contents: Contents) -> Shape:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -37,12 +38,11 @@ def match_builtin(state: StateDict, num_classes: int | None) -> tuple[str, nn.Mo
     Raises `UnsupportedModelError` when none fits.
     """
     for variant in strip_prefixes(state):
-        for channels in _channel_guesses(variant):
-            for classes in _class_guesses(variant, num_classes):
-                for name, factory in ARCHITECTURES.items():
-                    if _fits(factory, classes, channels, variant):
-                        network = build(lambda f=factory, k=classes, c=channels: f(k, c))
-                        return name, fill(network, variant, name)
+        classes = num_classes or guess_classes(variant)
+        for channels in guess_channels(variant):
+            for name, factory in ARCHITECTURES.items():
+                if _fits(factory, classes, channels, variant):
+                    return name, fill(build(partial(factory, classes, channels)), variant, name)
     keys = list(state)
     raise UnsupportedModelError(
         f"expected the keys and shapes of a built-in network ({', '.join(ARCHITECTURES)}), "
@@ -51,15 +51,27 @@ def match_builtin(state: StateDict, num_classes: int | None) -> tuple[str, nn.Mo
     )
 
 
-def build(factory: object) -> nn.Module:
+def build(factory: Callable[[], object]) -> nn.Module:
     """Call a network's factory without disturbing the global random state."""
     with torch.random.fork_rng(devices=[]):
-        network = factory()  # type: ignore[operator]
+        network = factory()
     if not isinstance(network, nn.Module):
         raise UnsupportedModelError(
             f"expected the architecture to be a torch.nn.Module, got {type(network).__name__}"
         )
     return network
+
+
+def guess_channels(state: StateDict) -> tuple[int, ...]:
+    """Input channels: those of the first convolution, else grey or colour."""
+    kernels = [value for value in state.values() if value.ndim == 4]
+    return (int(kernels[0].shape[1]),) if kernels else (1, 3)
+
+
+def guess_classes(state: StateDict) -> int:
+    """Rows of the last matrix or kernel, which is the output layer of most networks."""
+    matrices = [value for value in state.values() if value.ndim in (2, 4)]
+    return int(matrices[-1].shape[0]) if matrices else 2
 
 
 def _fits(factory: Architecture, classes: int, channels: int, state: StateDict) -> bool:
@@ -69,23 +81,6 @@ def _fits(factory: Architecture, classes: int, channels: int, state: StateDict) 
     except (RuntimeError, ValueError, NotImplementedError):
         return False  # a built-in may not exist for this many classes or channels
     return _mismatch(skeleton.state_dict(), state) is None
-
-
-def _channel_guesses(state: StateDict) -> Iterator[int]:
-    kernels = [value for value in state.values() if value.ndim == 4]
-    if kernels:
-        yield int(kernels[0].shape[1])
-    else:
-        yield from (1, 3)
-
-
-def _class_guesses(state: StateDict, num_classes: int | None) -> Iterator[int]:
-    if num_classes is not None:
-        yield num_classes
-        return
-    matrices = [value for value in state.values() if value.ndim in (2, 4)]
-    if matrices:
-        yield int(matrices[-1].shape[0])
 
 
 def _mismatch(expected: Mapping[str, Tensor], found: StateDict) -> str | None:
