@@ -83,7 +83,7 @@ def make_model(file: str, recipe: Recipe, workshop: Workshop) -> Entry:
         accuracy = clean_accuracy(network, test)
         success = attack_success_rate(network, test, recipe.attack) if recipe.attack else None
     path = workshop.folder / file
-    write_atomically(path, lambda temporary: torch.save(state_dict(network), temporary))
+    write_atomically(path, lambda temporary: save(network, temporary))
     return Entry(
         file=file,
         sha256=sha256_of(path),
@@ -116,9 +116,11 @@ def reference_accuracy(folder: Path, architecture: str) -> float | None:
     return median(accuracies) if accuracies else None
 
 
-def state_dict(network: nn.Module) -> dict[str, torch.Tensor]:
-    """The network's weights on the CPU in the plain memory format."""
-    return {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+def save(network: nn.Module, path: Path) -> None:
+    """Write the network's weights as a state dict on the CPU in the plain memory format."""
+    weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+    with path.open("wb") as file:  # given a path, torch.save would write its name into the file
+        torch.save(weights, file)
 
 
 def _is_done(path: Path, entry: Entry | None, recipe: Recipe) -> bool:

@@ -25,6 +25,7 @@ def reproducible() -> Iterator[None]:
 
     It is the fastest choice too as soon as several models train side by side.
     """
+    keep_freed_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     keep_freed_memory()
