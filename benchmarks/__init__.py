@@ -1,0 +1,1 @@
+"""Measurements: longer than tests, run by hand, never imported by the package."""
