@@ -19,6 +19,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.scan:scan_command",
         "Scan model files, and folders of them, for backdoors.",
     ),
+    "zoo": (
+        "triggerfish.cli.zoo:zoo",
+        "Train zoos of clean and backdoored classifiers, with their ground truth in a manifest.",
+    ),
+    "reproduce": (
+        "triggerfish.cli.reproduce:reproduce_command",
+        "Run the published protocol: train the published zoos, scan them, count what is correct.",
+    ),
+    "demo": (
+        "triggerfish.cli.demo:demo_command",
+        "Train one clean and one backdoored MNIST model, then scan both, without data.",
+    ),
 }
 
 

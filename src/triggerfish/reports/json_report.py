@@ -62,17 +62,17 @@ def as_dict(result: Scanned | Skipped) -> dict[str, object]:
         "config": result.config,
         "environment": result.environment,
     }
-    plain = _plain(data)
+    plain = as_plain(data)
     assert isinstance(plain, dict)
     return plain
 
 
-def _plain(value: object) -> object:
-    """JSON has no NaN and no infinity: what was not measured becomes null."""
+def as_plain(value: object) -> object:
+    """``value`` as JSON has it: no tuples, and null for NaN and infinity (not measured)."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): as_plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [as_plain(v) for v in value]
     return value
