@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.pickle_check import CodeInPickleError
+from triggerfish.loading.pickled_module import read_pickled_module
 from triggerfish.loading.pytorch import ZIP_MAGIC, load_pickled_data
 from triggerfish.loading.settings import Hints, LoadOptions
 from triggerfish.loading.state_dict import find_state_dict
@@ -16,8 +18,13 @@ def _matches(_path: Path, head: bytes) -> bool:
     return head.startswith((ZIP_MAGIC, b"\x80"))
 
 
-def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
-    data = load_pickled_data(path, head)
+def _read(path: Path, head: bytes, options: LoadOptions) -> Contents:
+    try:
+        data = load_pickled_data(path, head)
+    except CodeInPickleError:
+        if not options.unsafe_pickle:
+            raise
+        return read_pickled_module(path, options)
     return Contents(hints=Hints(NAME), state=find_state_dict(data))
 
 

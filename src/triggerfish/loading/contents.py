@@ -29,9 +29,11 @@ class Format:
     """A file format: ``matches`` looks at the path and its first bytes, ``read`` reads it.
 
     ``matches`` must not raise on damaged files of its own format, and must not run anything;
-    ``read`` raises `CheckpointError` or `UnsupportedModelError`, nothing else.
+    ``read`` raises `CheckpointError` or `UnsupportedModelError`, nothing else. A
+    ``program`` is first run in a child process with little memory and time.
     """
 
     name: str
     matches: Callable[[Path, bytes], bool]
     read: Callable[[Path, bytes, LoadOptions], Contents]
+    program: bool = False

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from triggerfish.errors import CheckpointError
-from triggerfish.loading import checkpoint
+from triggerfish.loading import checkpoint, exported, onnx_file, safetensors_file, torchscript
 from triggerfish.loading.contents import Format
 from triggerfish.loading.files import read_head, refuse_pointers_and_text
 
-FORMATS: tuple[Format, ...] = (checkpoint.FORMAT,)
+FORMATS: tuple[Format, ...] = (
+    safetensors_file.FORMAT,
+    exported.FORMAT,
+    torchscript.FORMAT,
+    onnx_file.FORMAT,
+    checkpoint.FORMAT,
+)
 
 
 def recognise(path: Path) -> tuple[Format, bytes]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from triggerfish.classifier import Classifier
 from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading import sandbox
 from triggerfish.loading.architecture import make_network
 from triggerfish.loading.card import read_card
 from triggerfish.loading.contents import Contents
@@ -32,8 +33,13 @@ class LoadedModel:
     settings: Settings
 
 
-def open_model(path: str | Path, options: LoadOptions | None = None) -> LoadedModel:
+def open_model(
+    path: str | Path, options: LoadOptions | None = None, *, confined: bool = False
+) -> LoadedModel:
     """Load the classifier in a file or model folder.
+
+    A file that is a program is first tried in a child process, unless this one is it
+    (``confined``).
 
     Raises `CheckpointError` when the file cannot be read or is not a model, and
     `UnsupportedModelError` when it is not a classifier that can be scanned.
@@ -42,6 +48,8 @@ def open_model(path: str | Path, options: LoadOptions | None = None) -> LoadedMo
     kind, head = recognise(path)
     card = read_card(path)
     contents = kind.read(path, head, options)
+    if kind.program and not confined:
+        sandbox.probe(path, options)
     sources = [options.given, card, contents.hints]
     architecture, network, carried = _network(contents, Settings(sources).merged())
     sources.append(carried)

@@ -67,6 +67,10 @@ _ALLOWED = (
 )
 
 
+class CodeInPickleError(CheckpointError):
+    """A pickle names something beyond weights: building it would run code."""
+
+
 class _Inert:
     """Stands for whatever the pickle builds; accepts everything, does nothing."""
 
@@ -109,7 +113,21 @@ class _InertUnpickler(pickle.Unpickler):
         raise CheckpointError("expected tensor storages, got another kind of persistent object")
 
 
-def check_pickle(stream: BinaryIO, check_storage: Callable[[str, int], None]) -> None:
+def is_weights_name(name: str) -> bool:
+    """Whether ``module.name`` is an inert constructor that state dicts need."""
+    return name in _ALLOWED
+
+
+def is_script_name(name: str) -> bool:
+    """Whether ``module.name`` may occur in TorchScript, whose reader builds no Python class."""
+    return name in _ALLOWED or name.startswith(("__torch__.", "torch.jit._pickle."))
+
+
+def check_pickle(
+    stream: BinaryIO,
+    check_storage: Callable[[str, int], None],
+    is_allowed: Callable[[str], bool] = is_weights_name,
+) -> None:
     """Check one pickle; leaves ``stream`` after it.
 
     ``check_storage(key, nbytes)`` is called for every storage that the pickle declares, and raises
@@ -125,7 +143,7 @@ def check_pickle(stream: BinaryIO, check_storage: Callable[[str, int], None]) ->
                 )
             operations += 1
             if operation.name in ("GLOBAL", "INST", "STACK_GLOBAL"):
-                _check_name(operation.name, argument)
+                _check_name(operation.name, argument, is_allowed)
             elif operation.name not in _OPERATIONS:
                 raise CheckpointError(
                     f"expected weights, got a pickle with the operation {operation.name}: "
@@ -155,10 +173,10 @@ def _build_inert(stream: BinaryIO, check_storage: Callable[[str, int], None]) ->
         ) from error
 
 
-def _check_name(operation: str, argument: object) -> None:
+def _check_name(operation: str, argument: object, is_allowed: Callable[[str], bool]) -> None:
     name = str(argument).replace(" ", ".", 1) if operation == "GLOBAL" else operation
-    if name not in _ALLOWED:
-        raise CheckpointError(
+    if not is_allowed(name):
+        raise CodeInPickleError(
             f"expected a state dict, got a pickled object that names {name}: loading it would run "
             "code; save model.state_dict() instead, or see --unsafe-pickle"
         )

@@ -21,7 +21,7 @@ from triggerfish.loading.pytorch_archive import (
     archive_root,
     open_archive,
     read_entry,
-    storage_sizes,
+    storage_checker,
 )
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -60,19 +60,10 @@ def _check_archive(path: Path) -> None:
                 "expected a PyTorch archive with data.pkl, got another zip file: "
                 "give the checkpoint itself"
             )
-        sizes = storage_sizes(archive, root)
         data = read_entry(archive, f"{root}data.pkl")
         if _as_pytorch_reads_it(path) != data:
             raise CheckpointError("expected one table of contents, got an ambiguous archive")
-
-    def check_storage(key: str, nbytes: int) -> None:
-        if sizes.get(key, -1) < nbytes:
-            raise CheckpointError(
-                f"expected storage {key} to hold {nbytes} bytes, got {sizes.get(key, 0)}: "
-                "the file is damaged"
-            )
-
-    check_pickle(io.BytesIO(data), check_storage)
+        check_pickle(io.BytesIO(data), storage_checker(archive, root))
 
 
 def _as_pytorch_reads_it(path: Path) -> bytes:

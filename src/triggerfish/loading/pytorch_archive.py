@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from triggerfish.errors import CheckpointError
 
 MAX_COMPRESSION = 20
 MAX_ENTRIES = 100_000
+
+
+def entry_names(path: Path, head: bytes) -> list[str]:
+    """Names in a zip file, for recognising it; none when it is not one or is damaged."""
+    if not head.startswith(b"PK"):
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return []
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
@@ -58,14 +70,28 @@ def archive_root(archive: zipfile.ZipFile, marker: str) -> str | None:
     return None
 
 
-def storage_sizes(archive: zipfile.ZipFile, root: str) -> dict[str, int]:
-    """Bytes of every storage in the archive, by its key."""
-    prefix = f"{root}data/"
-    return {
+def storage_checker(
+    archive: zipfile.ZipFile, root: str, folder: str = "data"
+) -> Callable[[str, int], None]:
+    """A check that the archive's ``folder`` holds the bytes that a pickle declares of a storage.
+
+    PyTorch trusts the pickle, and would read beyond a storage's end.
+    """
+    prefix = f"{root}{folder}/"
+    sizes = {
         info.filename[len(prefix) :]: info.file_size
         for info in archive.infolist()
         if info.filename.startswith(prefix)
     }
+
+    def check(key: str, nbytes: int) -> None:
+        if sizes.get(key, -1) < nbytes:
+            raise CheckpointError(
+                f"expected storage {key} to hold {nbytes} bytes, got {sizes.get(key, 0)}: "
+                "the file is damaged"
+            )
+
+    return check
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], file_size: int) -> None:
