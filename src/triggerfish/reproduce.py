@@ -16,9 +16,9 @@ from triggerfish.reports.master_summary import MasterRow, render_master_summary
 from triggerfish.results import Skipped
 from triggerfish.scan import ScanConfig, scan_paths
 from triggerfish.writer import read_result, write_artefacts, write_file
+from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.manifest import Entry, read_manifest
-from triggerfish.zoo.poisoning import Poisoning
 from triggerfish.zoo.recipes import (
     BACKDOOR_SEED,
     CLEAN_SEED,

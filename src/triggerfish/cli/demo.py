@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 
 from triggerfish.cli.progress import track
+from triggerfish.cli.threads import use_one_thread
 from triggerfish.errors import TriggerfishError
 from triggerfish.reports.table import render_table
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scan import ScanConfig, published, scan_paths
 from triggerfish.writer import ensure_writable, write_artefacts
+from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models
-from triggerfish.zoo.poisoning import Poisoning
 from triggerfish.zoo.recipes import BACKDOOR_SEED, CLEAN_SEED, Recipe, backdoor_zoo, clean_zoo
 
 TARGET = 7
@@ -35,10 +36,16 @@ def demo_command(out: Path) -> None:
     Models that are there are not trained again. Exits with 0 when the first is called clean and
     the second's target class is named.
     """
+    use_one_thread()
     ensure_writable(out)
     models = _train(out / "models")
-    found = _scan(models, ScanConfig(), "our detector, min-norm", out / "min-norm")
-    _scan(models, published(), "the published detector, l1-weight", out / "l1-weight")
+    found = _scan(models, ScanConfig(), "Our detector:", out / "min-norm")
+    _scan(
+        models,
+        published(),
+        "For comparison, the published detector, which flags about one clean model in ten:",
+        out / "l1-weight",
+    )
     if found != [(), (TARGET,)]:
         raise TriggerfishError(
             f"expected nothing flagged in the clean model and class {TARGET} in the backdoored "

@@ -93,7 +93,7 @@ def _judgement(detector: str, preset: str | None, given: dict[str, Any]) -> dict
     return judgement
 
 
-def detector_settings(detector: str, given: Mapping[str, object]) -> object:
+def detector_settings(detector: str, given: Mapping[str, Any]) -> object:
     """The detector's own configuration with the given values in place of its defaults.
 
     Raises:
@@ -104,6 +104,9 @@ def detector_settings(detector: str, given: Mapping[str, object]) -> object:
     known = [field.name for field in dataclasses.fields(config)]
     if "target_prob" in values and "target_log_odds" in known:
         values["target_log_odds"] = _log_odds(values.pop("target_prob"))
+    if "steps" in values and "schedule" in known:
+        schedule = config().schedule
+        values["schedule"] = dataclasses.replace(schedule, steps=values.pop("steps"))
     for name in values:
         if name not in known:
             flag = f"--{name.replace('_', '-')}"

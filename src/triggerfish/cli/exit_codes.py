@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from triggerfish.reports.summary import Summary
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # reports import PyTorch, the command line's --help must not
+    from triggerfish.reports.summary import Summary
 
 CLEAN = 0
 FLAGGED = 1

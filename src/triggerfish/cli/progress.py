@@ -22,9 +22,13 @@ def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
         TimeRemainingColumn(),
     )
     # Lines printed meanwhile go above the bar, but only where both share the terminal.
-    shared = sys.stdout.isatty()
+    shared, console = sys.stdout.isatty(), Console(stderr=True)
     with Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=shared
+        *columns,
+        console=console,
+        transient=True,
+        redirect_stdout=shared,
+        disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task(label, total=total)
         for item in items:

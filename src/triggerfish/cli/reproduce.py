@@ -10,6 +10,7 @@ import click
 from triggerfish.cli.detector_options import PUBLISHED, scan_config, settings_options
 from triggerfish.cli.exit_codes import INCONCLUSIVE
 from triggerfish.cli.progress import track
+from triggerfish.cli.threads import use_one_thread
 from triggerfish.reports.master_summary import MasterRow
 from triggerfish.reproduce import (
     MASTER_SUMMARY,
@@ -68,6 +69,7 @@ def reproduce_command(
     Models that are there are not trained again, results that are there are not computed again.
     A clean model is correct when nothing is flagged, a backdoored one when exactly its target is.
     """
+    use_one_thread()
     config = scan_config(None, PUBLISHED, 0, settings)
     ensure_writable(out)
     rows: list[MasterRow] = []

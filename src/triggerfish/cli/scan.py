@@ -15,6 +15,7 @@ from triggerfish.cli.detector_options import (
 )
 from triggerfish.cli.exit_codes import exit_code
 from triggerfish.cli.progress import track
+from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.loading import find_checkpoints
 from triggerfish.reports import FORMATS
@@ -53,6 +54,7 @@ def scan_command(
     Exits with 0 when nothing was flagged, 1 when a model was, 2 when nothing could be scanned,
     3 when a verdict is inconclusive or a file was skipped.
     """
+    use_one_thread()
     config = scan_config(detector, preset, seed, settings)
     if out is not None:
         ensure_writable(out)

@@ -1,0 +1,160 @@
+import csv
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from triggerfish.results import Scanned, Skipped
+
+Cli = Callable[..., SimpleNamespace]
+QUICK = ("--steps", 4)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    file = tmp_path / "broken.pt"
+    file.write_text("not a model")
+    return file
+
+
+def test_table_and_flag(triggerfish: Cli, models: Path) -> None:
+    run = triggerfish("scan", *QUICK, models)
+    assert run.code == 1
+    assert run.err == ""
+    lines = run.out.splitlines()
+    assert lines[0] == "verdict          target  anomaly index  seconds  model"
+    assert lines[1].startswith("clean                 -  ")
+    assert lines[1].endswith(f"S.S  {models}/clean.pt")
+    assert lines[2].startswith("backdoored            3  ")
+    assert lines[2].endswith(f"S.S  {models}/planted.pt")
+    assert lines[3:] == ["2 scanned: 1 flagged, 0 inconclusive, 1 clean; 0 skipped"]
+
+
+def test_nothing_flagged_is_zero(triggerfish: Cli, models: Path) -> None:
+    run = triggerfish("scan", *QUICK, models / "clean.pt")
+    assert run.code == 0
+    assert run.out.endswith("1 scanned: 0 flagged, 0 inconclusive, 1 clean; 0 skipped\n")
+
+
+def test_a_skipped_file_is_named_and_is_not_clean(
+    triggerfish: Cli, models: Path, broken: Path
+) -> None:
+    run = triggerfish("scan", *QUICK, broken, models / "clean.pt")
+    assert run.code == 3
+    lines = run.out.splitlines()
+    assert lines[1].startswith(
+        f"skipped               -              -        -  {broken}: expected"
+    )
+    assert lines[2].startswith("clean ")
+    assert lines[3] == "1 scanned: 0 flagged, 0 inconclusive, 1 clean; 1 skipped"
+
+
+def test_a_flag_outweighs_a_skipped_file(triggerfish: Cli, models: Path, broken: Path) -> None:
+    assert triggerfish("scan", *QUICK, broken, models / "planted.pt").code == 1
+
+
+@pytest.mark.parametrize("output_format", ["table", "csv", "json"])
+def test_nothing_scanned_is_a_failure(
+    output_format: str, triggerfish: Cli, broken: Path, tmp_path: Path
+) -> None:
+    run = triggerfish("scan", broken, tmp_path / "missing.pt", "--format", output_format)
+    assert run.code == 2
+    last = (run.out if output_format == "table" else run.err).splitlines()[-1]
+    assert last == "0 scanned: 0 flagged, 0 inconclusive, 0 clean; 2 skipped"
+
+
+def test_an_empty_folder_is_a_usage_error(triggerfish: Cli, tmp_path: Path) -> None:
+    run = triggerfish("scan", tmp_path)
+    assert (run.code, run.out) == (2, "")
+    assert "expected model files in PATH, got a folder without any" in run.err
+
+
+def test_json_is_alone_on_stdout(triggerfish: Cli, models: Path, broken: Path) -> None:
+    run = triggerfish("scan", *QUICK, models / "planted.pt", broken, "--format", "json")
+    document = json.loads(run.out)
+    scanned, skipped = document["results"]
+    assert document["schema_version"] == 1
+    assert (scanned["verdict"], scanned["flagged"]) == ("backdoored", [3])
+    assert len(scanned["anomaly_index"]) == len(scanned["statistic"]) == 10
+    assert scanned["config"]["settings"]["schedule"]["steps"] == 4
+    assert skipped["status"] == "skipped"
+    assert "verdict" not in skipped
+    assert run.err == "1 scanned: 1 flagged, 0 inconclusive, 0 clean; 1 skipped\n"
+
+
+def test_published_artefacts(triggerfish: Cli, models: Path, tmp_path: Path) -> None:
+    quick = ("--steps", 4, "--halvings", 2)
+    triggerfish("scan", "--preset", "published", *quick, models, "--out", tmp_path)
+    for name in ("clean", "planted"):
+        folder = tmp_path / name
+        names = {file.name for file in folder.iterdir()}
+        expected = {"l1_search_summary.csv", "l1_outlier_plot_mad.png", "classes.png"}
+        assert names == expected | {"result.json"} | {f"class_{k}.png" for k in range(10)}
+        with (folder / "l1_search_summary.csv").open() as file:
+            rows = list(csv.reader(file))
+        assert rows[0][:5] == ["label", "best_l1", "achieved_prob", "image_path", "logit_0"]
+        assert rows[0][-1] == "status"
+        assert [row[0] for row in rows[1:]] == [str(k) for k in range(10)]
+
+
+def test_models_of_one_name_do_not_share_a_folder(
+    triggerfish: Cli, models: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        shutil.copy(models / "clean.pt", tmp_path / name / "model.pt")
+    triggerfish("scan", *QUICK, tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
+    owners = {
+        file.parent.name: json.loads(file.read_text())["path"]
+        for file in (tmp_path / "out").glob("*/result.json")
+    }
+    assert owners == {
+        "model": str(tmp_path / "a" / "model.pt"),
+        "model-2": str(tmp_path / "b" / "model.pt"),
+    }
+
+
+def test_an_unwritable_folder_ends_before_scanning(
+    triggerfish: Cli, models: Path, broken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", None)
+    run = triggerfish("scan", models, "--out", broken)
+    assert (run.code, run.out) == (2, "")
+    assert run.err == (
+        f"error: expected a writable {broken}, got 'File exists': choose another --out\n"
+    )
+
+
+def test_ctrl_c_keeps_what_is_done(
+    triggerfish: Cli, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(paths: list[Path], *_: object, **__: object) -> Iterator[Scanned | Skipped]:
+        yield Skipped(paths[0], "expected A, got B")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", interrupted)
+    run = triggerfish("scan", models, "--format", "json")
+    assert run.code == 130
+    assert len(json.loads(run.out)["results"]) == 1
+    assert run.err.endswith("interrupted: what was finished is kept\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--steps", 0), "expected steps"),
+        (("--target-prob", 1.5), "expected 0 < target_prob < 1, got 1.5"),
+        (("--halvings", 3), "expected a setting of min-norm, got --halvings: drop it"),
+        (("--preset", "published", "--detector", "min-norm"), "expected --detector l1-weight"),
+        (("--detector", "nonsense"), "'nonsense' is not one of"),
+    ],
+)
+def test_wrong_options_are_usage_errors(
+    options: tuple[object, ...], message: str, triggerfish: Cli, models: Path
+) -> None:
+    run = triggerfish("scan", models, *options)
+    assert (run.code, run.out) == (2, "")
+    assert message in run.err
