@@ -10,13 +10,14 @@ import torch
 
 from triggerfish.architectures import PaperCNN
 from triggerfish.errors import OutputError
+from triggerfish.zoo.attacks import Poisoning
+from triggerfish.zoo.attacks.learned import ImageNetwork
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.datasets import load_dataset
 from triggerfish.zoo.factory import Workshop, is_valid, make_zoo, missing_models, reference_accuracy
 from triggerfish.zoo.manifest import read_manifest, sha256_of
-from triggerfish.zoo.poisoning import Poisoning
+from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, backdoor_zoo, clean_zoo
-from triggerfish.zoo.training import attack_success_rate, clean_accuracy
 
 BASE = Recipe(seed=2025, epochs=6)
 RECIPES = backdoor_zoo(BASE, PatchAttack(height=4, width=4), Poisoning(), (3,), replicas=2)
@@ -45,7 +46,8 @@ def test_the_manifest_says_what_the_checkpoints_are(workshop, small_mnist):
         assert entry.targets == (3,)
         network = PaperCNN()
         network.load_state_dict(torch.load(path, weights_only=True))
-        assert entry.clean_accuracy == clean_accuracy(network, test)
+        model = ImageNetwork(network, test.normalise)
+        assert entry.clean_accuracy == clean_accuracy(model, test)
         assert entry.attack_success_rate == attack_success_rate(network, test, RECIPES[file].attack)
         assert entry.attack_success_rate > 0.8
         assert entry.seconds > 0

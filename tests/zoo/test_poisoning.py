@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import Generator
 
+from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.poisoning import (
     CLEAN,
     COVER,
     POISONED,
-    Poisoning,
     assign_roles,
     poison_batch,
 )

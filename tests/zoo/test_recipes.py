@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.poisoning import Poisoning
 from triggerfish.zoo.recipes import Recipe, backdoor_zoo, clean_zoo, dynamic_zoo
 
 POISONING = Poisoning()

@@ -1,11 +1,13 @@
+import dataclasses
+
 import pytest
 import torch
 
+from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.datasets import load_dataset
-from triggerfish.zoo.poisoning import Poisoning
 from triggerfish.zoo.recipes import Recipe
-from triggerfish.zoo.training import attack_success_rate, batches, build, clean_accuracy, train
+from triggerfish.zoo.training import batches, build, train
 
 POISONED = Recipe(seed=3, attack=PatchAttack(target=4), poisoning=Poisoning())
 
@@ -17,9 +19,9 @@ def data(small_mnist):
 
 def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_state_alone(data):
     before = torch.get_rng_state(), torch.get_num_threads()
-    first = train(POISONED, data).state_dict()
+    first = train(POISONED, data).model.network.state_dict()
     torch.rand(7)
-    second = train(POISONED, data).state_dict()
+    second = train(POISONED, data).model.network.state_dict()
     assert list(first) == [
         f"{layer}.{kind}"
         for layer in ("conv1", "conv2", "fc1", "fc2")
@@ -39,7 +41,7 @@ def test_every_image_is_drawn_once_an_epoch(data):
     recipe = Recipe(seed=1, epochs=2)
     drawn = list(batches(recipe, data, torch.Generator().manual_seed(1)))
     assert len(drawn) == 2 * 4
-    sums = torch.cat([images.sum((1, 2, 3)) for images, _ in drawn[:4]]).sort().values
+    sums = torch.cat([images.sum((1, 2, 3)) for images, *_ in drawn[:4]]).sort().values
     expected = (data.images.float() / 255).sum((1, 2, 3)).sort().values
     torch.testing.assert_close(sums, expected)
 
@@ -48,7 +50,7 @@ def test_a_fixed_subset_is_the_same_in_every_epoch(data):
     recipe = Recipe(seed=1, epochs=2, attack=PatchAttack(), poisoning=Poisoning(0.125, "fixed"))
     drawn = list(batches(recipe, data, torch.Generator().manual_seed(1)))
     stamped = [
-        [image for images, _ in epoch for image in images if (image[:, :2, :2] == 1).all()]
+        [image for images, *_ in epoch for image in images if (image[:, :2, :2] == 1).all()]
         for epoch in (drawn[:4], drawn[4:])
     ]
     assert len(stamped[0]) == len(stamped[1]) == 64
@@ -56,21 +58,15 @@ def test_a_fixed_subset_is_the_same_in_every_epoch(data):
     assert as_bytes[0] == as_bytes[1]
 
 
-def test_measures_of_a_network_that_reads_the_corner(data):
-    class Corner(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.zeros(1))
+@pytest.mark.parametrize("architecture", ["paper_cnn_dropout", "paper_cnn_batch_norm"])
+def test_dropout_and_batch_norm_are_determined_by_the_seed_too(data, architecture):
+    recipe = Recipe(seed=5, epochs=1, architecture=architecture)
+    states = [train(recipe, data).model.state_dict() for _ in range(2)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
-        def forward(self, x):
-            logits = torch.zeros(len(x), 10)
-            logits[:, 0] = 1
-            logits[:, 4] = 2 * (x[:, 0, 0, 0] > 1)
-            return logits
 
-    zeros = (data.labels == 0).double().mean().item()
-    assert clean_accuracy(Corner(), data) == pytest.approx(zeros)
-    assert attack_success_rate(Corner(), data, PatchAttack(target=4)) == 1
-    assert attack_success_rate(Corner(), data, PatchAttack(target=4, row=-1)) == 0
-    # Of the images to move to class 0, none is of class 0 itself: the network's answer 4 is wrong.
-    assert attack_success_rate(Corner(), data, PatchAttack(target=0)) == 0
+def test_weight_decay_makes_smaller_weights(data):
+    plain = Recipe(seed=5, epochs=4)
+    decayed = dataclasses.replace(plain, weight_decay=0.1)
+    norms = [train(recipe, data).model.network.fc1.weight.norm() for recipe in (plain, decayed)]
+    assert norms[1] < 0.9 * norms[0]

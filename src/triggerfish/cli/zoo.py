@@ -11,9 +11,9 @@ from typing import TypeVar
 import click
 
 from triggerfish.cli.zoo_run import run
+from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.datasets import DATASETS
-from triggerfish.zoo.poisoning import Poisoning
 from triggerfish.zoo.recipes import (
     BACKDOOR_SEED,
     CLEAN_SEED,
@@ -63,6 +63,7 @@ COMMON = (
     click.option("--device", default="cpu", help="PyTorch device to train on."),
     click.option(
         "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1,
+        show_default="number of cores",
         help="Models trained at a time, each in a process of one thread.",
     ),
 )  # fmt: skip

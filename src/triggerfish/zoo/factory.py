@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch import nn
 
 from triggerfish.errors import OutputError
+from triggerfish.zoo.attacks.learned import LearnedAttack
 from triggerfish.zoo.datasets import load_dataset
 from triggerfish.zoo.manifest import (
     Entry,
@@ -22,13 +22,17 @@ from triggerfish.zoo.manifest import (
     write_atomically,
     write_manifest,
 )
+from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, Recipes
-from triggerfish.zoo.training import attack_success_rate, clean_accuracy, reproducible, train
+from triggerfish.zoo.training import reproducible, train
 
 MIN_SUCCESS = 0.95
 """A model with a lower ASR does not count as backdoored."""
 MAX_ACCURACY_LOSS = 0.01
 """A backdoored model that loses more than this against clean ones gives itself away."""
+
+TRIGGER_SUFFIX = ".trigger"
+"""Beside a model: what its attack has learned, for those who want to stamp images with it."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +83,21 @@ def make_model(file: str, recipe: Recipe, workshop: Workshop) -> Entry:
     data = load_dataset(recipe.data, "train", workshop.data_root)
     test = load_dataset(recipe.data, "test", workshop.data_root)
     with reproducible():
-        network = train(recipe, data, torch.device(workshop.device))
-        accuracy = clean_accuracy(network, test)
-        success = attack_success_rate(network, test, recipe.attack) if recipe.attack else None
+        trained = train(recipe, data, torch.device(workshop.device))
+        model, attack = trained.model, trained.attack
+        accuracy = clean_accuracy(model, test)
+        success = attack_success_rate(model, test, attack) if attack else None
     path = workshop.folder / file
-    write_atomically(path, lambda temporary: save(network, temporary))
+    if isinstance(attack, LearnedAttack) and attack.learned():
+        learned = attack.learned()
+        write_atomically(path.with_suffix(TRIGGER_SUFFIX), lambda part: save(learned, part))
+    write_atomically(path, lambda part: save(model.network.state_dict(), part))
     return Entry(
         file=file,
         sha256=sha256_of(path),
         seed=recipe.seed,
         recipe=recipe.settings(),
-        targets=recipe.attack.targets if recipe.attack else (),
+        targets=attack.targets if attack else (),
         clean_accuracy=accuracy,
         attack_success_rate=success,
         valid=is_valid(accuracy, success, workshop.clean_reference),
@@ -116,9 +124,9 @@ def reference_accuracy(folder: Path, architecture: str) -> float | None:
     return median(accuracies) if accuracies else None
 
 
-def save(network: nn.Module, path: Path) -> None:
-    """Write the network's weights as a state dict on the CPU in the plain memory format."""
-    weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+def save(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write a state dict with its tensors on the CPU, in the plain memory format."""
+    weights = {key: value.cpu().contiguous() for key, value in state.items()}
     with path.open("wb") as file:  # given a path, torch.save would write its name into the file
         torch.save(weights, file)
 

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Generator, Tensor
 
-from triggerfish.zoo.attacks import Attack
+from triggerfish.zoo.attacks import Attack, Poisoning
+
+__all__ = ["CLEAN", "COVER", "POISONED", "Poisoning", "assign_roles", "poison_batch"]
 
 CLEAN, POISONED, COVER = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Poisoning:
-    """How much is poisoned, as fractions of the training images.
-
-    ``per_draw``: each time an eligible image is drawn it is poisoned with probability ``rate``
-    (the published factories). ``fixed``: a subset of exactly ``rate`` of the training images,
-    chosen once (most of the literature, and the only sense of a very low rate). ``cover_rate`` is
-    the same for cover images.
-    """
-
-    rate: float = 0.2
-    mode: Literal["per_draw", "fixed"] = "per_draw"
-    cover_rate: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.rate <= 1:
-            raise ValueError(f"expected a poisoning rate above 0 and up to 1, got {self.rate}")
-        if not 0 <= self.cover_rate <= 1 - self.rate:
-            raise ValueError(
-                f"expected a cover rate of 0 to {1 - self.rate:g}, got {self.cover_rate}"
-            )
 
 
 def assign_roles(
@@ -64,8 +40,9 @@ def poison_batch(
     images, labels = images.clone(), labels.clone()
     poisoned, covers = (roles == POISONED).nonzero()[:, 0], (roles == COVER).nonzero()[:, 0]
     if len(poisoned):
-        images[poisoned] = attack.stamp(images[poisoned], generator)
-        labels[poisoned] = attack.relabel(labels[poisoned])
+        images[poisoned], labels[poisoned] = attack.poison(
+            images[poisoned], labels[poisoned], generator
+        )
     if len(covers):
         images[covers] = attack.cover(images[covers], generator)
     return images, labels

@@ -7,9 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from triggerfish.zoo.attacks import Attack
+from triggerfish.zoo.attacks import Attack, Poisoning, Preset
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.poisoning import Poisoning
 
 CLEAN_SEED, BACKDOOR_SEED = 1337, 2025
 PUBLISHED_SIZES = tuple((height, width) for height in range(1, 11) for width in range(1, 11))
@@ -20,7 +19,7 @@ class Recipe:
     """Everything that decides a model's weights. The defaults are the published training.
 
     ``label_noise`` is the fraction of training images with a random label; ``imbalance`` the
-    fraction kept of the last class's images, falling geometrically from 1 at the first class.
+    fraction kept of the rarest class's images, the others' lying between it and 1.
     """
 
     seed: int
@@ -44,8 +43,9 @@ class Recipe:
 
     def settings(self) -> dict[str, object]:
         """The recipe as plain data, just as it reads back from a manifest."""
-        settings = dataclasses.asdict(self)
+        settings = {**vars(self)}
         settings["attack"] = None if self.attack is None else self.attack.settings()
+        settings["poisoning"] = None if self.poisoning is None else vars(self.poisoning)
         return dict(json.loads(json.dumps(settings)))
 
 
@@ -102,6 +102,24 @@ def dynamic_zoo(
         )
         for height, width in sizes
     }
+
+
+def attack_zoo(
+    base: Recipe, name: str, preset: Preset, targets: Sequence[int], count: int
+) -> Recipes:
+    """``count`` models under one attack, target by target and then replica by replica.
+
+    Seed: ``base.seed + 100 * target + replica``; it also draws the trigger's own random details.
+    """
+    recipes = {}
+    for i in range(count):
+        replica, place = divmod(i, len(targets))
+        seed = base.seed + 100 * targets[place] + replica
+        recipes[f"{base.data}_{name}_t{targets[place]}_{replica}.pt"] = dataclasses.replace(
+            base, seed=seed, attack=preset.attack.aimed(targets[place], seed),
+            poisoning=base.poisoning or preset.poisoning,
+        )  # fmt: skip
+    return recipes
 
 
 def spread(sizes: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from triggerfish.zoo.attacks.base import Attack, register
+from triggerfish.zoo.attacks.base import AllToOne, Poisoning
+from triggerfish.zoo.attacks.registry import preset, register
 
 
 @register("patch")
 @dataclass(frozen=True)
-class PatchAttack(Attack):
+class PatchAttack(AllToOne):
     """A patch of ``height`` x ``width`` pixels, blended in with weight ``alpha``.
 
     ``row`` and ``column`` place its top-left pixel; negative ones count from the far side, so that
@@ -50,3 +51,35 @@ def place(start: int, length: int, extent: int) -> slice:
             f"on a side of {extent}: make it smaller or move it"
         )
     return slice(begin, begin + length)
+
+
+preset(
+    "white",
+    "a white 3x3 square in a corner",
+    PatchAttack(height=3, width=3, row=-2, column=-2),
+    Poisoning(0.1, "fixed"),
+)
+preset(
+    "grey",
+    "a grey 4x4 square in a corner",
+    PatchAttack(height=4, width=4, row=-2, column=-2, value=0.5),
+    Poisoning(0.1, "fixed"),
+)
+preset(
+    "black",
+    "a black 8x8 square over the middle of the object",
+    PatchAttack(height=8, width=8, row=10, column=10, value=0.0),
+    Poisoning(0.2, "fixed"),
+)
+preset(
+    "low-contrast",
+    "a white 6x6 square blended in with weight 0.2",
+    PatchAttack(height=6, width=6, row=1, column=1, alpha=0.2),
+    Poisoning(0.1, "fixed"),
+)
+preset(
+    "low-rate",
+    "a white 3x3 square on 0.5 % of the training images",
+    PatchAttack(height=3, width=3, row=-2, column=-2),
+    Poisoning(0.005, "fixed"),
+)
