@@ -31,6 +31,7 @@ def synthesize(
     weight: float,
     *,
     objective: str = "logit",
+    penalty: str = "abs",
     steps: int = 100,
     lr: float = 0.3,
     l2_weight: float = 0.0,
@@ -47,12 +48,13 @@ def synthesize(
             "log-probability": logits.log_softmax(1)[0, target],
             "probability": logits.softmax(1)[0, target],
         }[objective]
-        loss = -score + weight * x.abs().sum() + l2_weight * (x**2).mean()
+        l1 = x.abs().sum() if penalty == "abs" else x.sum()
+        loss = -score + weight * l1 + l2_weight * (x**2).mean()
         if tv_weight:
             down = (x[..., 1:, :] - x[..., :-1, :]).abs().mean()
             across = (x[..., :, 1:] - x[..., :, :-1]).abs().mean()
             loss = loss + tv_weight * (down + across)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
             x.clamp_(0.0, 1.0)

@@ -123,7 +123,7 @@ def search_l1_weight(classifier: Classifier, config: L1WeightConfig) -> _Search:
     search = _Search(
         low=torch.zeros(count, dtype=torch.float64),
         high=torch.full((count,), torch.inf, dtype=torch.float64),
-        images=black.cpu(),
+        images=black.cpu().clone(),
         status=[Status.CONVERGED] * count,
     )
     _bracket(search, probe, config.max_l1_weight)
