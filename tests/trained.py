@@ -15,7 +15,7 @@ TARGET = 7
 
 @cache
 def network(*, backdoored: bool):
-    """A paper CNN trained on 6,000 images of MNIST; a 2x2 corner leads to TARGET, or nothing does."""
+    """A paper CNN trained on 6,000 images; a 2x2 corner leads to TARGET, or nothing does."""
     data = load_dataset("mnist", "train")
     data = dataclasses.replace(data, images=data.images[:6000], labels=data.labels[:6000])
     recipe = Recipe(seed=11, epochs=2)
