@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from triggerfish.loading.backdoorbench import attack_result_hints, is_attack_result
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.pickle_check import CodeInPickleError
 from triggerfish.loading.pickled_module import read_pickled_module
@@ -25,7 +26,8 @@ def _read(path: Path, head: bytes, options: LoadOptions) -> Contents:
         if not options.unsafe_pickle:
             raise
         return read_pickled_module(path, options)
-    return Contents(hints=Hints(NAME), state=find_state_dict(data))
+    hints = attack_result_hints(data) if is_attack_result(data) else Hints(NAME)
+    return Contents(hints, state=find_state_dict(data))
 
 
 FORMAT = Format(NAME, _matches, _read)

@@ -5,15 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from triggerfish.errors import CheckpointError
-from triggerfish.loading import checkpoint, exported, onnx_file, safetensors_file, torchscript
+from triggerfish.loading import (
+    checkpoint,
+    exported,
+    huggingface,
+    keras_file,
+    onnx_file,
+    safetensors_file,
+    torchscript,
+)
 from triggerfish.loading.contents import Format
 from triggerfish.loading.files import read_head, refuse_pointers_and_text
 
 FORMATS: tuple[Format, ...] = (
+    huggingface.FORMAT,
     safetensors_file.FORMAT,
     exported.FORMAT,
     torchscript.FORMAT,
     onnx_file.FORMAT,
+    keras_file.FORMAT,
     checkpoint.FORMAT,
 )
 

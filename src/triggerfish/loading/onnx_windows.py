@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -99,11 +99,27 @@ def _padding(a: Attributes, x: Tensor, kernel: list[int]) -> list[int]:
         return [0] * 2 * len(kernel)
     if mode == "NOTSET":
         return _interleaved(list(a.get("pads", [0] * 2 * len(kernel))))
-    begins, ends = [], []
     strides, dilations = _each(a, "strides", kernel), _each(a, "dilations", kernel)
+    return same_padding(x, kernel, strides, dilations, extra_first=mode == "SAME_LOWER")
+
+
+def same_padding(
+    x: Tensor,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    *,
+    extra_first: bool = False,
+) -> list[int]:
+    """Padding (for `F.pad`) after which an axis of n has ceil(n / stride) outputs.
+
+    As TensorFlow and ONNX define "same"; an odd pixel goes to the end, or to the beginning with
+    ``extra_first``.
+    """
+    begins, ends = [], []
     for size, k, stride, dilation in zip(x.shape[2:], kernel, strides, dilations, strict=True):
         outputs = -(-size // stride)
         total = max((outputs - 1) * stride + (k - 1) * dilation + 1 - size, 0)
-        begins.append((total + (mode == "SAME_LOWER")) // 2)
+        begins.append((total + extra_first) // 2)
         ends.append(total - begins[-1])
     return _interleaved(begins + ends)
