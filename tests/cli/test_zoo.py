@@ -6,6 +6,7 @@ import torch
 from click.testing import CliRunner
 
 from triggerfish.cli.zoo import zoo
+from triggerfish.zoo.attacks import PRESETS
 from triggerfish.zoo.datasets import load_dataset
 
 
@@ -97,7 +98,44 @@ def test_bad_arguments_end_in_one_line(arguments, says):
     assert says in result.stderr
 
 
-@pytest.mark.parametrize("command", ["clean", "backdoor", "dynamic"])
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--trigger-size", "2x29"), "expected a trigger inside the image"),
+        (("--targets", "10"), "expected target classes 0 to 9, got 10"),
+    ],
+)
+def test_settings_that_do_not_fit_the_data_end_in_one_line(root, tmp_path, arguments, says):
+    common = ("--count", 1, "--jobs", 1, "--data-root", root, "--out", tmp_path)
+    result = run("backdoor", *common, *arguments, code=2)
+    assert says in result.stderr
+
+
+def test_attack_is_compared_with_the_clean_models_beside_it(root, tmp_path):
+    common = ("--count", 1, "--jobs", 1, "--data-root", root, "--out", tmp_path)
+    run("clean", "--epochs", 1, *common)
+    result = run("attack", "sig", "--targets", "4", "--poisoning-rate", 0.05, *common)
+    (model,) = models(tmp_path / "mnist_sig_models")
+    assert (model["file"], model["seed"]) == ("mnist_sig_t4_0.pt", 4425)
+    assert model["recipe"]["poisoning"]["rate"] == 0.05
+    assert model["attack_success_rate"] < 0.95
+    assert model["valid"] is False
+    assert "(not valid)" in result.stderr
+
+
+def test_a_variety_has_its_own_folder(root, tmp_path):
+    common = ("--count", 1, "--jobs", 1, "--data-root", root, "--out", tmp_path)
+    run("clean", "--variety", "mlp", *common)
+    (model,) = models(tmp_path / "clean_mnist_mlp_models")
+    assert model["recipe"]["architecture"] == "mlp"
+
+
+def test_the_help_lists_every_attack():
+    text = run("attack", "--help").stdout
+    assert all(f"  {name} " in text for name in PRESETS)
+
+
+@pytest.mark.parametrize("command", ["clean", "backdoor", "dynamic", "attack"])
 def test_every_flag_has_help(command):
     text = run(command, "--help").stdout
     for flag in ("count", "epochs", "softmax-head", "out", "data", "data-root", "device", "jobs"):

@@ -2,103 +2,35 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from functools import partial, reduce
-from pathlib import Path
-from typing import TypeVar
+from dataclasses import replace
+from functools import partial
 
 import click
 
-from triggerfish.cli.zoo_run import run
-from triggerfish.zoo.attacks import Poisoning
+from triggerfish.cli.zoo_options import (
+    COMMON,
+    TARGETS,
+    TRIGGER,
+    count_option,
+    epochs_option,
+    integers,
+    options,
+    seed_option,
+)
+from triggerfish.cli.zoo_run import Place, run
+from triggerfish.zoo.attacks import PRESETS, Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.datasets import DATASETS
 from triggerfish.zoo.recipes import (
+    ATTACK_SEED,
     BACKDOOR_SEED,
     CLEAN_SEED,
     Recipe,
+    attack_zoo,
     backdoor_zoo,
     clean_zoo,
     dynamic_zoo,
 )
-
-Command = TypeVar("Command", bound=Callable[..., None])
-
-CORNERS = {
-    "top-left": (0, 0),
-    "top-right": (0, -1),
-    "bottom-left": (-1, 0),
-    "bottom-right": (-1, -1),
-}
-
-
-def integers(
-    separator: str, length: int | None, _: click.Context, option: click.Parameter, text: str
-) -> tuple[int, ...]:
-    """Click callback: integers in a text, ``length`` of them when it is given."""
-    try:
-        values = tuple(int(part) for part in text.lower().split(separator))
-    except ValueError:
-        values = ()
-    if not values or (length is not None and len(values) != length):
-        example = separator.join("123"[: length or 3])
-        raise click.BadParameter(f"expected integers like {example}, got {text}", param=option)
-    return values
-
-
-def position(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
-    """Click callback: the name of a corner, or row and column."""
-    return CORNERS[text] if text in CORNERS else integers(",", 2, context, option, text)
-
-
-_folder = click.Path(file_okay=False, path_type=Path)
-
-COMMON = (
-    click.option("--epochs", type=click.IntRange(1), default=2, help="Training epochs."),
-    click.option("--softmax-head", is_flag=True, help="Declare a softmax head in the manifest."),
-    click.option("--out", type=_folder, default=Path(), help="Folder to make the zoo's folder in."),
-    click.option("--data", type=click.Choice(DATASETS), default="mnist", help="Data set."),
-    click.option("--data-root", type=_folder, help="Folder with the data set's files."),
-    click.option("--device", default="cpu", help="PyTorch device to train on."),
-    click.option(
-        "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1,
-        show_default="number of cores",
-        help="Models trained at a time, each in a process of one thread.",
-    ),
-)  # fmt: skip
-
-TRIGGER = (
-    click.option(
-        "--trigger-position", default="top-left", callback=position,
-        help="Corner (top-left, ...) or ROW,COLUMN; negative ones count from the far side.",
-    ),
-    click.option(
-        "--poisoning-rate", type=click.FloatRange(0, 1, min_open=True), default=0.2,
-        help="Probability that an image is poisoned, each time it is drawn.",
-    ),
-)  # fmt: skip
-
-
-def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator, listed by ``--help`` in their order."""
-
-    def add(command: Command) -> Command:
-        return reduce(lambda inner, option: option(inner), reversed(decorators), command)
-
-    return add
-
-
-def count_option(default: int | None, text: str) -> Callable[[Command], Command]:
-    """``--count``, which differs in its default and its meaning."""
-    return click.option(
-        "--count", type=click.IntRange(1), default=default, show_default=True, help=text
-    )
-
-
-def seed_option(default: int) -> Callable[[Command], Command]:
-    """``--seed``, the first of a zoo's seeds."""
-    return click.option("--seed", default=default, help="Seed of the first model.")
+from triggerfish.zoo.varieties import VARIETIES, variety
 
 
 @click.group(context_settings={"show_default": True})
@@ -108,56 +40,85 @@ def zoo() -> None:
 
 @zoo.command()
 @count_option(100, "Number of models.")
+@click.option(
+    "--variety", "name", type=click.Choice(tuple(VARIETIES)), default="published",
+    help="What differs from the published training.",
+)  # fmt: skip
 @seed_option(CLEAN_SEED)
+@epochs_option(2)
 @options(*COMMON)
 def clean(
-    count: int, seed: int, epochs: int, softmax_head: bool, out: Path, data: str,
-    data_root: Path | None, device: str, jobs: int,
-) -> None:  # fmt: skip
+    count: int, name: str, seed: int, epochs: int, softmax_head: bool, data: str, **place: object
+) -> None:
     """Train clean models (published: 100, in clean_mnist_models)."""
     base = Recipe(seed=seed, data=data, epochs=epochs, softmax_head=softmax_head)
-    run(clean_zoo(base, count), out / f"clean_{data}_models", out, data_root, device, jobs)
+    middle = "" if name == "published" else f"{name}_"
+    run(clean_zoo(variety(name, base), count), f"clean_{data}_{middle}models", Place.of(place))
 
 
 @zoo.command()
 @count_option(None, "Keep the first models only.")
-@click.option(
-    "--targets", default="0,1,2,3,4,5,6,7,8,9", callback=partial(integers, ",", None),
-    help="Target classes.",
-)  # fmt: skip
+@TARGETS
 @click.option("--replicas", type=click.IntRange(1), default=10, help="Models a target class.")
 @click.option(
     "--trigger-size", default="2x2", callback=partial(integers, "x", 2), help="HEIGHTxWIDTH."
 )
+@options(*TRIGGER)
 @seed_option(BACKDOOR_SEED)
-@options(*TRIGGER, *COMMON)
+@epochs_option(2)
+@options(*COMMON)
 def backdoor(
     count: int | None, targets: tuple[int, ...], replicas: int, trigger_size: tuple[int, int],
-    seed: int, trigger_position: tuple[int, int], poisoning_rate: float, epochs: int,
-    softmax_head: bool, out: Path, data: str, data_root: Path | None, device: str, jobs: int,
+    trigger_position: tuple[int, int], poisoning_rate: float, seed: int, epochs: int,
+    softmax_head: bool, data: str, **place: object,
 ) -> None:  # fmt: skip
     """Train models with a white patch (published: 10 targets x 10 replicas)."""
     base = Recipe(seed=seed, data=data, epochs=epochs, softmax_head=softmax_head)
-    trigger = PatchAttack(
-        height=trigger_size[0], width=trigger_size[1],
-        row=trigger_position[0], column=trigger_position[1],
-    )  # fmt: skip
-    recipes = backdoor_zoo(base, trigger, Poisoning(rate=poisoning_rate), targets, replicas, count)
-    run(recipes, out / "saved_models_backdoor_10x10", out, data_root, device, jobs)
+    (height, width), (row, column) = trigger_size, trigger_position
+    trigger = PatchAttack(height=height, width=width, row=row, column=column)
+    recipes = backdoor_zoo(base, trigger, Poisoning(poisoning_rate), targets, replicas, count)
+    run(recipes, "saved_models_backdoor_10x10", Place.of(place))
 
 
 @zoo.command()
 @count_option(100, "Number of models, spread over the trigger sizes.")
 @click.option("--target", type=click.IntRange(0), default=0, help="Target class.")
+@options(*TRIGGER)
 @seed_option(BACKDOOR_SEED)
-@options(*TRIGGER, *COMMON)
+@epochs_option(2)
+@options(*COMMON)
 def dynamic(
-    count: int, target: int, seed: int, trigger_position: tuple[int, int], poisoning_rate: float,
-    epochs: int, softmax_head: bool, out: Path, data: str, data_root: Path | None, device: str,
-    jobs: int,
+    count: int, target: int, trigger_position: tuple[int, int], poisoning_rate: float, seed: int,
+    epochs: int, softmax_head: bool, data: str, **place: object,
 ) -> None:  # fmt: skip
     """Train models with a white patch of each size from 1x1 to 10x10 (published: target 0)."""
     base = Recipe(seed=seed, data=data, epochs=epochs, softmax_head=softmax_head)
     trigger = PatchAttack(target=target, row=trigger_position[0], column=trigger_position[1])
-    recipes = dynamic_zoo(base, trigger, Poisoning(rate=poisoning_rate), count)
-    run(recipes, out / "saved_models_dynamic_backdoor_10x10", out, data_root, device, jobs)
+    recipes = dynamic_zoo(base, trigger, Poisoning(poisoning_rate), count)
+    run(recipes, "saved_models_dynamic_backdoor_10x10", Place.of(place))
+
+
+@zoo.command(
+    epilog="\b\nAttacks:\n"
+    + "\n".join(f"  {name:18}{preset.summary}" for name, preset in PRESETS.items())
+)
+@click.argument("name", type=click.Choice(tuple(PRESETS)), metavar="NAME")
+@count_option(10, "Number of models, target by target.")
+@TARGETS
+@click.option(
+    "--poisoning-rate", type=click.FloatRange(0, 1, min_open=True),
+    help="Fraction of the training images poisoned.  [default: the attack's]",
+)  # fmt: skip
+@seed_option(ATTACK_SEED)
+@epochs_option(None, "Training epochs.  [default: the attack's]")
+@options(*COMMON)
+def attack(
+    name: str, count: int, targets: tuple[int, ...], poisoning_rate: float | None, seed: int,
+    epochs: int | None, softmax_head: bool, data: str, **place: object,
+) -> None:  # fmt: skip
+    """Train models under an attack of the literature, with settings at which it works on MNIST."""
+    preset = PRESETS[name]
+    if poisoning_rate is not None:
+        preset = replace(preset, poisoning=replace(preset.poisoning, rate=poisoning_rate))
+    base = Recipe(seed=seed, data=data, epochs=epochs or preset.epochs, softmax_head=softmax_head)
+    run(attack_zoo(base, name, preset, targets, count), f"{data}_{name}_models", Place.of(place))

@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from triggerfish.cli.progress import track
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models, reference_accuracy
+from triggerfish.zoo.manifest import Entry
 from triggerfish.zoo.recipes import Recipes
 
 
-def run(
-    recipes: Recipes, folder: Path, out: Path, data_root: Path | None, device: str, jobs: int
-) -> None:
-    """Train the missing models of a zoo in ``folder`` and say on stdout where it is.
+@dataclass(frozen=True)
+class Place:
+    """Where a zoo is made and from what: the options that do not change its models."""
 
-    Clean models of the same data and network in ``out`` are what accuracies are compared with.
+    out: Path
+    data_root: Path | None
+    device: str
+    jobs: int
+
+    @staticmethod
+    def of(options: Mapping[str, object]) -> Place:
+        """The place that the common options of a zoo command name."""
+        return Place(**options)  # type: ignore[arg-type]
+
+
+def run(recipes: Recipes, folder: str, place: Place) -> None:
+    """Train the missing models of a zoo and say on stdout where it is.
+
+    Clean models of the same data and network beside it are what accuracies are compared with.
     """
     first = next(iter(recipes.values()))
     workshop = Workshop(
-        folder=folder,
-        data_root=data_root,
-        device=known_device(device),
-        jobs=jobs,
-        clean_reference=reference_accuracy(out / f"clean_{first.data}_models", first.architecture),
+        folder=place.out / folder,
+        data_root=place.data_root,
+        device=known_device(place.device),
+        jobs=place.jobs,
+        clean_reference=reference_accuracy(
+            place.out / f"clean_{first.data}_models", first.architecture
+        ),
     )
     missing = len(missing_models(recipes, workshop))
-    with _progress() as progress:
-        task = progress.add_task(folder.name, total=missing)
-        for entry in make_zoo(recipes, workshop):
-            asr = entry.attack_success_rate
-            measured = f"accuracy {entry.clean_accuracy:.4f}"
-            measured += "" if asr is None else f", ASR {asr:.4f}"
-            progress.console.print(f"{entry.file}: {measured}, {entry.seconds:.0f} s")
-            progress.advance(task)
+    try:
+        for entry in track(make_zoo(recipes, workshop), missing, folder):
+            click.echo(describe(entry), err=True)
+    except ValueError as error:  # settings that do not fit the data, such as a trigger too large
+        raise click.UsageError(str(error)) from error
     kept = len(recipes) - missing
-    click.echo(f"{folder}: {missing} trained, {kept} already there")
+    click.echo(f"{workshop.folder}: {missing} trained, {kept} already there")
+
+
+def describe(entry: Entry) -> str:
+    """One model in one line."""
+    asr = entry.attack_success_rate
+    measured = f"accuracy {entry.clean_accuracy:.4f}" + ("" if asr is None else f", ASR {asr:.4f}")
+    doubt = " (not valid)" if entry.valid is False else ""
+    return f"{entry.file}: {measured}, {entry.seconds:.0f} s{doubt}"
 
 
 def known_device(name: str) -> str:
@@ -51,14 +73,3 @@ def known_device(name: str) -> str:
             f"expected a device that works here, got {name} ({reason})", param_hint="--device"
         ) from error
     return name
-
-
-def _progress() -> Progress:
-    """A bar with the count and the time left, on stderr."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True, highlight=False, soft_wrap=True),
-    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from triggerfish.zoo.attacks import Attack, Poisoning, Preset
 from triggerfish.zoo.attacks.patch import PatchAttack
 
-CLEAN_SEED, BACKDOOR_SEED = 1337, 2025
+CLEAN_SEED, BACKDOOR_SEED, ATTACK_SEED = 1337, 2025, 4025
 PUBLISHED_SIZES = tuple((height, width) for height in range(1, 11) for width in range(1, 11))
 
 
@@ -117,7 +117,7 @@ def attack_zoo(
         seed = base.seed + 100 * targets[place] + replica
         recipes[f"{base.data}_{name}_t{targets[place]}_{replica}.pt"] = dataclasses.replace(
             base, seed=seed, attack=preset.attack.aimed(targets[place], seed),
-            poisoning=base.poisoning or preset.poisoning,
+            poisoning=preset.poisoning,
         )  # fmt: skip
     return recipes
 

@@ -63,6 +63,7 @@ def train(recipe: Recipe, data: Dataset, device: torch.device | None = None) -> 
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         model = ImageNetwork(network, data.normalise)
         attack = recipe.attack
+        _check_targets(attack, data)
         if isinstance(attack, LearnedAttack):
             clean = replace(recipe, attack=None, poisoning=None)
             attack = attack.prepare(
@@ -71,6 +72,13 @@ def train(recipe: Recipe, data: Dataset, device: torch.device | None = None) -> 
             recipe = replace(recipe, attack=attack)
         _fit(model, recipe, data, generator)
     return Trained(model.eval().requires_grad_(requires_grad=False), attack)
+
+
+def _check_targets(attack: Attack | None, data: Dataset) -> None:
+    classes = len(data.classes)
+    if attack and not set(attack.targets) <= set(range(classes)):
+        wrong = ", ".join(map(str, attack.targets))
+        raise ValueError(f"expected target classes 0 to {classes - 1}, got {wrong}")
 
 
 def _fit(model: ImageNetwork, recipe: Recipe, data: Dataset, generator: Generator) -> None:

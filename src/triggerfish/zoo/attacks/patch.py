@@ -69,7 +69,7 @@ preset(
     "black",
     "a black 8x8 square over the middle of the object",
     PatchAttack(height=8, width=8, row=10, column=10, value=0.0),
-    Poisoning(0.2, "fixed"),
+    Poisoning(0.1, "fixed"),
 )
 preset(
     "low-contrast",
