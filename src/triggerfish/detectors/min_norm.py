@@ -51,7 +51,9 @@ def min_norm(classifier: Classifier, config: MinNormConfig, seed: int = 0) -> Cl
     norms = found.norm.view(grid, count).double().cpu()
     ratios = log_ratios(norms, config.norm_floor)
     statistic = ratios.nanmean(0)
-    shown = ratios.nan_to_num(-torch.inf).argmax(0)
+    # A baseline that is the class as it stands shows nothing: prefer one that had to change.
+    telling = torch.where(norms > 0, ratios, -torch.inf)
+    shown = telling.nan_to_num(-torch.inf).argmax(0)
     images = found.images.view(grid, count, *classifier.input_shape)[shown, range(count)]
     logits = evaluate(classifier, images.to(classifier.device)).double().cpu()
     return ClassScores(
