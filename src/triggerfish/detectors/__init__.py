@@ -8,7 +8,9 @@ from typing import Any
 
 from triggerfish.classifier import Classifier
 from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
+from triggerfish.detectors.last_layer import LastLayerConfig, last_layer
 from triggerfish.detectors.min_norm import MinNormConfig, min_norm
+from triggerfish.detectors.mm_bd import MMBDConfig, mm_bd
 from triggerfish.results import ClassScores
 
 
@@ -24,4 +26,8 @@ class Detector:
 DETECTORS: dict[str, Detector] = {
     "l1-weight": Detector("largest L1 weight a class bears (published)", L1WeightConfig, l1_weight),
     "min-norm": Detector("smallest change that reaches a class (ours)", MinNormConfig, min_norm),
+    "mm-bd": Detector("largest margin, Wang et al. 2024 (for comparison)", MMBDConfig, mm_bd),
+    "last-layer": Detector(
+        "outlying last-layer weights (for comparison)", LastLayerConfig, last_layer
+    ),
 }

@@ -1,0 +1,79 @@
+"""MM-BD (Wang et al., S&P 2024), for comparison: the largest margin a class can be driven to.
+
+Per class, images from uniform noise climb ``logit_y - max other`` by plain gradient steps; the
+statistic is the largest margin over the starts. The images are not kept in the box: the network
+sees them clamped, as in the authors' recipe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from triggerfish.classifier import Classifier
+from triggerfish.memory import rows_that_fit
+from triggerfish.optimization import chunks, evaluate
+from triggerfish.results import ClassScores, Status
+
+
+@dataclass(frozen=True)
+class MMBDConfig:
+    """``starts`` images U[0, 1] a class, ``steps`` SGD steps of size ``lr``; the authors' values.
+
+    ``memory_mib`` bounds the batch.
+    """
+
+    starts: int = 30
+    steps: int = 300
+    lr: float = 1e-2
+    memory_mib: float = 512.0
+
+    def __post_init__(self) -> None:
+        if self.starts < 1 or self.steps < 1 or self.lr <= 0:
+            raise ValueError(
+                "expected starts, steps >= 1 and lr > 0, "
+                f"got {self.starts}, {self.steps}, {self.lr}"
+            )
+
+
+def mm_bd(classifier: Classifier, config: MMBDConfig, seed: int = 0) -> ClassScores:
+    """Largest margin of every class; ``seed`` decides the starting images."""
+    count = classifier.num_classes
+    target = torch.arange(count, device=classifier.device).repeat_interleave(config.starts)
+    generator = torch.Generator().manual_seed(seed)
+    images, margins = [], []
+    for rows in chunks(len(target), rows_that_fit(classifier, config.memory_mib)):
+        start = torch.rand(len(target[rows]), *classifier.input_shape, generator=generator)
+        x = _climb(classifier, start.to(classifier.device, classifier.dtype), target[rows], config)
+        images.append(x)
+        margins.append(margin(evaluate(classifier, x), target[rows]))
+    best = torch.cat(margins).view(count, config.starts).max(dim=1)
+    shape = (count, config.starts, *classifier.input_shape)
+    kept = torch.cat(images).view(shape)[range(count), best.indices]
+    logits = evaluate(classifier, kept).double().cpu()
+    return ClassScores(
+        name="max_margin",
+        statistic=best.values.double().cpu(),
+        status=(Status.CONVERGED,) * count,
+        images=kept.cpu(),
+        probability=logits.softmax(1).diagonal(),
+        logits=logits,
+    )
+
+
+def margin(logits: Tensor, target: Tensor) -> Tensor:
+    """``logit_y`` minus the largest other logit (N,), from logits (N, K) and classes (N,)."""
+    column = target.view(-1, 1)
+    others = logits.scatter(1, column, float("-inf"))
+    return logits.gather(1, column).squeeze(1) - others.amax(1)
+
+
+def _climb(classifier: Classifier, x: Tensor, target: Tensor, config: MMBDConfig) -> Tensor:
+    for _ in range(config.steps):
+        leaf = x.requires_grad_()
+        value = margin(classifier.logits(leaf.clamp(0.0, 1.0)), target)
+        (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        x = leaf.detach().add(gradient, alpha=config.lr)
+    return x.clamp_(0.0, 1.0)
