@@ -13,6 +13,7 @@ from torch import Tensor
 
 from triggerfish.classifier import MNIST_MEAN, MNIST_STD
 from triggerfish.errors import DatasetError
+from triggerfish.zoo.cifar import load_cifar_split
 from triggerfish.zoo.idx import load_idx_split
 
 Split = Literal["train", "test"]
@@ -21,6 +22,9 @@ _DIGITS = tuple(str(digit) for digit in range(10))
 _GARMENTS = (
     "t-shirt", "trouser", "pullover", "dress", "coat",
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+_THINGS = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 
 
@@ -72,6 +76,9 @@ _SOURCES = {
         bundled=Path(__file__).parent.parent / "data" / "mnist",
     ),
     "fashion-mnist": _Source(load_idx_split, (0.2860,), (0.3530,), _GARMENTS),
+    "cifar10": _Source(
+        load_cifar_split, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), _THINGS
+    ),
 }  # fmt: skip
 
 DATASETS = tuple(_SOURCES)
