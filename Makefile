@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: venv demo test lint format docs clean
+.PHONY: venv demo test lint format docs picture clean
 
 venv: $(STAMP)
 
@@ -40,6 +40,9 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli_reference.py
+
+picture: demo
+	$(BIN)/python docs/make_picture.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache

@@ -158,3 +158,15 @@ def test_wrong_options_are_usage_errors(
     run = triggerfish("scan", models, *options)
     assert (run.code, run.out) == (2, "")
     assert message in run.err
+
+
+def test_loading_options_reach_the_loader(triggerfish: Cli, models: Path) -> None:
+    run = triggerfish("scan", *QUICK, models / "clean.pt", "--input-shape", "3,28,28")
+    assert run.code == 2
+    assert "skipped" in run.out
+    shown = triggerfish(
+        "scan", *QUICK, models / "clean.pt", "--mean", 0, "--std", 1, "--format", "json"
+    )
+    default = triggerfish("scan", *QUICK, models / "clean.pt", "--format", "json")
+    statistics = [json.loads(r.out)["results"][0]["statistic"] for r in (shown, default)]
+    assert statistics[0] != statistics[1]

@@ -27,7 +27,6 @@ TARGET = 7
     "--out",
     type=click.Path(path_type=Path),
     default=Path("demo"),
-    show_default=True,
     help="Folder for models and results.",
 )
 def demo_command(out: Path) -> None:

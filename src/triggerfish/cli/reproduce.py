@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -42,12 +43,15 @@ _folder = click.Choice(list(ZOO_FOLDERS))
     "--out",
     type=_path,
     default=Path(RESULTS_FOLDER),
-    show_default=True,
     help="Folder for the results.",
 )
 @click.option("--data-root", type=_path, help="Folder with the MNIST files, if not the bundled.")
 @click.option(
-    "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Models at a time."
+    "--jobs",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="number of cores",
+    help="Models trained at a time.",
 )
 @settings_options
 @click.option("--threshold", type=float, help="Two-sided threshold on |z|; published: 3.5.")
@@ -62,7 +66,7 @@ def reproduce_command(
     out: Path,
     data_root: Path | None,
     jobs: int,
-    **settings: object,
+    **settings: Any,  # noqa: ANN401
 ) -> None:
     """Run the published protocol: train the published zoos, scan them, count what is correct.
 

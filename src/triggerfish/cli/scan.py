@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
+from triggerfish.classifier import Classifier
 from triggerfish.cli.detector_options import (
     PUBLISHED,
     judgement_options,
@@ -14,10 +17,11 @@ from triggerfish.cli.detector_options import (
     settings_options,
 )
 from triggerfish.cli.exit_codes import exit_code
+from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import find_checkpoints
+from triggerfish.loading import LoadOptions, find_checkpoints, open_model
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
@@ -31,12 +35,13 @@ from triggerfish.writer import ensure_writable, result_folder, write_artefacts
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for images, plots and tables.")
 @click.option("--format", "output_format", type=click.Choice(list(FORMATS)), default="table",
-              show_default=True, help="What goes to stdout.")  # fmt: skip
+              help="What goes to stdout.")  # fmt: skip
 @click.option("--detector", type=click.Choice(list(DETECTORS)), help="Which statistic.")
 @click.option("--preset", type=click.Choice([PUBLISHED]), help="All settings as published.")
 @settings_options
 @judgement_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is random.")
+@loading_options
+@click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
 def scan_command(
     ctx: click.Context,
@@ -47,7 +52,7 @@ def scan_command(
     detector: str | None,
     preset: str | None,
     seed: int,
-    **settings: object,
+    **values: Any,  # noqa: ANN401
 ) -> None:
     """Scan model files, and folders of them, for backdoors.
 
@@ -55,14 +60,15 @@ def scan_command(
     3 when a verdict is inconclusive or a file was skipped.
     """
     use_one_thread()
-    config = scan_config(detector, preset, seed, settings)
+    load = partial(_load, take_load_options(values))
+    config = scan_config(detector, preset, seed, values)
     if out is not None:
         ensure_writable(out)
     checkpoints = find_checkpoints(paths)
     if not checkpoints:
         raise click.UsageError("expected model files in PATH, got a folder without any")
     outcomes: list[str] = []
-    results = track(scan_paths(checkpoints, config), len(checkpoints), "scanning")
+    results = track(scan_paths(checkpoints, config, load=load), len(checkpoints), "scanning")
     for piece in FORMATS[output_format](_keep(results, out, outcomes)):
         click.echo(piece, nl=False)
     summary = summarize(outcomes)
@@ -71,6 +77,10 @@ def scan_command(
     if len(outcomes) < len(checkpoints):
         raise click.Abort
     ctx.exit(exit_code(summary))
+
+
+def _load(options: LoadOptions, path: Path) -> Classifier:
+    return open_model(path, options).classifier
 
 
 def _keep(
