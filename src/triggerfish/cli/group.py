@@ -19,6 +19,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.scan:scan_command",
         "Scan model files, and folders of them, for backdoors.",
     ),
+    "inspect": (
+        "triggerfish.cli.inspect:inspect_command",
+        "Say what a model file is and whether it can be scanned, without scanning it.",
+    ),
+    "card": (
+        "triggerfish.cli.card:card",
+        "Write model cards, which say what a checkpoint does not: shape, mean, std, classes.",
+    ),
     "zoo": (
         "triggerfish.cli.zoo:zoo",
         "Train zoos of clean and backdoored classifiers, with their ground truth in a manifest.",
@@ -71,7 +79,9 @@ class App(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=App, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__, "--version", prog_name="triggerfish")
 def app() -> None:
     """Find backdoors in image classifiers from the model alone: no clean data, no network."""
