@@ -142,12 +142,15 @@ def _check_report(report: Mapping[str, Any]) -> None:
 
 def _import_transformers() -> Any:  # noqa: ANN401 - the optional package
     try:
-        return importlib.import_module("transformers")
+        transformers = importlib.import_module("transformers")
     except ImportError as error:
         raise UnsupportedModelError(
             "expected the transformers package for a Hugging Face model, got none: "
             "pip install triggerfish[huggingface]"
         ) from error
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
 
 
 def _hints(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Hints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from triggerfish.classifier import Classifier
+from triggerfish.classifier import Classifier, Preprocessing
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading import sandbox
 from triggerfish.loading.architecture import make_network
@@ -21,16 +22,22 @@ from triggerfish.loading.settings import Hints, LoadOptions, Settings, default_h
 
 Shape = tuple[int, int, int]
 
+MAX_PIXELS = 4 * 2048 * 2048
+
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A classifier and how it came about, for ``inspect``."""
+    """A classifier and how it came about, for ``inspect``.
+
+    ``builtin`` is the name of the built-in network that was found to fit, if one was looked for.
+    """
 
     classifier: Classifier
     network: nn.Module
     format: str
     architecture: str
     settings: Settings
+    builtin: str | None = None
 
 
 def open_model(
@@ -51,7 +58,7 @@ def open_model(
     if kind.program and not confined:
         sandbox.probe(path, options)
     sources = [options.given, card, contents.hints]
-    architecture, network, carried = _network(contents, Settings(sources).merged())
+    architecture, network, carried, builtin = _network(contents, Settings(sources).merged())
     sources.append(carried)
     shape = _input_shape(network, Settings(sources).merged(), contents)
     settings = Settings([*sources, default_hints(shape)])
@@ -59,29 +66,45 @@ def open_model(
     classifier = Classifier(
         network,
         shape,
-        preprocessing=settings.preprocessing(),
+        preprocessing=_preprocessing(settings, shape[0]),
         num_classes=merged.num_classes,
         output=merged.output,
         device=options.device,
         name=path.name,
     )
-    return LoadedModel(classifier, network, kind.name, architecture, settings)
+    return LoadedModel(classifier, network, kind.name, architecture, settings, builtin)
 
 
-def _network(contents: Contents, hints: Hints) -> tuple[str, nn.Module, Hints]:
+def _network(contents: Contents, hints: Hints) -> tuple[str, nn.Module, Hints, str | None]:
+    """What to call the network, it, what it knows, and the built-in's name if it is one."""
     if contents.network is not None:
-        return "carried by the file", contents.network, Hints("file")
+        return "carried by the file", contents.network, Hints("file"), None
     assert contents.state is not None
     if hints.architecture is None:
         name, network = match_builtin(contents.state, hints.num_classes)
-        return f"{name} (the built-in that fits)", network, Hints("architecture")
+        return f"{name} (the built-in that fits)", network, Hints("architecture"), name
     network, carried = make_network(hints.architecture, contents.state, hints)
-    return hints.architecture, fill(network, contents.state, hints.architecture), carried
+    filled = fill(network, contents.state, hints.architecture)
+    return hints.architecture, filled, carried, None
+
+
+def _preprocessing(settings: Settings, channels: int) -> Preprocessing:
+    try:
+        preprocessing = settings.preprocessing()
+        preprocessing.affine(channels)
+    except ValueError as error:
+        raise UnsupportedModelError(f"{error}, from {settings.origin('mean')}") from error
+    return preprocessing
 
 
 def _input_shape(network: nn.Module, hints: Hints, contents: Contents) -> Shape:
     """The given shape, else the first usual one that the network accepts."""
     if hints.input_shape is not None:
+        if math.prod(hints.input_shape) > MAX_PIXELS or min(hints.input_shape) < 1:
+            raise UnsupportedModelError(
+                f"expected images of up to {MAX_PIXELS} values, got {hints.input_shape}: "
+                "fix the input shape"
+            )
         return hints.input_shape
     for shape in _usual_shapes(contents):
         try:

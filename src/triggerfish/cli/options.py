@@ -1,0 +1,107 @@
+"""The options that say how to load a model, shared by the commands that load one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args
+
+import click
+
+from triggerfish.classifier import OutputKind
+from triggerfish.loading import Hints, LoadOptions
+from triggerfish.loading.architecture import parse_arch_args
+from triggerfish.loading.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Comma-separated numbers: ``0.5`` or ``0.485,0.456,0.406``."""
+
+    name = "numbers"
+
+    def __init__(self, kind: type[int] | type[float], count: int | None = None) -> None:
+        self._kind, self._count = kind, count
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[float, ...]:
+        """Parse, or fail with what was expected."""
+        try:
+            numbers = tuple(self._kind(part) for part in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or (self._count is not None and len(numbers) != self._count):
+            example = ",".join("123"[: self._count or 3])
+            self.fail(f"expected numbers like {example}, got {value!r}", param, ctx)
+        return numbers
+
+
+_OPTIONS = (
+    click.option(
+        "--arch",
+        help="Network of a state dict: a built-in name, package.module:factory, file.py:Factory, "
+        "timm:NAME or torchvision:NAME.",
+    ),
+    click.option("--arch-args", multiple=True, metavar="KEY=VALUE", help="Arguments of --arch."),
+    click.option("--input-shape", type=Numbers(int, 3), metavar="C,H,W", help="Shape of an image."),
+    click.option("--mean", type=Numbers(float), help="Mean that is subtracted, one or a channel."),
+    click.option("--std", type=Numbers(float), help="Deviation that is divided by."),
+    click.option(
+        "--input-range",
+        type=Numbers(float, 2),
+        metavar="LOW,HIGH",
+        help="What [0, 1] is stretched to before the mean is subtracted.",
+    ),
+    click.option(
+        "--channels-last", is_flag=True, default=None, help="The network takes (N, H, W, C)."
+    ),
+    click.option("--num-classes", type=click.IntRange(2), help="How many classes there are."),
+    click.option(
+        "--output-kind", type=click.Choice(get_args(OutputKind)), help="What the network answers."
+    ),
+    click.option(
+        "--unsafe-pickle",
+        is_flag=True,
+        help="Unpickle whole modules: runs code from the file, in a process without network.",
+    ),
+    click.option("--device", default="cpu", show_default=True, help="PyTorch device."),
+)
+
+
+def loading_options(command: Command) -> Command:
+    """Add the loading options; the command gets them as keywords, for `take_load_options`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def take_load_options(values: dict[str, Any]) -> LoadOptions:
+    """Take the loading options out of a command's keywords.
+
+    Raises `click.UsageError` when one is malformed.
+    """
+    try:
+        arguments = parse_arch_args(values.pop("arch_args"))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    given = Hints(
+        "command line",
+        architecture=values.pop("arch"),
+        arch_args=arguments or None,
+        input_shape=values.pop("input_shape"),
+        mean=values.pop("mean"),
+        std=values.pop("std"),
+        input_range=values.pop("input_range"),
+        channels_last=values.pop("channels_last"),
+        num_classes=values.pop("num_classes"),
+        output=values.pop("output_kind"),
+    )
+    try:
+        Settings([given]).preprocessing()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return LoadOptions(given, values.pop("device"), values.pop("unsafe_pickle"))

@@ -1,0 +1,83 @@
+"""What a model file is, as plain data: the library side of ``triggerfish inspect``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.loading.files import sha256_of
+from triggerfish.loading.formats import recognise
+from triggerfish.loading.load import LoadedModel, open_model
+from triggerfish.loading.settings import LoadOptions
+
+_SHOWN_KEYS = 3
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found, in order; ``problem`` is why it cannot be scanned, None when it can."""
+
+    path: Path
+    facts: Mapping[str, str]
+    problem: str | None = None
+
+
+def inspect_model(path: str | Path, options: LoadOptions | None = None) -> Inspection:
+    """Find out everything about a model file without scanning it. Raises nothing of ours."""
+    path = Path(path)
+    facts: dict[str, str] = {"path": str(path)}
+    try:
+        facts["sha256"] = sha256_of(path)
+        facts["format"] = recognise(path)[0].name
+        model = open_model(path, options)
+    except (CheckpointError, UnsupportedModelError) as error:
+        return Inspection(path, facts, str(error))
+    facts |= _describe(model)
+    problem = _passes(model, facts)
+    return Inspection(path, facts, problem)
+
+
+def _describe(model: LoadedModel) -> dict[str, str]:
+    classifier, origin = model.classifier, model.settings.origin
+    keys = list(model.network.state_dict())
+    parameters = sum(value.numel() for value in model.network.state_dict().values())
+    preprocessing = classifier.preprocessing
+    low, high = preprocessing.input_range
+    order = "N, H, W, C" if preprocessing.channels_last else "N, C, H, W"
+    return {
+        "architecture": model.architecture,
+        "keys": f"{len(keys)}: {', '.join(keys[:_SHOWN_KEYS])}, ...",
+        "parameters": f"{parameters:,}",
+        "input": f"{_join(classifier.input_shape)} (C, H, W) from "
+        f"{origin('input_shape') or 'trial'}, passed on as ({order})",
+        "input range": f"[{low:g}, {high:g}] from {origin('input_range') or 'default'}",
+        "mean": f"{_join(preprocessing.mean)} from {origin('mean')}",
+        "std": f"{_join(preprocessing.std)} from {origin('std')}",
+        "classes": str(classifier.num_classes),
+        "output": f"{classifier.output} from {origin('output') or 'its values on noise'}",
+    }
+
+
+def _passes(model: LoadedModel, facts: dict[str, str]) -> str | None:
+    """Try a forward and a backward pass; adds to ``facts``, returns the problem if there is one."""
+    classifier = model.classifier
+    levels = torch.linspace(0, 1, 4, device=classifier.device).view(-1, 1, 1, 1)
+    images = levels.expand(-1, *classifier.input_shape).clone().requires_grad_()
+    lost = int(classifier.saturated(images.detach()).sum())
+    facts["forward"] = "works" if not lost else f"works; saturated on {lost} of 4 uniform images"
+    try:
+        (gradient,) = torch.autograd.grad(classifier.logits(images).square().sum(), images)
+    except RuntimeError as error:
+        line = (str(error).strip().splitlines() or [""])[0]
+        facts["backward"] = "fails"
+        return f"expected a differentiable model, got {line[:200]}: give the weights instead"
+    facts["backward"] = "works" if bool(gradient.any()) else "works, but the gradient is zero"
+    return None
+
+
+def _join(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
