@@ -101,9 +101,9 @@ def test_a_second_run_scans_only_what_changed(
     first = run(zoo, tmp_path)
     scanned: list[Path] = []
 
-    def recording(paths: list[Path], config: ScanConfig) -> Iterator[Scanned | Skipped]:
+    def recording(paths: list[Path], config: ScanConfig, jobs: int) -> Iterator[Scanned | Skipped]:
         scanned.extend(paths)
-        return real(paths, config)
+        return real(paths, config, jobs=jobs)
 
     real = reproduce.scan_paths
     monkeypatch.setattr(reproduce, "scan_paths", recording)
@@ -113,7 +113,7 @@ def test_a_second_run_scans_only_what_changed(
     torch.save(PaperCNN().state_dict(), retrained)
     run(zoo, tmp_path)
     assert scanned == [retrained]
-    run(zoo, tmp_path, replace(QUICK, threshold=2.5))
+    run(zoo, tmp_path, replace(QUICK, judge=replace(QUICK.judge, threshold=2.5)))
     assert len(scanned) == 3
 
 

@@ -69,7 +69,7 @@ def published_recipes(folder: str, limit: int | None = None) -> Recipes:
 
 
 def reproduce_folder(
-    folder: str, recipes: Recipes, zoo: Path, out: Path, config: ScanConfig
+    folder: str, recipes: Recipes, zoo: Path, out: Path, config: ScanConfig, jobs: int = 1
 ) -> Iterator[MasterRow]:
     """Scan a folder's models, write each one's files to ``out/<folder>/<model>/``, judge them.
 
@@ -78,7 +78,8 @@ def reproduce_folder(
     entries = read_manifest(zoo)
     places = {zoo / file: out / folder / Path(file).stem for file in recipes}
     flags = {path: recorded_flags(place, path, config) for path, place in places.items()}
-    results = scan_paths([path for path in places if flags[path] is None], config)
+    unknown = [path for path in places if flags[path] is None]
+    results = scan_paths(unknown, config, jobs=max(1, min(jobs, len(unknown))))
     for path, place in places.items():
         expected, detected = expected_label(entries[path.name]), flags[path]
         if detected is None:

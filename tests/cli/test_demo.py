@@ -14,6 +14,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, models: Path) -> None:
     """Planted models instead of trained ones, and a short published search."""
     paths = [models / "clean.pt", models / "planted.pt"]
     monkeypatch.setattr(demo, "_train", lambda folder: paths)
+    monkeypatch.setattr(demo, "JOBS", 1)
     monkeypatch.setattr(
         demo, "published", lambda: published(L1WeightConfig(steps=4, halvings=2, max_l1_weight=4))
     )

@@ -16,7 +16,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
     """Replace training and scanning; records (folder, models, objective)."""
     calls: list[tuple[str, int, str]] = []
 
-    def scanned(folder, recipes, zoo, out, config) -> Iterator[MasterRow]:  # type: ignore[no-untyped-def]
+    def scanned(folder, recipes, zoo, out, config, jobs) -> Iterator[MasterRow]:  # type: ignore[no-untyped-def]
         calls.append((folder, len(recipes), config.settings.objective))
         for i, file in enumerate(recipes):
             yield judged(folder, Path(file).stem, None, () if i else (3,))

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from triggerfish.cli.threads import processes
 from triggerfish.results import Scanned, Skipped
 
 Cli = Callable[..., SimpleNamespace]
-QUICK = ("--steps", 4)
+QUICK = ("--steps", 4, "--jobs", 1)
 
 
 @pytest.fixture
@@ -25,12 +26,24 @@ def test_table_and_flag(triggerfish: Cli, models: Path) -> None:
     assert run.code == 1
     assert run.err == ""
     lines = run.out.splitlines()
-    assert lines[0] == "verdict          target  anomaly index  seconds  model"
+    assert lines[0] == "verdict          target  anomaly index       p-value  seconds  model"
     assert lines[1].startswith("clean                 -  ")
     assert lines[1].endswith(f"S.S  {models}/clean.pt")
     assert lines[2].startswith("backdoored            3  ")
     assert lines[2].endswith(f"S.S  {models}/planted.pt")
     assert lines[3:] == ["2 scanned: 1 flagged, 0 inconclusive, 1 clean; 0 skipped"]
+
+
+def test_processes_change_nothing(triggerfish: Cli, models: Path) -> None:
+    two, one = (triggerfish("scan", "--steps", 4, "--jobs", n, models) for n in (2, 1))
+    assert two == one
+
+
+@pytest.mark.parametrize(
+    ("jobs", "models", "expected"), [(8, 3, 3), (2, 100, 2), (None, 1, 1), (None, 0, 1)]
+)
+def test_how_many_processes(jobs: int | None, models: int, expected: int) -> None:
+    assert processes(jobs, models) == expected
 
 
 def test_nothing_flagged_is_zero(triggerfish: Cli, models: Path) -> None:
@@ -46,7 +59,7 @@ def test_a_skipped_file_is_named_and_is_not_clean(
     assert run.code == 3
     lines = run.out.splitlines()
     assert lines[1].startswith(
-        f"skipped               -              -        -  {broken}: expected"
+        f"skipped               -              -             -        -  {broken}: expected"
     )
     assert lines[2].startswith("clean ")
     assert lines[3] == "1 scanned: 0 flagged, 0 inconclusive, 1 clean; 1 skipped"
@@ -86,7 +99,7 @@ def test_json_is_alone_on_stdout(triggerfish: Cli, models: Path, broken: Path) -
 
 
 def test_published_artefacts(triggerfish: Cli, models: Path, tmp_path: Path) -> None:
-    quick = ("--steps", 4, "--halvings", 2)
+    quick = (*QUICK, "--halvings", 2)
     triggerfish("scan", "--preset", "published", *quick, models, "--out", tmp_path)
     for name in ("clean", "planted"):
         folder = tmp_path / name
@@ -150,6 +163,8 @@ def test_ctrl_c_keeps_what_is_done(
         (("--halvings", 3), "expected a setting of min-norm, got --halvings: drop it"),
         (("--preset", "published", "--detector", "min-norm"), "expected --detector l1-weight"),
         (("--detector", "nonsense"), "'nonsense' is not one of"),
+        (("--detector", "l1-weight", "--outlier-test", "largest"), "expected --threshold with"),
+        (("--preset", "published", "--reference", "r.json"), "expected no --reference with"),
     ],
 )
 def test_wrong_options_are_usage_errors(

@@ -45,7 +45,15 @@ def clean(backdoored: Scanned) -> Scanned:
         sha256="cd" * 32,
         detector=backdoored.detector,
         scores=backdoored.scores,
-        verdict=Verdict("clean", (), (0.5, 0.25, 1.0), 3.5, p_value=0.5),
+        verdict=Verdict(
+            name="clean",
+            flagged=(),
+            anomaly_index=(0.5, 0.25, 1.0),
+            threshold=3.5,
+            p_value=0.5,
+            smallest_p_value=0.01,
+            reference="mnist, paper_cnn",
+        ),
         config=backdoored.config,
         seconds=0.5,
     )

@@ -16,6 +16,7 @@ def test_json(backdoored: Scanned, skipped: Skipped) -> None:
                 "verdict": "backdoored",
                 "flagged": [2],
                 "reasons": ["class 1 unreachable"],
+                "notes": [],
                 "threshold": 3.5,
                 "p_value": None,
                 "smallest_p_value": None,

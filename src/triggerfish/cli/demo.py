@@ -20,6 +20,7 @@ from triggerfish.zoo.factory import Workshop, make_zoo, missing_models
 from triggerfish.zoo.recipes import BACKDOOR_SEED, CLEAN_SEED, Recipe, backdoor_zoo, clean_zoo
 
 TARGET = 7
+JOBS = 2
 
 
 @click.command("demo")
@@ -60,7 +61,7 @@ def _train(folder: Path) -> list[Path]:
             Recipe(seed=BACKDOOR_SEED), PatchAttack(), Poisoning(), targets=(TARGET,), replicas=1
         ),
     }
-    workshop = Workshop(folder, jobs=len(recipes))
+    workshop = Workshop(folder, jobs=JOBS)
     missing = len(missing_models(recipes, workshop))
     click.echo(f"training {missing} of {len(recipes)} MNIST models in {folder}")
     for entry in track(make_zoo(recipes, workshop), missing, "training"):
@@ -75,7 +76,7 @@ def _scan(models: list[Path], config: ScanConfig, title: str, out: Path) -> list
     flags: list[tuple[int, ...]] = []
 
     def keep() -> Iterator[Scanned | Skipped]:
-        for path, result in zip(models, scan_paths(models, config), strict=True):
+        for path, result in zip(models, scan_paths(models, config, jobs=JOBS), strict=True):
             if isinstance(result, Scanned):
                 write_artefacts(result, out / path.stem)
                 flags.append(result.verdict.flagged)

@@ -11,6 +11,7 @@ import click
 
 from triggerfish.detectors import DETECTORS
 from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.judgement import Judge
 from triggerfish.optimization import OBJECTIVES
 from triggerfish.outliers import OUTLIER_TESTS
 from triggerfish.scan import ScanConfig, published
@@ -39,7 +40,18 @@ _JUDGEMENT = (
         "--outlier-test", type=click.Choice(list(OUTLIER_TESTS)), help="How scores are judged."
     ),
     click.option("--threshold", type=float, help="Anomaly index above which a class is flagged."),
+    click.option(
+        "--reference",
+        type=click.Path(dir_okay=False),
+        help="Clean reference models, a file of triggerfish calibrate.",
+    ),
+    click.option(
+        "--false-positive-rate",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Error rate on clean models that a calibrated threshold aims at.",
+    ),
 )
+JUDGEMENT = ("outlier_test", "threshold", "reference", "false_positive_rate")
 
 
 def settings_options(command: Command) -> Command:
@@ -65,32 +77,47 @@ def scan_config(
         click.UsageError: a setting that the detector does not have, or a value out of range.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    judgement = {name: given.pop(name) for name in JUDGEMENT if name in given}
     if preset == PUBLISHED and detector not in (None, "l1-weight"):
         raise click.UsageError(
             f"expected --detector l1-weight with --preset published, got {detector}: drop one"
         )
     name = "l1-weight" if preset == PUBLISHED else detector or ScanConfig().detector
-    judgement = _judgement(name, preset, given)
     try:
         settings = detector_settings(name, given)
         if preset == PUBLISHED:
             assert isinstance(settings, L1WeightConfig)
-            return dataclasses.replace(published(settings), seed=seed, **judgement)
-        return ScanConfig(detector=name, settings=settings, seed=seed, **judgement)
+            base = published(settings)
+            judge = published_judgement(base.judge, judgement)
+            return dataclasses.replace(base, seed=seed, judge=judge)
+        return ScanConfig(name, settings, own_judgement(name, judgement), seed)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
-def _judgement(detector: str, preset: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Take the outlier test's options out of ``given``."""
-    names = [name for name in ("outlier_test", "threshold") if name in given]
-    judgement: dict[str, Any] = {name: given.pop(name) for name in names}
-    if detector == "l1-weight" and preset is None:
-        # Weights have no scale of their own, which the test of log-ratios needs.
-        judgement.setdefault("outlier_test", "one-sided-mad")
-    if judgement.get("outlier_test", "largest") != "largest":
-        judgement.setdefault("threshold", None)
-    return judgement
+def own_judgement(detector: str, given: Mapping[str, Any]) -> Judge:
+    """The judge of a detector of ours with the given values in place of its defaults."""
+    fallback = DETECTORS[detector]
+    if given.get("outlier_test") == "largest" != fallback.outlier_test and "threshold" not in given:
+        raise ValueError(
+            f"expected --threshold with --outlier-test largest for {detector}, got none: "
+            "its statistic has no scale of its own"
+        )
+    return Judge(**given)
+
+
+def published_judgement(judge: Judge, given: Mapping[str, Any]) -> Judge:
+    """The published judge with another test or threshold; it knows no reference models."""
+    for name in ("reference", "false_positive_rate"):
+        if name in given:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"expected no {flag} with --preset published, got one: drop one")
+    test = given.get("outlier_test", judge.outlier_test)
+    own = judge.threshold if test == judge.outlier_test else None
+    threshold = given.get("threshold", own)
+    if test == "largest" and threshold is None:
+        raise ValueError("expected --threshold with --outlier-test largest, got none")
+    return dataclasses.replace(judge, outlier_test=test, threshold=threshold)
 
 
 def detector_settings(detector: str, given: Mapping[str, Any]) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import click
 from triggerfish.cli.detector_options import PUBLISHED, scan_config, settings_options
 from triggerfish.cli.exit_codes import INCONCLUSIVE
 from triggerfish.cli.progress import track
-from triggerfish.cli.threads import use_one_thread
+from triggerfish.cli.threads import jobs_option, use_one_thread
 from triggerfish.reports.master_summary import MasterRow
 from triggerfish.reproduce import (
     MASTER_SUMMARY,
@@ -46,13 +45,7 @@ _folder = click.Choice(list(ZOO_FOLDERS))
     help="Folder for the results.",
 )
 @click.option("--data-root", type=_path, help="Folder with the MNIST files, if not the bundled.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=os.cpu_count() or 1,
-    show_default="number of cores",
-    help="Models trained at a time.",
-)
+@jobs_option("Models trained or scanned at a time, each in a process of one thread.")
 @settings_options
 @click.option("--threshold", type=float, help="Two-sided threshold on |z|; published: 3.5.")
 @click.pass_context
@@ -82,7 +75,7 @@ def reproduce_command(
         recipes, place = published_recipes(name, limit), zoo / ZOO_FOLDERS[name]
         _train(name, recipes, Workshop(place, data_root=data_root, jobs=jobs))
         before = len(rows)
-        found = reproduce_folder(name, recipes, place, out, config)
+        found = reproduce_folder(name, recipes, place, out, config, jobs)
         for row in track(found, len(recipes), f"scanning {name}"):
             rows.append(row)
             write_summary(rows, out)

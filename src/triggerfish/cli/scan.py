@@ -19,7 +19,7 @@ from triggerfish.cli.detector_options import (
 from triggerfish.cli.exit_codes import exit_code
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
-from triggerfish.cli.threads import use_one_thread
+from triggerfish.cli.threads import processes, use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.loading import LoadOptions, find_checkpoints, open_model
 from triggerfish.reports import FORMATS
@@ -41,6 +41,12 @@ from triggerfish.writer import ensure_writable, result_folder, write_artefacts
 @settings_options
 @judgement_options
 @loading_options
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    show_default="number of cores, fewer for a few models",
+    help="Models scanned at a time, each in a process of one thread.",
+)
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
 def scan_command(
@@ -51,6 +57,7 @@ def scan_command(
     output_format: str,
     detector: str | None,
     preset: str | None,
+    jobs: int | None,
     seed: int,
     **values: Any,  # noqa: ANN401
 ) -> None:
@@ -68,7 +75,11 @@ def scan_command(
     if not checkpoints:
         raise click.UsageError("expected model files in PATH, got a folder without any")
     outcomes: list[str] = []
-    results = track(scan_paths(checkpoints, config, load=load), len(checkpoints), "scanning")
+    results = track(
+        scan_paths(checkpoints, config, load=load, jobs=processes(jobs, len(checkpoints))),
+        len(checkpoints),
+        "scanning",
+    )
     for piece in FORMATS[output_format](_keep(results, out, outcomes)):
         click.echo(piece, nl=False)
     summary = summarize(outcomes)

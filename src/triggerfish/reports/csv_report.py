@@ -6,12 +6,12 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from triggerfish.reports.text import largest, number, printable
+from triggerfish.reports.text import largest, number, optional, printable
 from triggerfish.results import Scanned, Skipped
 
 COLUMNS = (
     "path", "sha256", "status", "verdict", "flagged", "largest_anomaly_index", "threshold",
-    "p_value", "reasons", "seconds", "detector",
+    "p_value", "smallest_p_value", "reference", "reasons", "seconds", "detector",
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def csv_line(cells: Sequence[object]) -> str:
 def _cells(result: Scanned | Skipped) -> list[object]:
     if isinstance(result, Skipped):
         sha256 = result.sha256 or ""
-        empty = [""] * 5
+        empty = [""] * 7
         return [printable(result.path), sha256, "skipped", *empty, printable(result.reason), "", ""]
     verdict = result.verdict
     return [
@@ -43,7 +43,9 @@ def _cells(result: Scanned | Skipped) -> list[object]:
         ";".join(map(str, verdict.flagged)),
         number(largest(verdict.anomaly_index)),
         number(verdict.threshold),
-        "" if verdict.p_value is None else number(verdict.p_value),
+        optional(verdict.p_value),
+        optional(verdict.smallest_p_value),
+        printable(verdict.reference or ""),
         printable("; ".join(verdict.reasons)),
         number(result.seconds, ".3f"),
         result.detector,

@@ -47,6 +47,7 @@ def as_dict(result: Scanned | Skipped) -> dict[str, object]:
         "verdict": verdict.name,
         "flagged": verdict.flagged,
         "reasons": verdict.reasons,
+        "notes": verdict.notes,
         "threshold": verdict.threshold,
         "p_value": verdict.p_value,
         "smallest_p_value": verdict.smallest_p_value,

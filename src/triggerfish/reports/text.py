@@ -23,3 +23,8 @@ def largest(values: tuple[float, ...]) -> float:
 def number(value: float, spec: str = ".6g") -> str:
     """A number, or an empty text for NaN: nothing that was not measured looks like a number."""
     return "" if math.isnan(value) else format(value, spec)
+
+
+def optional(value: float | None, spec: str = ".6g") -> str:
+    """A number, or an empty text for None."""
+    return "" if value is None else number(value, spec)
