@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -147,7 +150,7 @@ def _make_all(missing: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Ent
             yield make_model(file, recipe, workshop)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workshop.jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(workshop.jobs, context, _end_with_parent) as pool:
         futures: list[Future[Entry]] = [
             pool.submit(make_model, file, recipe, workshop) for file, recipe in missing.items()
         ]
@@ -156,3 +159,17 @@ def _make_all(missing: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Ent
                 yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker die without a traceback on Ctrl-C, and at once when its parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
