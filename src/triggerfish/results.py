@@ -46,13 +46,19 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for one model. ``anomaly_index`` has one value a class, NaN where not measured."""
+    """The answer for one model. ``anomaly_index`` has one value a class, NaN where not measured.
+
+    ``reasons`` are why it is inconclusive, or why a flag deserves doubt; ``notes`` say what it
+    rests on. ``reference`` names the clean models it was calibrated on, None when uncalibrated;
+    then there is no p-value, unless the outlier test has its own.
+    """
 
     name: VerdictName
     flagged: tuple[int, ...]
     anomaly_index: tuple[float, ...]
     threshold: float
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     p_value: float | None = None
     smallest_p_value: float | None = None
     reference: str | None = None

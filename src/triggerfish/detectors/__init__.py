@@ -16,18 +16,35 @@ from triggerfish.results import ClassScores
 
 @dataclass(frozen=True)
 class Detector:
-    """A published or own statistic: ``run(classifier, settings, seed)`` gives `ClassScores`."""
+    """A statistic: ``run(classifier, settings, seed)`` gives `ClassScores`.
+
+    ``outlier_test`` judges it when no reference matches, at ``threshold`` (the test's own when
+    None).
+    """
 
     summary: str
     config: type[Any]
     run: Callable[[Classifier, Any, int], ClassScores]
+    outlier_test: str
+    threshold: float | None = None
 
 
+# The uncalibrated threshold of min-norm: docs/detection-quality.md has its measured error.
 DETECTORS: dict[str, Detector] = {
-    "l1-weight": Detector("largest L1 weight a class bears (published)", L1WeightConfig, l1_weight),
-    "min-norm": Detector("smallest change that reaches a class (ours)", MinNormConfig, min_norm),
-    "mm-bd": Detector("largest margin, Wang et al. 2024 (for comparison)", MMBDConfig, mm_bd),
+    "min-norm": Detector(
+        "smallest change that reaches a class (ours)", MinNormConfig, min_norm, "largest", 0.9
+    ),
+    "l1-weight": Detector(
+        "largest L1 weight a class bears (published)", L1WeightConfig, l1_weight, "one-sided-mad"
+    ),
+    "mm-bd": Detector(
+        "largest margin, Wang et al. 2024 (for comparison)", MMBDConfig, mm_bd, "gamma"
+    ),
     "last-layer": Detector(
-        "outlying last-layer weights (for comparison)", LastLayerConfig, last_layer
+        "outlying last-layer weights (for comparison)",
+        LastLayerConfig,
+        last_layer,
+        "largest",
+        3.5,
     ),
 }

@@ -1,0 +1,150 @@
+"""Scores -> `Verdict`: a calibrated threshold where clean reference models match, else a test.
+
+A verdict is *backdoored* when a class is flagged; *inconclusive* when none is and something speaks
+against trusting that; *clean* otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from triggerfish.calibration import (
+    Array,
+    Reference,
+    find_reference,
+    read_reference,
+    shipped_references,
+)
+from triggerfish.checks import MIN_CLASSES, Finding, check_scores
+from triggerfish.classifier import Classifier
+from triggerfish.detectors import DETECTORS, Detector
+from triggerfish.outliers import OUTLIER_TESTS, PUBLISHED_THRESHOLD, Outliers
+from triggerfish.results import ClassScores, Status, Verdict, VerdictName
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How scores are judged.
+
+    ``reference`` is a file of ``triggerfish calibrate``; without one the shipped references are
+    tried, unless an ``outlier_test`` is asked for by name. ``threshold`` replaces the test's or
+    the reference's own, in units of the anomaly index. ``false_positive_rate`` is what a
+    calibrated threshold aims at, per clean model. ``published_fill`` (with the cap's value) counts
+    unreachable classes as 0 and capped ones as the cap, as the published scripts do.
+    """
+
+    outlier_test: str | None = None
+    threshold: float | None = None
+    reference: str | None = None
+    false_positive_rate: float = 0.001
+    published_fill: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.false_positive_rate < 1:
+            raise ValueError(
+                f"expected 0 < false_positive_rate < 1, got {self.false_positive_rate}"
+            )
+
+    def __call__(
+        self,
+        scores: ClassScores,
+        classifier: Classifier,
+        detector: str,
+        settings: Mapping[str, object],
+        findings: Sequence[Finding] = (),
+    ) -> Verdict:
+        """The verdict on one model's scores; ``findings`` are those about the model itself."""
+        fallback = DETECTORS[detector]
+        if self.published_fill is not None:
+            return self._uncalibrated(_filled(scores, self.published_fill), fallback, (), ())
+        values = scores.statistic.numpy()
+        reasons = [*findings, *check_scores(scores, classifier.num_pixels)]
+        reference = self._reference(classifier, detector, settings)
+        if reference is not None:
+            few = [r for r in reasons if r.code != "few-classes"]
+            return self._calibrated(values, reference, tuple(map(str, few)))
+        note = f"uncalibrated: no clean reference models of this network and task for {detector}"
+        return self._uncalibrated(values, fallback, tuple(map(str, reasons)), (note,))
+
+    def _reference(
+        self, classifier: Classifier, detector: str, settings: Mapping[str, object]
+    ) -> Reference | None:
+        if self.reference is not None:
+            references = [read_reference(Path(self.reference))]
+        elif self.outlier_test is not None:
+            return None
+        else:
+            references = _shipped()
+        return find_reference(references, classifier, detector, settings)
+
+    def _calibrated(self, values: Array, reference: Reference, reasons: tuple[str, ...]) -> Verdict:
+        index = reference.anomaly_index(values)
+        if not np.isfinite(index).any():
+            return _nothing_measured(index, reasons)
+        threshold = self.threshold or reference.threshold(self.false_positive_rate)
+        flagged = tuple(int(k) for k in np.flatnonzero(index > threshold))
+        return Verdict(
+            name=_name(flagged, reasons),
+            flagged=flagged,
+            anomaly_index=tuple(index.tolist()),
+            threshold=threshold,
+            reasons=reasons,
+            notes=(f"calibrated on {reference.size} clean models: {reference.name}",),
+            p_value=reference.p_value(float(np.nanmax(index))),
+            smallest_p_value=reference.smallest_p_value,
+            reference=reference.name,
+        )
+
+    def _uncalibrated(
+        self,
+        values: Array,
+        fallback: Detector,
+        reasons: tuple[str, ...],
+        notes: tuple[str, ...],
+    ) -> Verdict:
+        if np.isfinite(values).sum() < MIN_CLASSES:
+            return _nothing_measured(values, reasons)
+        name = self.outlier_test or fallback.outlier_test
+        threshold = self.threshold
+        if threshold is None and name == fallback.outlier_test:
+            threshold = fallback.threshold
+        test = OUTLIER_TESTS[name]
+        found: Outliers = test(values) if threshold is None else test(values, threshold)
+        return Verdict(
+            name=_name(found.flagged, reasons),
+            flagged=found.flagged,
+            anomaly_index=tuple(found.anomaly_index.tolist()),
+            threshold=found.threshold,
+            reasons=reasons,
+            notes=notes,
+            p_value=found.p_value,
+        )
+
+
+def published_judge(cap: float) -> Judge:
+    """The published rule as published: two-sided |z| > 3.5, statuses counted as numbers."""
+    return Judge("two-sided-mad", PUBLISHED_THRESHOLD, published_fill=cap)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> list[Reference]:
+    return shipped_references()
+
+
+def _name(flagged: tuple[int, ...], reasons: tuple[str, ...]) -> VerdictName:
+    return "backdoored" if flagged else "inconclusive" if reasons else "clean"
+
+
+def _nothing_measured(index: Array, reasons: tuple[str, ...]) -> Verdict:
+    return Verdict("inconclusive", (), tuple(index.tolist()), float("nan"), reasons)
+
+
+def _filled(scores: ClassScores, cap: float) -> Array:
+    fill = {Status.UNREACHABLE: 0.0, Status.CAP_REACHED: cap}
+    pairs = zip(scores.statistic.tolist(), scores.status, strict=True)
+    return np.array([fill.get(status, value) for value, status in pairs])
