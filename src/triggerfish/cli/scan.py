@@ -67,7 +67,7 @@ def scan_command(
     3 when a verdict is inconclusive or a file was skipped.
     """
     use_one_thread()
-    load = partial(_load, take_load_options(values))
+    load = partial(load_model, take_load_options(values))
     config = scan_config(detector, preset, seed, values)
     if out is not None:
         ensure_writable(out)
@@ -90,7 +90,8 @@ def scan_command(
     ctx.exit(exit_code(summary))
 
 
-def _load(options: LoadOptions, path: Path) -> Classifier:
+def load_model(options: LoadOptions, path: Path) -> Classifier:
+    """Load by the loading options; at the top level, so that worker processes find it."""
     return open_model(path, options).classifier
 
 

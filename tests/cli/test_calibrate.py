@@ -1,0 +1,73 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from triggerfish.architectures.paper_cnn import PaperCNN
+
+Cli = Callable[..., SimpleNamespace]
+QUICK = ("--steps", 2, "--jobs", 1)
+
+
+@pytest.fixture(scope="module")
+def clean_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten random networks."""
+    folder = tmp_path_factory.mktemp("clean-models")
+    for seed in range(10):
+        torch.manual_seed(seed)
+        network = PaperCNN()
+        with torch.no_grad():
+            network.fc2.weight *= 40
+        torch.save(network.state_dict(), folder / f"model_{seed}.pt")
+    return folder
+
+
+def test_a_scan_uses_the_reference_it_is_given(
+    triggerfish: Cli, clean_models: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "reference.json"
+    made = triggerfish("calibrate", clean_models, "-o", out, "--name", "random", *QUICK)
+    assert (made.code, made.err) == (0, "")
+    assert made.out.startswith(f"{out}: 10 clean models, threshold ")
+    assert made.out.endswith("smallest p-value 0.091\n")
+
+    scanned = triggerfish(
+        "scan", models / "planted.pt", "--reference", out, *QUICK, "--format", "json"
+    )
+    (result,) = json.loads(scanned.out)["results"]
+    assert (result["reference"], result["flagged"]) == ("random", [3])
+    assert result["p_value"] == result["smallest_p_value"] == pytest.approx(1 / 11)
+
+
+def test_other_settings_do_not_match_the_reference(
+    triggerfish: Cli, clean_models: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "reference.json"
+    triggerfish("calibrate", clean_models, "-o", out, *QUICK)
+    scanned = triggerfish("scan", models / "clean.pt", "--reference", out, "--steps", 3)
+    assert "uncalibrated" in scanned.out
+
+
+def test_too_few_models_are_refused(triggerfish: Cli, models: Path, tmp_path: Path) -> None:
+    run = triggerfish("calibrate", models, "-o", tmp_path / "r.json", *QUICK)
+    assert (run.code, run.out) == (2, "")
+    assert "expected at least 10 clean models, got 2" in run.err
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_a_model_that_cannot_be_scanned_is_refused(triggerfish: Cli, tmp_path: Path) -> None:
+    (tmp_path / "broken.pt").write_text("not a model")
+    run = triggerfish("calibrate", tmp_path, "-o", tmp_path / "r.json", *QUICK)
+    assert run.code == 2
+    assert run.err.startswith("error: expected clean models that can be scanned, got")
+
+
+def test_models_of_another_kind_are_refused(triggerfish: Cli, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes((models / "clean.pt").read_bytes())
+    torch.save(PaperCNN(num_classes=7).state_dict(), tmp_path / "b.pt")
+    run = triggerfish("calibrate", tmp_path, "-o", tmp_path / "r.json", *QUICK)
+    assert run.code == 2
+    assert "expected models of one network and task" in run.err
