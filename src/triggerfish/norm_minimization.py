@@ -14,6 +14,7 @@ trust region. No learning rate, no penalty weight: each row needs the few number
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,6 +68,24 @@ class MinimumNorm:
     norm: Tensor
     first_reached: Tensor
     steps: Tensor
+
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.images, self.norm, self.first_reached, self.steps
+
+    def cpu(self) -> MinimumNorm:
+        """The same on the CPU."""
+        return MinimumNorm(*(tensor.cpu() for tensor in self._tensors()))
+
+    @staticmethod
+    def cat(parts: Sequence[MinimumNorm]) -> MinimumNorm:
+        """Rows of all parts, in order."""
+        columns = zip(*(part._tensors() for part in parts), strict=True)
+        return MinimumNorm(*(torch.cat(column) for column in columns))
+
+    def split(self, at: int) -> tuple[MinimumNorm, MinimumNorm]:
+        """The first ``at`` rows, and the others."""
+        head = MinimumNorm(*(tensor[:at] for tensor in self._tensors()))
+        return head, MinimumNorm(*(tensor[at:] for tensor in self._tensors()))
 
 
 # Surplus log-odds asked for are kept in these bounds: an integral controller must not wind up.

@@ -1,0 +1,108 @@
+import dataclasses
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from trained import TARGET, classifier
+
+from triggerfish.classifier import Classifier
+from triggerfish.detectors.min_norm import MinNormConfig, log_ratios, min_norm
+from triggerfish.norm_minimization import Schedule
+from triggerfish.results import Status
+
+QUICK = MinNormConfig(schedule=Schedule(steps=12), baselines=(0.0, 0.5))
+
+
+def test_target_stands_out_and_clean_twin_does_not():
+    backdoored = min_norm(classifier(backdoored=True), MinNormConfig())
+    clean = min_norm(classifier(backdoored=False), MinNormConfig())
+    assert backdoored.statistic.argmax() == TARGET
+    assert backdoored.statistic[TARGET] > 1.5
+    assert clean.statistic.max() < 0.9
+
+
+def test_evidence_is_what_it_claims():
+    scores = min_norm(classifier(backdoored=True), MinNormConfig())
+    assert (scores.probability >= 0.9999 - 1e-6).all()
+    assert (scores.logits.argmax(1) == torch.arange(10)).all()
+    for k in range(10):
+        level = MinNormConfig().baselines[int(scores.details["shown_baseline"][k])]
+        norm = (scores.images[k] - level).abs().sum()
+        assert norm.item() == pytest.approx(scores.details[f"min_norm_{level}"][k].item(), abs=1e-3)
+
+
+def test_same_input_gives_the_same_bits():
+    model = classifier(backdoored=True)
+    first, second = min_norm(model, QUICK), min_norm(model, QUICK)
+    assert torch.equal(first.statistic, second.statistic)
+    assert torch.equal(first.images, second.images)
+
+
+def test_batch_composition_changes_no_result():
+    # float64, so that the order of sums in a batch of another size cannot move a pixel.
+    model = classifier(backdoored=True, dtype=torch.float64)
+    together = min_norm(model, QUICK)
+    apart = min_norm(model, dataclasses.replace(QUICK, memory_mib=3.0))
+    torch.testing.assert_close(together.statistic, apart.statistic)
+    torch.testing.assert_close(together.images, apart.images)
+
+
+def test_classes_permuted_permutes_the_statistic():
+    model = classifier(backdoored=True, dtype=torch.float64)
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(3))
+    permuted = Classifier(
+        lambda x: model.logits(x)[:, order], (1, 28, 28), output="logits", dtype=torch.float64
+    )
+    torch.testing.assert_close(
+        min_norm(permuted, QUICK).statistic, min_norm(model, QUICK).statistic[order]
+    )
+
+
+def test_a_constant_added_to_all_logits_changes_nothing():
+    model = classifier(backdoored=True, dtype=torch.float64)
+    shifted = Classifier(
+        lambda x: model.logits(x) + 7.0, (1, 28, 28), output="logits", dtype=torch.float64
+    )
+    torch.testing.assert_close(min_norm(shifted, QUICK).statistic, min_norm(model, QUICK).statistic)
+
+
+def test_unreachable_class_is_a_status_and_no_number():
+    layer = nn.Linear(16, 3, bias=False)
+    layer.weight.data = torch.stack([torch.ones(16), -torch.ones(16), torch.zeros(16)]) * 2
+    scores = min_norm(Classifier(nn.Sequential(nn.Flatten(), layer), (1, 4, 4)), QUICK)
+    assert scores.status == (Status.CONVERGED, Status.UNREACHABLE, Status.UNREACHABLE)
+    assert scores.statistic[1:].isnan().all()
+
+
+def test_log_ratios_by_hand():
+    norm = torch.tensor([1.0, 2.0, 4.0, 0.0, torch.inf], dtype=torch.float64)
+    ratios = log_ratios(norm, floor=0.01)
+    median = torch.tensor(1.5, dtype=torch.float64)
+    expected = (median / torch.tensor([1.0, 2.0, 4.0, 0.015], dtype=torch.float64)).log()
+    torch.testing.assert_close(ratios[:4], expected)
+    assert ratios[4].isnan()
+
+
+def test_a_given_image_is_a_baseline(tmp_path):
+    path = tmp_path / "grey.png"
+    Image.new("L", (56, 56), 51).save(path)
+    model = classifier(backdoored=True)
+    from_file = min_norm(model, dataclasses.replace(QUICK, baselines=(str(path),)))
+    from_level = min_norm(model, dataclasses.replace(QUICK, baselines=(0.2,)))
+    torch.testing.assert_close(from_file.statistic, from_level.statistic)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"baselines": ()}, "at least one baseline"),
+        ({"baselines": (1.5,)}, r"levels in \[0, 1\]"),
+        ({"baselines": ("nowhere.png",)}, "no file"),
+        ({"norm_floor": 0.0}, "norm_floor"),
+        ({"memory_mib": 0.0}, "memory"),
+    ],
+)
+def test_settings_are_checked(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MinNormConfig(**settings)
