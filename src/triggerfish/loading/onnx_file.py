@@ -46,7 +46,15 @@ def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
         raise CheckpointError(f"expected a whole ONNX model, got: {str(error)[:200]}") from error
     try:
         return _contents(model, path.parent)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        OSError,
+        RuntimeError,
+    ) as error:
         raise CheckpointError(
             f"expected a valid ONNX model, got {type(error).__name__}: {str(error)[:200]}"
         ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from triggerfish.errors import CheckpointError
 
 MAX_COMPRESSION = 20
-MAX_ENTRIES = 100_000
+MAX_ENTRIES = 20_000
 
 
 def entry_names(path: Path, head: bytes) -> list[str]:
