@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -157,6 +158,11 @@ def _make_all(missing: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Ent
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise OutputError(
+                "expected every training process to finish, got one that was killed: "
+                "lower --jobs if memory is short, and start again to go on"
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

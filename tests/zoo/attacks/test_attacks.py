@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
+from triggerfish.zoo.attacks import input_aware
 from triggerfish.zoo.attacks.all_to_all import AllToAllAttack
 from triggerfish.zoo.attacks.blended import BlendedAttack
 from triggerfish.zoo.attacks.evasive import EvasiveAttack
@@ -144,7 +145,8 @@ def test_evasive_covers_carry_other_patches():
     assert (covers != 0.5).any(1).any(1).any(1).all()
 
 
-def test_input_aware_masks_are_sparse_and_triggers_differ_between_images():
+def test_input_aware_masks_are_sparse_and_triggers_differ_between_images(monkeypatch):
+    monkeypatch.setattr(input_aware, "_MASK_STEPS", 40)
     images = torch.rand(64, 1, 28, 28, generator=generator()).square()
     attack = InputAwareAttack().prepare(
         linear_model(), (images * 255).byte(), lambda model: None, generator()
