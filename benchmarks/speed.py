@@ -1,0 +1,187 @@
+"""How fast is a scan? Side by side with the published algorithm, in one run.
+
+    python -m benchmarks.speed --zoo FOLDER [SECTION...]
+
+FOLDER holds the published zoos (``triggerfish zoo clean``, ``zoo backdoor``). Sections:
+
+    side-by-side   published loop, our searches and MM-BD on the same models, in turn
+    throughput     models a minute of the whole machine: processes against threads, busy or not
+    peak           fraction of the machine's matrix-product rate
+    growth         time and memory with classes, pixels, models and baselines
+
+Results go to benchmarks/results/speed.json; ``python -m benchmarks.tables`` turns them into
+docs/performance.md. Times on a shared machine vary: read the ratios.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.common import classifiers, record, timed, zoo_models
+from benchmarks.growth import growth
+from benchmarks.prototype import minimize_norm_by_adam
+from benchmarks.published_sequential import search
+from triggerfish.classifier import Classifier
+from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
+from triggerfish.detectors.min_norm import MinNormConfig, min_norm
+from triggerfish.detectors.mm_bd import MMBDConfig, mm_bd
+from triggerfish.loading import load_classifier
+from triggerfish.optimization import OBJECTIVES, objective_and_gradient
+from triggerfish.runtime import keep_freed_memory
+from triggerfish.scan import ScanConfig, published, scan_paths
+
+
+def published_loop(classifier: Classifier) -> int:
+    """The published search over all classes, as published; returns the gradient passes."""
+    network = classifier.model
+    assert isinstance(network, torch.nn.Module)
+    network.requires_grad_()  # published: the weights' gradients are computed too
+    black = torch.zeros(1, *classifier.input_shape)
+    try:
+        found = [search(classifier.logits, black, k) for k in range(classifier.num_classes)]
+    finally:
+        network.requires_grad_(requires_grad=False)
+    return sum(f.passes for f in found)
+
+
+def prototype(classifier: Classifier) -> None:
+    """The recipe before this one: 150 steps of Adam, four baselines."""
+    levels = torch.tensor((0.0, 0.3, 0.5, 1.0)).repeat_interleave(classifier.num_classes)
+    baseline = levels.view(-1, 1, 1, 1).expand(-1, *classifier.input_shape).contiguous()
+    target = torch.arange(classifier.num_classes).repeat(4)
+    minimize_norm_by_adam(classifier, baseline, target, 9.21)
+
+
+METHODS: dict[str, Callable[[Classifier], object]] = {
+    "published loop": published_loop,
+    "l1-weight, 32 halvings": lambda c: l1_weight(c, L1WeightConfig()),
+    "l1-weight, until decided": lambda c: l1_weight(c, L1WeightConfig(decide_at=3.5)),
+    "prototype of min-norm": prototype,
+    "min-norm": lambda c: min_norm(c, MinNormConfig()),
+    "mm-bd": lambda c: mm_bd(c, MMBDConfig()),
+}
+
+
+def side_by_side(zoo: Path, count: int) -> None:
+    """One core, every method on every model in turn; the ratios are taken model by model."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    seconds: dict[str, list[float]] = {name: [] for name in METHODS}
+    for classifier in classifiers(zoo_models(zoo, ("clean", "backdoor"), count)):
+        for name, method in METHODS.items():
+            seconds[name].append(timed(lambda m=method, c=classifier: m(c))[0])  # type: ignore[misc]
+            click.echo(f"{name:28} {seconds[name][-1]:8.2f} s", err=True)
+    base = seconds["published loop"]
+    record(
+        "speed",
+        "side-by-side",
+        {
+            name: {
+                "seconds": statistics.median(values),
+                "times_faster": statistics.median(b / v for b, v in zip(base, values, strict=True)),
+                "models": len(values),
+            }
+            for name, values in seconds.items()
+        },
+    )
+
+
+def _spin(stop: float) -> None:
+    """Keep one core busy."""
+    import time
+
+    end = time.perf_counter() + stop
+    while time.perf_counter() < end:
+        sum(range(10_000))
+
+
+def throughput(zoo: Path, count: int) -> None:
+    """Whole scans of files: two threads, two processes, with the machine free and half taken."""
+    paths = zoo_models(zoo, ("clean", "backdoor"), count)
+    rows = []
+    for busy in (False, True):
+        for name, config in (("min-norm", ScanConfig()), ("published preset", published())):
+            some = paths if name == "min-norm" else paths[:2]
+            for processes, threads in ((1, 1), (1, 2), (2, 1)):
+                other = multiprocessing.get_context("spawn").Process(target=_spin, args=(3600,))
+                if busy:
+                    other.start()
+                torch.set_num_threads(threads)
+                seconds, _ = timed(
+                    lambda s=some, c=config, p=processes: list(scan_paths(s, c, jobs=p))  # type: ignore[misc]
+                )
+                if busy:
+                    other.kill()
+                    other.join()
+                row = {
+                    "scan": name,
+                    "processes": processes,
+                    "threads": threads,
+                    "one_core_taken": busy,
+                    "models": len(some),
+                    "seconds_per_model": seconds / len(some),
+                }
+                click.echo(str(row), err=True)
+                rows.append(row)
+    record("speed", "throughput", rows)
+
+
+def peak(zoo: Path) -> None:
+    """FLOP/s of a step and of a whole scan against a large matrix product, one core."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    classifier = load_classifier(zoo_models(zoo, ("clean",), 1)[0])
+    target = torch.arange(10).repeat(4)
+    images = torch.rand(40, *classifier.input_shape)
+
+    def step() -> object:
+        return objective_and_gradient(classifier, images, target, OBJECTIVES["log-odds"])
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    flops = counter.get_total_flops()
+    a, b = torch.rand(1536, 1536), torch.rand(1536, 1536)
+    rates: dict[str, list[float]] = {"product": [], "step": [], "scan": []}
+    scan_flops = flops * 31  # 30 programs and the last look
+    for _ in range(7):
+        rates["product"].append(2 * 1536**3 / timed(lambda: a @ b)[0])
+        rates["step"].append(flops / timed(step)[0])
+        rates["scan"].append(scan_flops / timed(lambda: min_norm(classifier, MinNormConfig()))[0])
+    median = {name: statistics.median(values) / 1e9 for name, values in rates.items()}
+    record(
+        "speed",
+        "peak",
+        {
+            "flops_per_row_step": flops / 40,
+            "gflops": median,
+            "step_fraction": median["step"] / median["product"],
+            "scan_fraction": median["scan"] / median["product"],
+        },
+    )
+
+
+@click.command()
+@click.argument("sections", nargs=-1)
+@click.option("--zoo", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--count", type=int, default=2, show_default=True, help="Models of each kind.")
+def main(sections: tuple[str, ...], zoo: Path, count: int) -> None:
+    """Measure the named sections, or all."""
+    runs: dict[str, Callable[[], None]] = {
+        "side-by-side": lambda: side_by_side(zoo, count),
+        "throughput": lambda: throughput(zoo, max(count, 4)),
+        "peak": lambda: peak(zoo),
+        "growth": growth,
+    }
+    for name in sections or tuple(runs):
+        runs[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Does the fast published detector answer as the published loop does? Both, on the same models.
+
+    python -m benchmarks.verdicts --zoo FOLDER [--count 20] [--jobs 2]
+
+The loop takes about a minute a model. Resumable: a model's two answers are kept in
+benchmarks/results/verdicts.json under the SHA-256 of its file, and not computed again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+
+from benchmarks.common import record, recorded, timed, zoo_models
+from benchmarks.published_sequential import search
+from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.loading import load_classifier, sha256_of
+from triggerfish.outliers import two_sided_mad
+from triggerfish.runtime import keep_freed_memory
+from triggerfish.scan import published, scan
+
+
+def compare(path: Path) -> dict[str, object]:
+    """Both answers for one model, one thread."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    classifier = load_classifier(path)
+    black = torch.zeros(1, *classifier.input_shape)
+    loop_seconds, loop = timed(
+        lambda: [search(classifier.logits, black, k).weight for k in range(classifier.num_classes)]
+    )
+    config = published(L1WeightConfig(decide_at=3.5))
+    batch_seconds, batch = timed(lambda: scan(classifier, config))
+    return {
+        "model": f"{path.parent.name}/{path.name}",
+        "loop_weights": loop,
+        "loop_flagged": list(two_sided_mad(np.array(loop)).flagged),
+        "batch_weights": [None if np.isnan(w) else w for w in batch.scores.statistic.tolist()],
+        "batch_flagged": list(batch.verdict.flagged),
+        "loop_seconds": loop_seconds,
+        "batch_seconds": batch_seconds,
+    }
+
+
+@click.command()
+@click.option("--zoo", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--count", type=int, default=20, show_default=True, help="Models of each folder.")
+@click.option("--jobs", type=int, default=2, show_default=True)
+def main(zoo: Path, count: int, jobs: int) -> None:
+    """Compare, and print how many agree."""
+    rows = recorded("verdicts").get("models", {})
+    paths = {sha256_of(p): p for p in zoo_models(zoo, ("backdoor", "clean", "dynamic"), count)}
+    missing = {sha: path for sha, path in paths.items() if sha not in rows}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        for sha, row in zip(missing, pool.map(compare, missing.values()), strict=True):
+            rows[sha] = row
+            record("verdicts", "models", rows)
+            click.echo(f"{row['model']}: {row['loop_flagged']} {row['batch_flagged']}", err=True)
+    equal = sum(row["loop_flagged"] == row["batch_flagged"] for row in rows.values())
+    click.echo(f"{equal} of {len(rows)} verdicts are equal")
+
+
+if __name__ == "__main__":
+    main()
