@@ -1,0 +1,188 @@
+"""Writes the measured tables into the docs.
+
+    python -m benchmarks.tables [--check]
+
+A table stands in a document between ``<!-- table NAME -->`` and ``<!-- end -->``; its rows come
+from benchmarks/results and from nowhere else. ``--check`` only says whether they are current.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.common import RESULTS, recorded
+from triggerfish.outliers import clopper_pearson
+
+DOCS = Path(__file__).parent.parent / "docs"
+MARK = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
+
+
+def rate(successes: int, count: int) -> str:
+    """A rate with its n and its 95 % Clopper-Pearson interval."""
+    low, high = clopper_pearson(successes, count)
+    return f"{successes} of {count} ({successes / count:.3f}; {low:.3f}-{high:.3f})"
+
+
+def reproduction() -> str:
+    """Published criterion, folder by folder and objective by objective."""
+    rows = []
+    for path in sorted(RESULTS.glob("master_summary_*.csv")):
+        with path.open(newline="") as file:
+            models = list(csv.DictReader(file))
+        for folder in dict.fromkeys(model["folder"] for model in models):
+            of_folder = [model for model in models if model["folder"] == folder]
+            correct = sum(model["status"] == "correct" for model in of_folder)
+            named = sum(
+                model["expected_backdoor_label"] in model["detected_labels_mad"].split(";")
+                for model in of_folder
+                if model["expected_backdoor_label"]
+            )
+            target = "-" if folder == "clean" else rate(named, len(of_folder))
+            objective = path.stem.removeprefix("master_summary_")
+            rows.append((objective, folder, rate(correct, len(of_folder)), target))
+    return markdown(
+        ("objective", "folder", "correct by the published criterion", "target among the flags"),
+        rows,
+    )
+
+
+def side_by_side() -> str:
+    """Every method on the same models, one core."""
+    data = recorded("speed").get("side-by-side", {})
+    rows = [
+        (name, f"{d['seconds']:.2f}", f"{d['times_faster']:.1f}", d["models"])
+        for name, d in sorted(data.items(), key=lambda item: -item[1]["seconds"])
+    ]
+    return markdown(("method", "seconds a model", "times faster", "models"), rows)
+
+
+def throughput() -> str:
+    """Processes against threads."""
+    rows = [
+        (
+            d["scan"],
+            d["processes"],
+            d["threads"],
+            "yes" if d["one_core_taken"] else "no",
+            f"{60 / d['seconds_per_model']:.1f}",
+            d["models"],
+        )
+        for d in recorded("speed").get("throughput", [])
+    ]
+    header = ("scan", "processes", "threads each", "one core taken", "models a minute", "models")
+    return markdown(header, rows)
+
+
+def peak() -> str:
+    """Fraction of the matrix-product rate."""
+    data = recorded("speed").get("peak")
+    if not data:
+        return ""
+    gflops = data["gflops"]
+    rows = [
+        ("matrix product, 1536 x 1536", f"{gflops['product']:.1f}", "1"),
+        ("gradient step, 40 rows", f"{gflops['step']:.1f}", f"{data['step_fraction']:.2f}"),
+        ("whole min-norm scan", f"{gflops['scan']:.1f}", f"{data['scan_fraction']:.2f}"),
+    ]
+    return markdown(("what, on one core", "GFLOP/s", "of the product"), rows)
+
+
+def growth() -> str:
+    """Time and memory by size."""
+    rows = []
+    for name, series in recorded("speed").get("growth", {}).items():
+        for point in series["points"]:
+            rows.append(
+                (
+                    name,
+                    point["size"],
+                    f"{point['seconds']:.2f}",
+                    f"{point['peak_mib']:.0f}",
+                    f"{series['exponent']:.2f}",
+                )
+            )
+    for name, point in recorded("speed").get("big", {}).items():
+        rows.append((name, "", f"{point['seconds']:.1f}", f"{point['peak_mib']:.0f}", ""))
+    return markdown(("series", "size", "seconds", "peak MiB", "exponent of time"), rows)
+
+
+def verdicts() -> str:
+    """Agreement of the fast published detector with the published loop."""
+    rows = list(recorded("verdicts").get("models", {}).values())
+    if not rows:
+        return ""
+    equal = sum(row["loop_flagged"] == row["batch_flagged"] for row in rows)
+    ratio = sum(row["loop_seconds"] for row in rows) / sum(row["batch_seconds"] for row in rows)
+    return markdown(
+        ("models", "equal verdicts", "time of the loop / time of ours"),
+        [(len(rows), rate(equal, len(rows)), f"{ratio:.1f}")],
+    )
+
+
+def optimiser() -> str:
+    """Excess norms and separation."""
+    data = recorded("optimiser")
+    rows = [
+        (
+            name,
+            f"{d['mean_excess']:.3f}",
+            f"{d['excess_95']:.3f}",
+            f"{d['not_reached']:.3f}",
+            f"{d['largest_clean']:.2f}",
+            f"{d['smallest_attacked']:.2f}",
+            f"{d['seconds_per_model']:.2f}",
+        )
+        for name, d in data.get("methods", {}).items()
+    ]
+    header = (
+        "method", "mean excess", "95 % excess", "rows not reached",
+        "largest clean", "smallest attacked", "seconds a model",
+    )  # fmt: skip
+    return markdown(header, rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "reproduction": reproduction,
+    "side-by-side": side_by_side,
+    "throughput": throughput,
+    "peak": peak,
+    "growth": growth,
+    "verdicts": verdicts,
+    "optimiser": optimiser,
+}
+
+
+def with_tables(text: str) -> str:
+    """A document with every table in it made anew."""
+    return MARK.sub(lambda m: m[1] + TABLES[m["name"]]() + m[3], text)
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail when a table is out of date.")
+def main(*, check: bool) -> None:
+    """Write or check the tables of all documents."""
+    stale = []
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text()
+        fresh = with_tables(text)
+        if fresh != text:
+            stale.append(path.name)
+            if not check:
+                path.write_text(fresh)
+    if check and stale:
+        raise click.ClickException(f"out of date: {', '.join(stale)}: run benchmarks.tables")
+
+
+if __name__ == "__main__":
+    main()
