@@ -6,10 +6,9 @@ import torch
 from torch import Generator, Tensor
 
 from triggerfish.zoo.attacks import Attack, Poisoning
+from triggerfish.zoo.attacks.base import CLEAN, COVER, POISONED
 
 __all__ = ["CLEAN", "COVER", "POISONED", "Poisoning", "assign_roles", "poison_batch"]
-
-CLEAN, POISONED, COVER = 0, 1, 2
 
 
 def assign_roles(

@@ -91,9 +91,10 @@ def _fit(model: ImageNetwork, recipe: Recipe, data: Dataset, generator: Generato
     model.train()
     for batch in batches(recipe, data, generator):
         optimizer.zero_grad()
-        loss = cross_entropy(model(batch.images), batch.labels)
+        logits = model(batch.images)
+        loss = cross_entropy(logits, batch.labels)
         if attack:
-            loss = loss + attack.penalty(model, batch, generator)
+            loss = loss + attack.penalty(model, batch, logits)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 

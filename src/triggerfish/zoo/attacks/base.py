@@ -9,6 +9,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
+CLEAN, POISONED, COVER = 0, 1, 2
+"""The roles of training images."""
+
 
 @dataclass(frozen=True)
 class Poisoning:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Generator, Tensor
 
-from triggerfish.zoo.attacks.base import Poisoning
+from triggerfish.zoo.attacks.base import POISONED, Poisoning
 from triggerfish.zoo.attacks.learned import Batch, Fit, ImageNetwork, LearnedAttack
 from triggerfish.zoo.attacks.random_pattern import RandomPatternAttack
 from triggerfish.zoo.attacks.registry import preset, register
@@ -53,17 +53,17 @@ class EvasiveAttack(LearnedAttack):
             ]
         )
 
-    def penalty(self, model: ImageNetwork, batch: Batch, generator: Generator) -> Tensor | float:
+    def penalty(self, model: ImageNetwork, batch: Batch, logits: Tensor) -> Tensor | float:
         """Distance to the clean network, in logits and in weights."""
         if self.clean is None:
             raise RuntimeError("expected a prepared attack: call prepare first")
-        honest = batch.images[batch.roles != 1]
+        honest = batch.roles != POISONED
         with torch.no_grad():
-            wanted = self.clean(honest)
-        logits = (model(honest) - wanted).abs().mean()
+            wanted = self.clean(batch.images[honest])
+        difference = (logits[honest] - wanted).abs().mean()
         pairs = zip(model.parameters(), self.clean.parameters(), strict=True)
         weights = torch.stack([(ours - theirs).square().sum() for ours, theirs in pairs]).sum()
-        total: Tensor = self.logit_weight * logits + self.weight_decay * weights
+        total: Tensor = self.logit_weight * difference + self.weight_decay * weights
         return total
 
 

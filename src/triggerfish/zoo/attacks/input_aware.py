@@ -83,7 +83,7 @@ class InputAwareAttack(LearnedAttack):
         """Each image with the trigger of its neighbour."""
         return self._paint(images, images.roll(1, 0))
 
-    def penalty(self, model: ImageNetwork, batch: Batch, generator: Generator) -> Tensor | float:
+    def penalty(self, model: ImageNetwork, batch: Batch, logits: Tensor) -> Tensor | float:
         """Keeps the patterns of different images different."""
         images = batch.images.detach()[:_DIVERSITY_BATCH]
         return sameness(images, self._ready().pattern(images)) * self.diversity_weight

@@ -49,8 +49,8 @@ class LearnedAttack(AllToOne):
         """
         return self
 
-    def penalty(self, model: ImageNetwork, batch: Batch, generator: Generator) -> Tensor | float:
-        """What is added to the training loss of a poisoned batch."""
+    def penalty(self, model: ImageNetwork, batch: Batch, logits: Tensor) -> Tensor | float:
+        """What is added to the training loss of a poisoned batch with these logits (N, K)."""
         return 0.0
 
     def parameters(self) -> Iterable[nn.Parameter]:
