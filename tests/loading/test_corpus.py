@@ -4,6 +4,7 @@ import json
 import pickle
 import resource
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,8 @@ class Hostile:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
-    with pytest.warns(UserWarning):  # zipfile and PyTorch warn about what is made here
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile and PyTorch warn about what is made here
         return Hostile(tmp_path_factory.mktemp("corpus"))
 
 

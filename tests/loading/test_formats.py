@@ -1,0 +1,78 @@
+"""The same trained backdoored network in every format loads to the same logits and verdict."""
+
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from saved_models import WRITERS, backdoored
+from trained import TARGET
+
+from triggerfish.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading import find_checkpoints, open_model
+from triggerfish.scan import scan
+
+# Formats whose reader builds the network anew, or runs it in another way.
+SCANNED = ("legacy.pth", "traced.bin", "one-image.onnx", "network.h5")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old exporters warn that they are old
+        for name, write in WRITERS.items():
+            write(backdoored(), folder / name)
+    return folder
+
+
+def original() -> Classifier:
+    return Classifier(
+        backdoored(), (1, 28, 28), preprocessing=Preprocessing((MNIST_MEAN,), (MNIST_STD,))
+    )
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_same_logits(saved: Path, name: str) -> None:
+    # The child process repeats the load; test_sandbox.py tests it, here it would only cost time.
+    loaded = open_model(saved / name, confined=True)
+    expected = original()
+    images = torch.rand(5, 1, 28, 28)
+    assert loaded.classifier.output == "logits"
+    assert loaded.classifier.input_shape == (1, 28, 28)
+    torch.testing.assert_close(
+        loaded.classifier.logits(images), expected.logits(images), atol=2e-4, rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("name", SCANNED)
+def test_same_verdict_and_norms(saved: Path, name: str) -> None:
+    found = scan(open_model(saved / name, confined=True).classifier)
+    expected = scan(original())
+    assert found.verdict.flagged == expected.verdict.flagged == (TARGET,)
+    assert found.verdict.name == expected.verdict.name == "backdoored"
+    torch.testing.assert_close(
+        found.scores.statistic, expected.scores.statistic, atol=0.05, rtol=0.05
+    )
+
+
+def test_all_are_found_in_their_folder(saved: Path) -> None:
+    assert {path.name for path in find_checkpoints([saved])} == set(WRITERS)
+
+
+def test_a_file_by_keras_itself() -> None:
+    """Written by Keras 3.15 (see the test data's README): a functional model with branches."""
+    data = Path(__file__).parent / "data"
+    loaded = open_model(data / "keras_functional.h5", confined=True).classifier
+    example = torch.load(data / "keras_functional.example", weights_only=True)
+    probabilities = loaded.logits(example["images"]).softmax(1)
+    torch.testing.assert_close(probabilities, example["probabilities"], atol=1e-6, rtol=1e-4)
+
+
+def test_keras_in_its_new_format_says_how_to_convert(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("model.weights.h5", b"x")
+    with pytest.raises(UnsupportedModelError, match=r"save\('model.h5'\)"):
+        open_model(tmp_path / "m.keras")
