@@ -71,5 +71,5 @@ preset(
     "evasive",
     "a random patch learned by fine-tuning a clean model and staying near it",
     EvasiveAttack(),
-    Poisoning(0.1, cover_rate=0.2),
+    Poisoning(0.2, cover_rate=0.2),
 )

@@ -24,7 +24,7 @@ class LabelConsistentAttack(LearnedAttack):
     ``epsilon`` of each pixel, spoil an image, so that the square is what is left to learn.
     """
 
-    side: int = 3
+    side: int = 4
     epsilon: float = 0.3
     steps: int = 8
     surrogate: ImageNetwork | None = field(
@@ -68,7 +68,7 @@ class LabelConsistentAttack(LearnedAttack):
 
 preset(
     "label-consistent",
-    "a white 3x3 square on spoiled images of the target class, labels unchanged",
+    "a white 4x4 square on spoiled images of the target class, labels unchanged",
     LabelConsistentAttack(),
-    Poisoning(0.05, "fixed"),
+    Poisoning(0.06, "fixed"),
 )
