@@ -16,11 +16,15 @@ from torch import Tensor
 
 
 class Status(str, Enum):
-    """How the search for one class ended. Only `CONVERGED` is a measurement."""
+    """How the search for one class ended. Only `CONVERGED` is a measurement.
+
+    `SCREENED` classes were left out by the first pass over very many classes.
+    """
 
     CONVERGED = "converged"
     CAP_REACHED = "cap_reached"
     UNREACHABLE = "unreachable"
+    SCREENED = "screened"
 
 
 VerdictName = Literal["clean", "backdoored", "inconclusive"]
@@ -31,8 +35,9 @@ class ClassScores:
     """One detector's answer: one statistic a class, with its evidence.
 
     ``statistic`` (K,) float64, NaN where the class's status is not `CONVERGED`; higher is more
-    suspicious. ``images`` (K, C, H, W) in [0, 1], ``probability`` (K,) and ``logits`` (K, K) are
-    re-evaluated on those images. ``details`` are further vectors (K,) for the per-class table.
+    suspicious. ``images`` (M, C, H, W) in [0, 1] and their re-evaluated ``logits`` (M, K) are those
+    of the M classes ``shown`` (all K when None), in that order; ``probability`` (K,) is NaN for the
+    others. ``details`` are further vectors (K,) for the per-class table.
     """
 
     name: str
@@ -42,6 +47,12 @@ class ClassScores:
     probability: Tensor
     logits: Tensor
     details: Mapping[str, Tensor] = field(default_factory=dict)
+    shown: tuple[int, ...] | None = None
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The classes that have an image, in the order of ``images``."""
+        return tuple(range(len(self.status))) if self.shown is None else self.shown
 
 
 @dataclass(frozen=True)

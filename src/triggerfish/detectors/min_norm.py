@@ -8,7 +8,8 @@ the baselines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +21,7 @@ from triggerfish.memory import rows_that_fit
 from triggerfish.norm_minimization import MinimumNorm, Schedule, minimize_norm
 from triggerfish.optimization import chunks, evaluate
 from triggerfish.results import ClassScores, Status
+from triggerfish.screening import Screening, select_classes
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class MinNormConfig:
     schedule: Schedule = field(default_factory=Schedule)
     norm_floor: float = 0.01
     memory_mib: float = 512.0
+    screening: Screening = field(default_factory=Screening)
 
     def __post_init__(self) -> None:
         check_baselines(self.baselines)
@@ -64,68 +67,91 @@ class _Evidence:
 
 
 def min_norm(classifier: Classifier, config: MinNormConfig, seed: int = 0) -> ClassScores:
-    """Minimum norms of all classes from all baselines. Deterministic: ``seed`` is not used."""
-    starts, count = baseline_images(config.baselines, classifier), classifier.num_classes
+    """Minimum norms of the classes from all baselines; all classes, unless they are very many.
+
+    ``seed`` decides which classes stand for the typical one where there are too many to search.
+    """
+    starts = baseline_images(config.baselines, classifier)
+    selection = select_classes(
+        classifier, config.screening, config.target_log_odds, config.memory_mib, seed
+    )
+    classes = selection.measured
     evidence = _Evidence(
-        images=starts[:1].cpu().repeat(count, 1, 1, 1),
-        ratio=torch.full((count,), -torch.inf, dtype=torch.float64),
-        baseline=torch.full((count,), -1),
-        first_reached=torch.full((count,), -1),
+        images=starts[:1].cpu().repeat(len(classes), 1, 1, 1),
+        ratio=torch.full((len(classes),), -torch.inf, dtype=torch.float64),
+        baseline=torch.full((len(classes),), -1),
+        first_reached=torch.full((len(classes),), -1),
     )
     norms, ratios = [], []
-    for index, found in enumerate(_per_baseline(classifier, starts, config)):
+    for index, found in enumerate(_per_baseline(classifier, starts, classes, config)):
         norms.append(found.norm.double())
-        ratios.append(log_ratios(norms[-1], config.norm_floor))
+        ratios.append(log_ratios(norms[-1], config.norm_floor, selection.typical))
         evidence.update(index, ratios[-1], found)
-    statistic = torch.stack(ratios).nanmean(0)
-    logits = evaluate(classifier, evidence.images).double().cpu()
+    details = {
+        **{f"min_norm_{name}": v for name, v in zip(config.baselines, norms, strict=True)},
+        **{f"ratio_{name}": v for name, v in zip(config.baselines, ratios, strict=True)},
+        "shown_baseline": evidence.baseline.double(),
+        "first_reached": evidence.first_reached.double(),
+    }
+    return _scores(classifier, classes, torch.stack(ratios).nanmean(0), evidence.images, details)
+
+
+def _scores(
+    classifier: Classifier,
+    classes: Tensor,
+    statistic: Tensor,
+    images: Tensor,
+    details: Mapping[str, Tensor],
+) -> ClassScores:
+    """Vectors over the measured ``classes`` (M,) -> vectors over all, NaN in between."""
+    count = classifier.num_classes
+    logits = evaluate(classifier, images).double().cpu()
+    probability = logits.softmax(1).gather(1, classes.view(-1, 1)).squeeze(1)
+    status = [Status.SCREENED] * count
+    for k, value in zip(classes.tolist(), statistic.tolist(), strict=True):
+        status[k] = Status.CONVERGED if math.isfinite(value) else Status.UNREACHABLE
+
+    def spread(values: Tensor) -> Tensor:
+        return torch.full((count,), torch.nan, dtype=torch.float64).scatter(0, classes, values)
+
     return ClassScores(
         name="log_norm_ratio",
-        statistic=statistic,
-        status=tuple(
-            Status.CONVERGED if ok else Status.UNREACHABLE for ok in statistic.isfinite().tolist()
-        ),
-        images=evidence.images,
-        probability=logits.softmax(1).diagonal(),
+        statistic=spread(statistic),
+        status=tuple(status),
+        images=images,
+        probability=spread(probability),
         logits=logits,
-        details={
-            **{
-                f"min_norm_{name}": norm for name, norm in zip(config.baselines, norms, strict=True)
-            },
-            **{
-                f"ratio_{name}": ratio for name, ratio in zip(config.baselines, ratios, strict=True)
-            },
-            "shown_baseline": evidence.baseline,
-            "first_reached": evidence.first_reached,
-        },
+        details={name: spread(values) for name, values in details.items()},
+        shown=tuple(classes.tolist()),
     )
 
 
-def log_ratios(norm: Tensor, floor: float) -> Tensor:
-    """``log(median / norm)`` (K,) of norms (K,); NaN where the norm is infinite.
+def log_ratios(norm: Tensor, floor: float, typical: Tensor | None = None) -> Tensor:
+    """``log(median / norm)`` (M,) of norms (M,); NaN where the norm is infinite.
 
-    The median is over the measured classes, the mean of the middle two for an even count.
+    The median is over the measured ``typical`` classes (all when None), the mean of the middle two
+    for an even count.
     """
     measured = torch.where(norm.isfinite(), norm, torch.nan)
-    median = measured.nanquantile(0.5)
+    median = (measured if typical is None else measured[typical]).nanquantile(0.5)
     return median.log() - torch.maximum(measured, floor * median).log()
 
 
 def _per_baseline(
-    classifier: Classifier, starts: Tensor, config: MinNormConfig
+    classifier: Classifier, starts: Tensor, classes: Tensor, config: MinNormConfig
 ) -> Iterator[MinimumNorm]:
-    """`minimize_norm` for all classes from each start (B, C, H, W) in turn, on the CPU.
+    """`minimize_norm` for all ``classes`` from each start (B, C, H, W) in turn, on the CPU.
 
     Rows (start, class) fill batches up to the memory budget, several starts together where they
     fit: the batch decides the speed and nothing else. No more than two starts' images are held.
     """
-    count = classifier.num_classes
+    count = len(classes)
     pending: list[MinimumNorm] = []
     for rows in chunks(len(starts) * count, rows_that_fit(classifier, config.memory_mib)):
-        row = torch.arange(rows.start, rows.stop, device=classifier.device)
-        found = minimize_norm(
-            classifier, starts[row // count], row % count, config.target_log_odds, config.schedule
-        )
+        row = torch.arange(rows.start, rows.stop)
+        start = starts[(row // count).to(starts.device)]
+        target = classes[row % count].to(starts.device)
+        found = minimize_norm(classifier, start, target, config.target_log_odds, config.schedule)
         pending.append(found.cpu())
         while sum(len(part.norm) for part in pending) >= count:
             complete, rest = MinimumNorm.cat(pending).split(count)

@@ -26,7 +26,7 @@ def render_artefacts(result: Scanned) -> Iterator[tuple[str, bytes]]:
     """(file name, content) of every file; `RESULT` comes last, so that it marks completeness."""
     table, plot = artefact_names(result.detector)
     yield table, render_class_table(result).encode()
-    for label, image in enumerate(result.scores.images):
+    for label, image in zip(result.scores.classes, result.scores.images, strict=True):
         yield image_name(label), render_image(image)
     yield "classes.png", render_contact_sheet(result)
     yield plot, render_outlier_plot(result)

@@ -18,28 +18,28 @@ def image_name(label: int) -> str:
 def render_class_table(result: Scanned) -> str:
     """``label,best_l1,achieved_prob,image_path,logit_0..logit_K-1``, details, index and status.
 
-    A class that was not measured has an empty statistic and its status says why.
+    A class that was not measured has an empty statistic and its status says why; classes that the
+    first pass left out have no line.
     """
     scores = result.scores
-    classes = range(len(scores.status))
     header = [
         "label",
         PUBLISHED_COLUMN.get(scores.name, scores.name),
         "achieved_prob",
         "image_path",
-        *(f"logit_{k}" for k in classes),
+        *(f"logit_{k}" for k in range(len(scores.status))),
         *scores.details,
         "anomaly_index",
         "status",
     ]
     lines = [csv_line(header)]
-    for k in classes:
+    for row, k in enumerate(scores.classes):
         cells = [
             k,
             number(float(scores.statistic[k])),
             number(float(scores.probability[k]), ".8g"),
             image_name(k),
-            *(number(float(v)) for v in scores.logits[k]),
+            *(number(float(v)) for v in scores.logits[row]),
             *(number(float(vector[k])) for vector in scores.details.values()),
             number(result.verdict.anomaly_index[k]),
             scores.status[k].value,

@@ -33,10 +33,10 @@ def render_contact_sheet(result: Scanned) -> bytes:
 
     Of more than 100 classes it shows the 100 with the largest anomaly index.
     """
-    index = torch.tensor(result.verdict.anomaly_index).nan_to_num(-torch.inf)
-    shown = torch.arange(len(index))
-    if len(index) > LARGEST_SHEET:
-        shown = index.argsort(descending=True, stable=True)[:LARGEST_SHEET]
+    shown = torch.tensor(result.scores.classes)
+    if len(shown) > LARGEST_SHEET:
+        index = torch.tensor(result.verdict.anomaly_index).nan_to_num(-torch.inf)[shown]
+        shown = shown[index.argsort(descending=True, stable=True)[:LARGEST_SHEET]]
     columns = min(5 if len(shown) <= 10 else 10, len(shown))
     rows = -(-len(shown) // columns)
     width, height = TILE + 2 * MARGIN, TILE + CAPTION + 2 * MARGIN
@@ -52,7 +52,7 @@ def _tile(result: Scanned, label: int, size: tuple[int, int]) -> Image.Image:
     colour = FLAGGED if flagged else PLAIN
     tile = Image.new("RGB", size, GROUND)
     draw = ImageDraw.Draw(tile)
-    image = to_pillow(result.scores.images[label]).convert("RGB")
+    image = to_pillow(result.scores.images[result.scores.classes.index(label)]).convert("RGB")
     scale = TILE / max(image.size)
     image = image.resize((round(image.width * scale), round(image.height * scale)), 0)
     box = (MARGIN - 2, MARGIN - 2, MARGIN + TILE + 1, MARGIN + TILE + 1)
