@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import torch
+
+from triggerfish.architectures import PaperCNN
+
+
+def model(folder: Path) -> Path:
+    torch.save(PaperCNN().state_dict(), folder / "m.pt")
+    return folder / "m.pt"
+
+
+def test_inspect_says_what_it_is_and_where_each_value_came_from(triggerfish, tmp_path) -> None:
+    run = triggerfish("inspect", model(tmp_path), "--mean", "0.5")
+    lines = dict(line.split(maxsplit=1) for line in run.out.splitlines())
+    assert run.code == 0
+    assert len(lines.pop("sha256")) == 64
+    assert lines == {
+        "path": str(tmp_path / "m.pt"),
+        "format": "PyTorch checkpoint",
+        "architecture": "paper_cnn (the built-in that fits)",
+        "keys": "8: conv1.weight, conv1.bias, conv2.weight, ...",
+        "parameters": "421,642",
+        "input": "range  [0, 1] from default",
+        "mean": "0.5 from command line",
+        "std": "0.3081 from default for 1x28x28 (MNIST)",
+        "classes": "10",
+        "output": "logits from its values on noise",
+        "forward": "works",
+        "backward": "works",
+    }
+
+
+def test_inspect_of_what_cannot_be_scanned(triggerfish, tmp_path) -> None:
+    torch.save({"w": torch.ones(2)}, tmp_path / "m.pt")
+    run = triggerfish("inspect", tmp_path / "m.pt", "--format", "json")
+    found = json.loads(run.out)
+    assert run.code == 2
+    assert found["format"] == "PyTorch checkpoint"
+    assert found["problem"].endswith("pass --arch")
+    assert run.err == f"error: {found['problem']}\n"
+
+
+def test_inspect_refuses_impossible_options(triggerfish, tmp_path) -> None:
+    for option in (["--std", "0"], ["--input-shape", "28,28"], ["--arch-args", "x"]):
+        run = triggerfish("inspect", model(tmp_path), *option)
+        assert run.code == 2
+        assert "expected" in run.err
+    run = triggerfish("inspect", model(tmp_path), "--mean", "0.1,0.2")
+    assert (run.code, run.err.count("\n")) == (2, 1)
+
+
+def test_card_init_writes_once(triggerfish, tmp_path) -> None:
+    run = triggerfish("card", "init", model(tmp_path), "--mean", "0.5")
+    card = tmp_path / "m.card.toml"
+    assert (run.code, run.out) == (0, f"{card}\n")
+    assert "mean = [0.5]" in card.read_text()
+    assert 'architecture = "paper_cnn"' in card.read_text()
+    assert "from model card m.card.toml" in triggerfish("inspect", tmp_path / "m.pt").out
+    again = triggerfish("card", "init", tmp_path / "m.pt")
+    assert (again.code, again.err.count("\n")) == (2, 1)
+    assert triggerfish("card", "init", tmp_path / "m.pt", "--force").code == 0
+
+
+def test_card_init_for_what_does_not_load_yet(triggerfish, tmp_path) -> None:
+    torch.save({"w": torch.ones(2)}, tmp_path / "m.pt")
+    run = triggerfish("card", "init", tmp_path / "m.pt", "--input-shape", "3,8,8")
+    assert run.code == 0
+    assert "fill in the card" in run.err
+    assert "input_shape = [3, 8, 8]\n" in (tmp_path / "m.card.toml").read_text()
+    assert "# mean =\n" in (tmp_path / "m.card.toml").read_text()
