@@ -6,7 +6,7 @@ import torch
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.datasets import load_dataset
-from triggerfish.zoo.recipes import Recipe
+from triggerfish.zoo.recipes import Recipe, network_for
 from triggerfish.zoo.training import batches, build, train
 
 POISONED = Recipe(seed=3, attack=PatchAttack(target=4), poisoning=Poisoning())
@@ -70,3 +70,10 @@ def test_weight_decay_makes_smaller_weights(data):
     decayed = dataclasses.replace(plain, weight_decay=0.1)
     norms = [train(recipe, data).model.network.fc1.weight.norm() for recipe in (plain, decayed)]
     assert norms[1] < 0.9 * norms[0]
+
+
+def test_a_network_that_does_not_take_the_images_is_an_error(data):
+    colour = dataclasses.replace(data, images=torch.zeros(4, 3, 32, 32, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="got 3x32x32: train small_resnet"):
+        build(Recipe(seed=1), colour)
+    assert build(Recipe(seed=1, architecture=network_for("cifar10")), colour)

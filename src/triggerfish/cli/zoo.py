@@ -29,6 +29,7 @@ from triggerfish.zoo.recipes import (
     backdoor_zoo,
     clean_zoo,
     dynamic_zoo,
+    network_for,
 )
 from triggerfish.zoo.varieties import VARIETIES, variety
 
@@ -51,7 +52,7 @@ def clean(
     count: int, name: str, seed: int, epochs: int, softmax_head: bool, data: str, **place: object
 ) -> None:
     """Train clean models (published: 100, in clean_mnist_models)."""
-    base = Recipe(seed=seed, data=data, epochs=epochs, softmax_head=softmax_head)
+    base = Recipe(seed, data, network_for(data), softmax_head, epochs)
     middle = "" if name == "published" else f"{name}_"
     run(clean_zoo(variety(name, base), count), f"clean_{data}_{middle}models", Place.of(place))
 
@@ -73,7 +74,7 @@ def backdoor(
     softmax_head: bool, data: str, **place: object,
 ) -> None:  # fmt: skip
     """Train models with a white patch (published: 10 targets x 10 replicas)."""
-    base = Recipe(seed=seed, data=data, epochs=epochs, softmax_head=softmax_head)
+    base = Recipe(seed, data, network_for(data), softmax_head, epochs)
     (height, width), (row, column) = trigger_size, trigger_position
     trigger = PatchAttack(height=height, width=width, row=row, column=column)
     recipes = backdoor_zoo(base, trigger, Poisoning(poisoning_rate), targets, replicas, count)
@@ -92,7 +93,7 @@ def dynamic(
     epochs: int, softmax_head: bool, data: str, **place: object,
 ) -> None:  # fmt: skip
     """Train models with a white patch of each size from 1x1 to 10x10 (published: target 0)."""
-    base = Recipe(seed=seed, data=data, epochs=epochs, softmax_head=softmax_head)
+    base = Recipe(seed, data, network_for(data), softmax_head, epochs)
     trigger = PatchAttack(target=target, row=trigger_position[0], column=trigger_position[1])
     recipes = dynamic_zoo(base, trigger, Poisoning(poisoning_rate), count)
     run(recipes, "saved_models_dynamic_backdoor_10x10", Place.of(place))
@@ -120,5 +121,5 @@ def attack(
     preset = PRESETS[name]
     if poisoning_rate is not None:
         preset = replace(preset, poisoning=replace(preset.poisoning, rate=poisoning_rate))
-    base = Recipe(seed=seed, data=data, epochs=epochs or preset.epochs, softmax_head=softmax_head)
+    base = Recipe(seed, data, network_for(data), softmax_head, epochs or preset.epochs)
     run(attack_zoo(base, name, preset, targets, count), f"{data}_{name}_models", Place.of(place))

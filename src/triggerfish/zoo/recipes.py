@@ -49,6 +49,11 @@ class Recipe:
         return dict(json.loads(json.dumps(settings)))
 
 
+def network_for(data: str) -> str:
+    """The architecture to train on a data set: the published one where it fits."""
+    return "small_resnet" if data == "cifar10" else "paper_cnn"
+
+
 Recipes = Mapping[str, Recipe]
 """File names and the recipes of the models in them, in the order of training."""
 

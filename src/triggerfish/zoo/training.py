@@ -47,7 +47,17 @@ def build(recipe: Recipe, data: Dataset) -> nn.Module:
     """The recipe's untrained network, initialised by its seed; the global random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return ARCHITECTURES[recipe.architecture](len(data.classes), data.shape[0])
+        network = ARCHITECTURES[recipe.architecture](len(data.classes), data.shape[0])
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, *data.shape))
+    except RuntimeError as error:
+        shape = "x".join(map(str, data.shape))
+        raise ValueError(
+            f"expected images of a size that {recipe.architecture} takes, got {shape}: "
+            "train small_resnet on them"
+        ) from error
+    return network
 
 
 def train(recipe: Recipe, data: Dataset, device: torch.device | None = None) -> Trained:
