@@ -16,6 +16,7 @@ from triggerfish.classifier import Classifier, log_odds
 from triggerfish.memory import rows_that_fit
 from triggerfish.norm_minimization import Schedule, minimize_norm
 from triggerfish.optimization import chunks
+from triggerfish.progress import report
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class Screening:
     sample: int = 64
     steps: int = 4
     level: float = 0.5
+
+    def share(self, num_classes: int, searches: int, steps: int) -> float:
+        """Fraction of the gradients that the first pass takes, 0 when there is none.
+
+        The full search takes ``steps`` programs for each measured class, ``searches`` times.
+        """
+        if num_classes <= self.above:
+            return 0.0
+        first = num_classes * (self.steps + 1)
+        return first / (first + (self.candidates + self.sample) * searches * (steps + 1))
 
     def __post_init__(self) -> None:
         if self.candidates < 1 or self.sample < 6 or self.steps < 1:
@@ -58,12 +69,13 @@ def select_classes(
     target_log_odds: float,
     memory_mib: float,
     seed: int,
+    share: float = 1.0,
 ) -> Selection:
     """All classes when they are few, else candidates and a random sample (by ``seed``)."""
     count = classifier.num_classes
     if count <= screening.above:
         return Selection(torch.arange(count), torch.ones(count, dtype=torch.bool))
-    cost = first_pass_cost(classifier, screening, target_log_odds, memory_mib)
+    cost = first_pass_cost(classifier, screening, target_log_odds, memory_mib, share)
     order = cost.argsort()
     generator = torch.Generator().manual_seed(seed)
     rest = order[screening.candidates :]
@@ -73,12 +85,17 @@ def select_classes(
 
 
 def first_pass_cost(
-    classifier: Classifier, screening: Screening, target_log_odds: float, memory_mib: float
+    classifier: Classifier,
+    screening: Screening,
+    target_log_odds: float,
+    memory_mib: float,
+    share: float = 1.0,
 ) -> Tensor:
     """What each class (K,) costs after the first pass; the least is the most suspicious.
 
     The norm where the confidence was reached; elsewhere the number of pixels plus the log-odds
     still missing, so that every class that got there ranks before every one that did not.
+    ``share`` is the first pass's part of all the work, for the progress report.
     """
     costs = []
     schedule = Schedule(steps=screening.steps, rounds=1)
@@ -95,4 +112,5 @@ def first_pass_cost(
             missing = target_log_odds - log_odds(classifier.logits(found.images), target)
         reached = found.norm.isfinite()
         costs.append(torch.where(reached, found.norm, classifier.num_pixels + missing).cpu())
+        report(share * rows.stop / classifier.num_classes)
     return torch.cat(costs)

@@ -9,6 +9,7 @@ from trained import TARGET, classifier
 from triggerfish.classifier import Classifier
 from triggerfish.detectors.min_norm import MinNormConfig, log_ratios, min_norm
 from triggerfish.norm_minimization import Schedule
+from triggerfish.progress import listening
 from triggerfish.results import Status
 
 QUICK = MinNormConfig(schedule=Schedule(steps=12), baselines=(0.0, 0.5))
@@ -30,6 +31,15 @@ def test_evidence_is_what_it_claims():
         level = MinNormConfig().baselines[int(scores.details["shown_baseline"][k])]
         norm = (scores.images[k] - level).abs().sum()
         assert norm.item() == pytest.approx(scores.details[f"min_norm_{level}"][k].item(), abs=1e-3)
+
+
+def test_progress_grows_to_the_end():
+    heard = []
+    with listening(heard.append):
+        min_norm(classifier(backdoored=True), dataclasses.replace(QUICK, memory_mib=3.0))
+    assert len(heard) > 2
+    assert heard == sorted(heard)
+    assert heard[-1] == 1
 
 
 def test_same_input_gives_the_same_bits():

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from triggerfish.progress import listening
 
 Item = TypeVar("Item")
 
@@ -17,7 +19,7 @@ def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
     columns = (
         TextColumn(label),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TextColumn("left:"),
         TimeRemainingColumn(),
     )
@@ -30,7 +32,9 @@ def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
         redirect_stdout=shared,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task(label, total=total)
-        for item in items:
-            progress.advance(task)
-            yield item
+        task, done = progress.add_task(label, total=total), 0
+        with listening(lambda part: progress.update(task, completed=done + part)):
+            for item in items:
+                done += 1
+                progress.update(task, completed=done)
+                yield item

@@ -20,6 +20,7 @@ from triggerfish.classifier import Classifier
 from triggerfish.memory import rows_that_fit
 from triggerfish.norm_minimization import MinimumNorm, Schedule, minimize_norm
 from triggerfish.optimization import chunks, evaluate
+from triggerfish.progress import report
 from triggerfish.results import ClassScores, Status
 from triggerfish.screening import Screening, select_classes
 
@@ -72,8 +73,9 @@ def min_norm(classifier: Classifier, config: MinNormConfig, seed: int = 0) -> Cl
     ``seed`` decides which classes stand for the typical one where there are too many to search.
     """
     starts = baseline_images(config.baselines, classifier)
+    share = config.screening.share(classifier.num_classes, len(starts), config.schedule.steps)
     selection = select_classes(
-        classifier, config.screening, config.target_log_odds, config.memory_mib, seed
+        classifier, config.screening, config.target_log_odds, config.memory_mib, seed, share
     )
     classes = selection.measured
     evidence = _Evidence(
@@ -83,7 +85,7 @@ def min_norm(classifier: Classifier, config: MinNormConfig, seed: int = 0) -> Cl
         first_reached=torch.full((len(classes),), -1),
     )
     norms, ratios = [], []
-    for index, found in enumerate(_per_baseline(classifier, starts, classes, config)):
+    for index, found in enumerate(_per_baseline(classifier, starts, classes, config, share)):
         norms.append(found.norm.double())
         ratios.append(log_ratios(norms[-1], config.norm_floor, selection.typical))
         evidence.update(index, ratios[-1], found)
@@ -138,7 +140,11 @@ def log_ratios(norm: Tensor, floor: float, typical: Tensor | None = None) -> Ten
 
 
 def _per_baseline(
-    classifier: Classifier, starts: Tensor, classes: Tensor, config: MinNormConfig
+    classifier: Classifier,
+    starts: Tensor,
+    classes: Tensor,
+    config: MinNormConfig,
+    done_before: float,
 ) -> Iterator[MinimumNorm]:
     """`minimize_norm` for all ``classes`` from each start (B, C, H, W) in turn, on the CPU.
 
@@ -153,6 +159,7 @@ def _per_baseline(
         target = classes[row % count].to(starts.device)
         found = minimize_norm(classifier, start, target, config.target_log_odds, config.schedule)
         pending.append(found.cpu())
+        report(done_before + (1 - done_before) * rows.stop / (len(starts) * count))
         while sum(len(part.norm) for part in pending) >= count:
             complete, rest = MinimumNorm.cat(pending).split(count)
             pending = [rest]
