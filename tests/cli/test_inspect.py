@@ -22,7 +22,7 @@ def test_inspect_says_what_it_is_and_where_each_value_came_from(triggerfish, tmp
         "architecture": "paper_cnn (the built-in that fits)",
         "keys": "8: conv1.weight, conv1.bias, conv2.weight, ...",
         "parameters": "421,642",
-        "input": "range  [0, 1] from default",
+        "input": "range   [0, 1] from default",
         "mean": "0.5 from command line",
         "std": "0.3081 from default for 1x28x28 (MNIST)",
         "classes": "10",

@@ -64,7 +64,8 @@ def test_from_a_model_zoo(package: str, checkpoint: Path, monkeypatch: pytest.Mo
     loaded = load_classifier(checkpoint, architecture=f"{package}:tiny_net")
     assert asked["name"] == "tiny_net"
     assert asked["num_classes"] == 3
-    assert not asked.get("pretrained") and not asked.get("weights")
+    assert not asked.get("pretrained")
+    assert not asked.get("weights")
     assert (loaded.input_shape, loaded.preprocessing.std) == ((3, 4, 4), (0.2,))
 
 

@@ -76,14 +76,14 @@ def parse_arch_args(pairs: Iterable[str]) -> dict[str, object]:
 
 
 def _builtin(name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]) -> Factory:
-    classes = hints.num_classes or guess_classes(state)
+    classes = hints.num_classes or guess_classes(state)[0]
     channels = hints.input_shape[0] if hints.input_shape else guess_channels(state)[0]
     return lambda: ARCHITECTURES[name](classes, channels, **arguments)
 
 
 def _timm(name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]) -> Factory:
     timm = _optional("timm")
-    classes = hints.num_classes or guess_classes(state)
+    classes = hints.num_classes or guess_classes(state)[0]
     values = {"num_classes": classes, "in_chans": guess_channels(state)[-1], **arguments}
     return lambda: timm.create_model(name, pretrained=False, **values)
 
@@ -92,7 +92,7 @@ def _torchvision(
     name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]
 ) -> Factory:
     models = _optional("torchvision.models")
-    values = {"num_classes": hints.num_classes or guess_classes(state), **arguments}
+    values = {"num_classes": hints.num_classes or guess_classes(state)[0], **arguments}
     return lambda: models.get_model(name, weights=None, **values)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from triggerfish.architectures import ARCHITECTURES, Architecture
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.state_dict import StateDict, strip_prefixes
 
+_CLASS_GUESSES = 4
 # Old checkpoints lack this counter, and it does not enter the output.
 _OPTIONAL_SUFFIX = "num_batches_tracked"
 
@@ -38,8 +40,8 @@ def match_builtin(state: StateDict, num_classes: int | None) -> tuple[str, nn.Mo
     Raises `UnsupportedModelError` when none fits.
     """
     for variant in strip_prefixes(state):
-        classes = num_classes or guess_classes(variant)
-        for channels in guess_channels(variant):
+        counts = (num_classes,) if num_classes else guess_classes(variant)
+        for classes, channels in product(counts, guess_channels(variant)):
             for name, factory in ARCHITECTURES.items():
                 if _fits(factory, classes, channels, variant):
                     return name, fill(build(partial(factory, classes, channels)), variant, name)
@@ -68,10 +70,13 @@ def guess_channels(state: StateDict) -> tuple[int, ...]:
     return (int(kernels[0].shape[1]),) if kernels else (1, 3)
 
 
-def guess_classes(state: StateDict) -> int:
-    """Rows of the last matrix or kernel, which is the output layer of most networks."""
-    matrices = [value for value in state.values() if value.ndim in (2, 4)]
-    return int(matrices[-1].shape[0]) if matrices else 2
+def guess_classes(state: StateDict) -> tuple[int, ...]:
+    """Candidates, the likeliest first: the rows of the matrices and kernels from the last back.
+
+    The last is the output layer of most networks, unless something has reordered the keys.
+    """
+    rows = [int(value.shape[0]) for value in state.values() if value.ndim in (2, 4)]
+    return tuple(dict.fromkeys(reversed(rows)))[:_CLASS_GUESSES] or (2,)
 
 
 def _fits(factory: Architecture, classes: int, channels: int, state: StateDict) -> bool:
