@@ -23,7 +23,7 @@ def network(*, backdoored: bool):
         recipe = dataclasses.replace(
             recipe, attack=PatchAttack(target=TARGET), poisoning=Poisoning()
         )
-    return train(recipe, data).model
+    return train(recipe, data).model.network
 
 
 def classifier(*, backdoored: bool, **options) -> Classifier:

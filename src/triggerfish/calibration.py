@@ -196,5 +196,10 @@ def render_reference(reference: Reference) -> str:
 
 
 def _plain(value: Mapping[str, object]) -> dict[str, object]:
-    """As it reads back from JSON, so that tuples and lists compare equal."""
-    return dict(json.loads(json.dumps(value)))
+    """As it reads back from JSON, so that tuples and lists compare equal.
+
+    The memory budget is left out: it decides the batches, not the results.
+    """
+    plain = dict(json.loads(json.dumps(value)))
+    plain.pop("memory_mib", None)
+    return plain

@@ -18,6 +18,8 @@ MAX_NORM_FRACTION = 0.35
 """A median minimum norm above this fraction of all pixels: the box hardly moves the network."""
 MAX_STATISTICS_GAP = 5.0
 """Distance, in running standard deviations, between what batch norm saw in training and now."""
+MAX_VARIANCE_RATIO = 300.0
+"""Factor between those variances. A factor of 255 in the inputs is 65,025 here."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,16 @@ def _batch_norm(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
     hook.remove()
     if not seen:
         return
-    mean = seen[0].mean((0, 2, 3))
-    gap = float(
-        ((mean - first.running_mean).abs() / (first.running_var + first.eps).sqrt()).median()
-    )
-    if gap > MAX_STATISTICS_GAP:
+    variance, mean = torch.var_mean(seen[0], dim=(0, 2, 3))
+    kept = first.running_var + first.eps
+    gap = float(((mean - first.running_mean).abs() / kept.sqrt()).median())
+    ratio = float((variance / kept).log().abs().median().exp())
+    if gap > MAX_STATISTICS_GAP or ratio > MAX_VARIANCE_RATIO:
         yield Finding(
             "wrong-preprocessing",
-            f"expected inputs like those in training, got a first batch norm {gap:.0f} standard "
-            "deviations off its running mean: check --mean, --std and --input-range",
+            f"expected inputs like those in training, got a first batch norm {gap:.1f} standard "
+            f"deviations off its running mean and a factor {ratio:.0f} off its variance: "
+            "check --mean, --std and --input-range",
         )
 
 

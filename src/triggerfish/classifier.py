@@ -123,10 +123,22 @@ class Classifier:
         return self.input_shape[0] * self.input_shape[1] * self.input_shape[2]
 
     def raw_output(self, images: Tensor) -> Tensor:
-        """What the model itself answers to images ``(N, C, H, W)`` in [0, 1]: ``(N, K)``."""
+        """What the model itself answers to images ``(N, C, H, W)`` in [0, 1]: ``(N, K)``.
+
+        Raises `UnsupportedModelError` for whatever the model raises: it is a stranger's code.
+        """
         x = torch.addcmul(self._shift, images.to(self._scale.dtype), self._scale)
         x = x.permute(0, 2, 3, 1) if self.preprocessing.channels_last else x
-        y = _first_tensor(self.model(x))
+        try:
+            y = _first_tensor(self.model(x))
+        except UnsupportedModelError:
+            raise
+        except Exception as error:
+            last_line = str(error).strip().splitlines()[-1] if str(error).strip() else ""
+            raise UnsupportedModelError(
+                f"expected a model that takes images of shape {self.input_shape}, got an error "
+                f"from it ({last_line[:200] or type(error).__name__}): pass the right input shape"
+            ) from error
         return y.flatten(1) if y.ndim > 2 and y.shape[2:].numel() == 1 else y
 
     def logits(self, images: Tensor) -> Tensor:
@@ -151,17 +163,8 @@ class Classifier:
         grey = torch.full((1, *self.input_shape), 0.5)
         noise = torch.rand((_PROBES - 1, *self.input_shape), generator=torch.Generator())
         images = torch.cat([grey, noise]).to(self.device, self.dtype)
-        try:
-            with torch.no_grad():
-                y = self.raw_output(images)
-        except UnsupportedModelError:
-            raise
-        except Exception as error:  # whatever a stranger's model raises, it cannot be scanned
-            first_line = str(error).strip().splitlines()[-1] if str(error).strip() else ""
-            raise UnsupportedModelError(
-                f"expected a model that takes images of shape {self.input_shape}, got an error "
-                f"from it ({first_line[:200] or type(error).__name__}): pass the right input shape"
-            ) from error
+        with torch.no_grad():
+            y = self.raw_output(images)
         if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 2:
             raise UnsupportedModelError(
                 f"expected an output of shape (N, classes), got {tuple(y.shape)} "

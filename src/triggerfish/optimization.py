@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.classifier import Classifier, log_odds
+from triggerfish.errors import UnsupportedModelError
 
 ObjectiveName = Literal["logit", "log-probability", "probability", "log-odds"]
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -35,11 +36,19 @@ OBJECTIVES: dict[ObjectiveName, Objective] = {
 def objective_and_gradient(
     classifier: Classifier, images: Tensor, target: Tensor, objective: Objective
 ) -> tuple[Tensor, Tensor]:
-    """Objective (N,) of the rows' own target classes (N,), and its gradient (N, C, H, W)."""
+    """Objective (N,) of the rows' own target classes (N,), and its gradient (N, C, H, W).
+
+    Raises `UnsupportedModelError` for a model that gradients cannot pass.
+    """
     leaf = images.detach().requires_grad_()
     with torch.enable_grad():
         value = objective(classifier.logits(leaf), target)
-        (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        try:
+            (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        except RuntimeError as error:
+            raise UnsupportedModelError(
+                f"expected a differentiable model, got {str(error).splitlines()[0][:200]}"
+            ) from error
     return value.detach(), gradient
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -28,6 +30,7 @@ from triggerfish.results import Scanned, Skipped
 from triggerfish.runtime import keep_freed_memory
 
 Load = Callable[[Path], Classifier]
+Work = Callable[[Path], Scanned | Skipped]
 
 
 @dataclass(frozen=True)
@@ -128,13 +131,49 @@ def scan_paths(
     work = partial(scan_path, config=config or ScanConfig(), load=load)
     if jobs == 1:
         yield from map(work, paths)
-        return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_worker) as pool:
+    else:
+        yield from _in_processes(work, list(paths), jobs)
+
+
+def _in_processes(work: Work, paths: Sequence[Path], jobs: int) -> Iterator[Scanned | Skipped]:
+    """``work`` on every path, in order. A model whose process dies is tried once more, alone."""
+    waiting = list(paths)
+    while waiting:
+        with _pool(jobs) as pool:
+            futures = [pool.submit(_packed, work, path) for path in waiting]
+            try:
+                for future in futures:
+                    yield pickle.loads(future.result())
+                    waiting.pop(0)
+                continue
+            except BrokenProcessPool:
+                pass
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+        yield _alone(work, waiting.pop(0))
+
+
+def _alone(work: Work, path: Path) -> Scanned | Skipped:
+    with _pool(1) as pool:
         try:
-            yield from pool.map(work, paths)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            result: Scanned | Skipped = pickle.loads(pool.submit(_packed, work, path).result())
+        except BrokenProcessPool:
+            return Skipped(
+                path,
+                "expected the scan to end, got a process that died, perhaps for lack of memory: "
+                "try a smaller memory budget",
+            )
+    return result
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    context = get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_worker)
+
+
+def _packed(work: Work, path: Path) -> bytes:
+    """The result as bytes: tensors would otherwise travel through shared memory, which is small."""
+    return pickle.dumps(work(path))
 
 
 def _prepare_worker() -> None:
