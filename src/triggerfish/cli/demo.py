@@ -43,7 +43,7 @@ def demo_command(out: Path) -> None:
     _scan(
         models,
         published(),
-        "For comparison, the published detector, which flags about one clean model in ten:",
+        "For comparison, the published detector (docs/reproduction.md has its error rates):",
         out / "l1-weight",
     )
     if found != [(), (TARGET,)]:

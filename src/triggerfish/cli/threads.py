@@ -15,8 +15,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def use_one_thread() -> None:
     """One thread unless OMP_NUM_THREADS says otherwise.
 
-    The networks are small: a second thread gains little, and on a machine where another process
-    holds one of the cores it made the same scan twenty times slower.
+    The networks are small: a second thread gains little, and where another process holds one of
+    the cores it makes the same scan much slower (docs/performance.md).
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
