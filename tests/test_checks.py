@@ -66,5 +66,10 @@ def test_scores_that_cannot_be_judged_are_named():
     assert codes(check_scores(scores([0.1, nan, 0.2, 0.4, 0.3, 0.0, 0.6]), 4)) == {"unreachable"}
     assert codes(check_scores(scores([0.1, 0.2, 0.3]), 4)) == {"few-classes"}
     assert codes(check_scores(scores([0.0] * 6 + [1.0]), 4)) == {"ties"}
+    nothing = torch.full((6,), torch.inf).double()
+    assert codes(check_scores(scores([nan] * 6, min_norm_0=nothing), 784)) == {
+        "unreachable",
+        "few-classes",
+    }
     far = scores([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], min_norm_0=torch.full((6,), 400.0).double())
     assert codes(check_scores(far, 784)) == {"implausible-norms"}

@@ -135,9 +135,10 @@ def _ties(scores: ClassScores) -> Iterator[Finding]:
 
 def _implausible(scores: ClassScores, num_pixels: int) -> Iterator[Finding]:
     norms = [v for name, v in scores.details.items() if name.startswith("min_norm")]
-    if not norms:
+    reached = torch.cat(norms)[torch.cat(norms).isfinite()] if norms else torch.empty(0)
+    if not len(reached):
         return
-    median = float(torch.stack(norms).nan_to_num(torch.inf).quantile(0.5))
+    median = float(reached.quantile(0.5))
     if median > MAX_NORM_FRACTION * num_pixels:
         yield Finding(
             "implausible-norms",
