@@ -27,7 +27,7 @@ demo: $(STAMP)
 	$(BIN)/triggerfish demo --out demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

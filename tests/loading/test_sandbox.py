@@ -46,6 +46,11 @@ def test_a_hungry_program_is_stopped_before_it_runs_here(tmp_path: Path) -> None
         load_classifier(tmp_path / "m.pt", input_shape=SHAPE)
 
 
+def test_a_file_that_hangs_its_reader_is_refused() -> None:
+    with pytest.raises(UnsupportedModelError, match="little memory and time"):
+        load_classifier(Path(__file__).parent / "data" / "hanging.h5")
+
+
 def test_a_pickled_module_needs_consent_and_comes_with_a_warning(tmp_path: Path) -> None:
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 4)).eval()
     torch.save(model, tmp_path / "m.pt")

@@ -13,7 +13,7 @@ if sys.platform != "win32":
     import resource
 
 MEMORY_BYTES = 4 << 30
-CPU_SECONDS = 60
+CPU_SECONDS = 20
 FILE_BYTES = 1 << 30
 
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2

@@ -30,10 +30,12 @@ class Format:
 
     ``matches`` must not raise on damaged files of its own format, and must not run anything;
     ``read`` raises `CheckpointError` or `UnsupportedModelError`, nothing else. A
-    ``program`` is first run in a child process with little memory and time.
+    ``program`` is first run in a child process with little memory and time, after it was read
+    here; before, where the reader is ``fragile``: a C library that a damaged file can make hang.
     """
 
     name: str
     matches: Callable[[Path, bytes], bool]
     read: Callable[[Path, bytes, LoadOptions], Contents]
     program: bool = False
+    fragile: bool = False

@@ -54,8 +54,10 @@ def open_model(
     path, options = Path(path), options or LoadOptions()
     kind, head = recognise(path)
     card = read_card(path)
+    if kind.fragile and not confined:
+        sandbox.probe(path, options)
     contents = kind.read(path, head, options)
-    if kind.program and not confined:
+    if kind.program and not kind.fragile and not confined:
         sandbox.probe(path, options)
     sources = [options.given, card, contents.hints]
     architecture, network, carried, builtin = _network(contents, Settings(sources).merged())
