@@ -12,6 +12,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -152,6 +153,36 @@ def optimiser() -> str:
     return markdown(header, rows)
 
 
+def detection() -> str:
+    """Every detector on every zoo: exactly-one criterion, target first, largest clean index."""
+    lines = []
+    for detector, models in recorded("detection").items():
+        if detector == "machine":
+            continue
+        for zoo in dict.fromkeys(row["zoo"] for row in models.values()):
+            rows = [row for row in models.values() if row["zoo"] == zoo]
+            correct = sum(row["flagged"] == row["targets"] for row in rows)
+            attacked = [row for row in rows if row["targets"]]
+            first = sum(_largest(row) in row["targets"] for row in attacked)
+            largest = [max(v for v in row["index"] if v is not None) for row in rows]
+            lines.append(
+                (
+                    detector,
+                    zoo,
+                    rate(correct, len(rows)),
+                    rate(first, len(attacked)) if attacked else "-",
+                    f"{min(largest):.2f} to {max(largest):.2f}",
+                )
+            )
+    header = ("detector", "zoo", "exactly the truth flagged", "target first", "largest index")
+    return markdown(header, lines)
+
+
+def _largest(row: dict[str, Any]) -> int:
+    index = [float("-inf") if value is None else value for value in row["index"]]
+    return index.index(max(index))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "reproduction": reproduction,
     "side-by-side": side_by_side,
@@ -160,6 +191,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "growth": growth,
     "verdicts": verdicts,
     "optimiser": optimiser,
+    "detection": detection,
 }
 
 

@@ -29,7 +29,7 @@ class Detector:
     threshold: float | None = None
 
 
-# The uncalibrated threshold of min-norm: docs/detection-quality.md has its measured error.
+# The uncalibrated threshold of min-norm: docs/detection-quality.md says how far it was tested.
 DETECTORS: dict[str, Detector] = {
     "min-norm": Detector(
         "smallest change that reaches a class (ours)", MinNormConfig, min_norm, "largest", 0.9
