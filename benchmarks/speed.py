@@ -35,7 +35,7 @@ from triggerfish.detectors.mm_bd import MMBDConfig, mm_bd
 from triggerfish.loading import load_classifier
 from triggerfish.optimization import OBJECTIVES, objective_and_gradient
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.scan import ScanConfig, published, scan_paths
+from triggerfish.scan import scan_paths
 
 
 def published_loop(classifier: Classifier) -> int:
@@ -103,33 +103,28 @@ def _spin(stop: float) -> None:
 
 
 def throughput(zoo: Path, count: int) -> None:
-    """Whole scans of files: two threads, two processes, with the machine free and half taken."""
+    """Whole min-norm scans of files: threads and processes, the machine free and half taken."""
     paths = zoo_models(zoo, ("clean", "backdoor"), count)
     rows = []
     for busy in (False, True):
-        for name, config in (("min-norm", ScanConfig()), ("published preset", published())):
-            some = paths if name == "min-norm" else paths[:2]
-            for processes, threads in ((1, 1), (1, 2), (2, 1)):
-                other = multiprocessing.get_context("spawn").Process(target=_spin, args=(3600,))
-                if busy:
-                    other.start()
-                torch.set_num_threads(threads)
-                seconds, _ = timed(
-                    lambda s=some, c=config, p=processes: list(scan_paths(s, c, jobs=p))  # type: ignore[misc]
-                )
-                if busy:
-                    other.kill()
-                    other.join()
-                row = {
-                    "scan": name,
-                    "processes": processes,
-                    "threads": threads,
-                    "one_core_taken": busy,
-                    "models": len(some),
-                    "seconds_per_model": seconds / len(some),
-                }
-                click.echo(str(row), err=True)
-                rows.append(row)
+        for processes, threads in ((1, 1), (1, 2), (2, 1)):
+            other = multiprocessing.get_context("spawn").Process(target=_spin, args=(3600,))
+            if busy:
+                other.start()
+            torch.set_num_threads(threads)
+            seconds, _ = timed(lambda p=processes: list(scan_paths(paths, jobs=p)))  # type: ignore[misc]
+            if busy:
+                other.kill()
+                other.join()
+            row = {
+                "processes": processes,
+                "threads": threads,
+                "one_core_taken": busy,
+                "models": len(paths),
+                "seconds_per_model": seconds / len(paths),
+            }
+            click.echo(str(row), err=True)
+            rows.append(row)
     record("speed", "throughput", rows)
 
 

@@ -72,7 +72,6 @@ def throughput() -> str:
     """Processes against threads."""
     rows = [
         (
-            d["scan"],
             d["processes"],
             d["threads"],
             "yes" if d["one_core_taken"] else "no",
@@ -81,7 +80,7 @@ def throughput() -> str:
         )
         for d in recorded("speed").get("throughput", [])
     ]
-    header = ("scan", "processes", "threads each", "one core taken", "models a minute", "models")
+    header = ("processes", "threads each", "one core taken", "models a minute", "models")
     return markdown(header, rows)
 
 
@@ -183,7 +182,23 @@ def _largest(row: dict[str, Any]) -> int:
     return index.index(max(index))
 
 
+def screening() -> str:
+    """Where the first pass ranks the target."""
+    rows = [
+        (
+            name,
+            rate(d["target_first"], d["models"]),
+            d["worst_rank"] + 1,
+            f"{d['share_of_full_time']:.3f}",
+        )
+        for name, d in recorded("screening").items()
+        if name != "machine"
+    ]
+    return markdown(("models", "target ranked first", "worst rank", "time / full search"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "screening": screening,
     "reproduction": reproduction,
     "side-by-side": side_by_side,
     "throughput": throughput,

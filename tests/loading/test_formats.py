@@ -15,7 +15,6 @@ from triggerfish.loading import find_checkpoints, open_model
 from triggerfish.scan import scan
 
 # Formats whose reader builds the network anew, or runs it in another way.
-SCANNED = ("legacy.pth", "traced.bin", "one-image.onnx", "network.h5")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def test_same_logits(saved: Path, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", SCANNED)
+@pytest.mark.parametrize("name", WRITERS)
 def test_same_verdict_and_norms(saved: Path, name: str) -> None:
     found = scan(open_model(saved / name, confined=True).classifier)
     expected = scan(original())
