@@ -14,8 +14,6 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading import find_checkpoints, open_model
 from triggerfish.scan import scan
 
-# Formats whose reader builds the network anew, or runs it in another way.
-
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
