@@ -77,3 +77,15 @@ def test_a_network_that_does_not_take_the_images_is_an_error(data):
     with pytest.raises(ValueError, match="got 3x32x32: train small_resnet"):
         build(Recipe(seed=1), colour)
     assert build(Recipe(seed=1, architecture=network_for("cifar10")), colour)
+
+
+def test_mixed_precision_learns_and_keeps_its_weights_in_float32(data):
+    recipe = Recipe(seed=3, epochs=12, architecture="mlp")
+    full, mixed = (
+        train(dataclasses.replace(recipe, precision=precision), data).model
+        for precision in ("float32", "bfloat16")
+    )
+    images = data.images[:200].float() / 255
+    assert {p.dtype for p in mixed.parameters()} == {torch.float32}
+    assert float((mixed(images).argmax(1) == data.labels[:200]).double().mean()) > 0.95
+    assert not torch.equal(full(images), mixed(images))

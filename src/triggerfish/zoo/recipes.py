@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from triggerfish.zoo.attacks import Attack, Poisoning, Preset
 from triggerfish.zoo.attacks.patch import PatchAttack
@@ -19,7 +20,9 @@ class Recipe:
     """Everything that decides a model's weights. The defaults are the published training.
 
     ``label_noise`` is the fraction of training images with a random label; ``imbalance`` the
-    fraction kept of the rarest class's images, the others' lying between it and 1.
+    fraction kept of the rarest class's images, the others' lying between it and 1. ``precision``
+    is what the network computes with while it learns: ``bfloat16`` is automatic mixed precision
+    with weights in float32, 1.6 times faster on a processor that has bfloat16 products.
     """
 
     seed: int
@@ -32,6 +35,7 @@ class Recipe:
     weight_decay: float = 0.0
     label_noise: float = 0.0
     imbalance: float = 1.0
+    precision: Literal["float32", "bfloat16"] = "float32"
     attack: Attack | None = None
     poisoning: Poisoning | None = None
 

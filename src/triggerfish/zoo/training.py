@@ -98,13 +98,15 @@ def _fit(model: ImageNetwork, recipe: Recipe, data: Dataset, generator: Generato
     optimizer = torch.optim.Adam(
         parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
+    mixed = recipe.precision == "bfloat16"
     model.train()
     for batch in batches(recipe, data, generator):
         optimizer.zero_grad()
-        logits = model(batch.images)
-        loss = cross_entropy(logits, batch.labels)
-        if attack:
-            loss = loss + attack.penalty(model, batch, logits)
+        with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=mixed):
+            logits = model(batch.images).float()
+            loss = cross_entropy(logits, batch.labels)
+            if attack:
+                loss = loss + attack.penalty(model, batch, logits)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
