@@ -1,60 +1,159 @@
-"""How often is each detector right? Scans of zoos against their manifests.
+"""How often is each detector right? Scans of the benchmark's zoos against their manifests.
 
-    python -m benchmarks.detection ZOO_FOLDER... [--detector min-norm] [--jobs 2]
+    python -m benchmarks.detection ROOT --detector min-norm --only 'mnist/reporting/*' [--jobs 2]
 
-A zoo folder has a manifest.json (``triggerfish zoo``). Resumable: a model's row stays in
-benchmarks/results/detection.json under its detector and SHA-256. ``python -m benchmarks.tables``
-makes docs/detection-quality.md from it.
+ROOT is what benchmarks/make_zoos.py makes (ROOT/DATA/SPLIT[/NAME]). Resumable, also while models
+are still being trained: a model is scanned again only when its file, the detector's settings or the
+references that ship with the package have changed. Results: benchmarks/results/detection, a file a
+detector (one process a file, please); ``python -m benchmarks.tables`` makes the tables from them.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
+import torch
 
-from benchmarks.common import record, recorded
+from benchmarks.neural_cleanse import NeuralCleanseConfig, scan_with_images
+from benchmarks.rows import FOLDER, Model, Row, read_rows, rounded, write_rows
+from triggerfish.calibration import shipped_references
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import sha256_of
+from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.loading import load_classifier, sha256_of
+from triggerfish.outliers import PUBLISHED_THRESHOLD
 from triggerfish.results import Scanned
-from triggerfish.scan import ScanConfig, scan_paths
-from triggerfish.zoo.manifest import Entry, read_manifest
+from triggerfish.runtime import keep_freed_memory
+from triggerfish.scan import ScanConfig, published, scan
+from triggerfish.zoo.manifest import MANIFEST, read_manifest
+
+NEURAL_CLEANSE = "neural-cleanse"
+# The search ends once the verdict is settled: a quarter of the time for the published flags. The
+# statistics are then what the search knew at that point.
+SCANS: dict[str, ScanConfig] = {
+    "published": published(L1WeightConfig(decide_at=PUBLISHED_THRESHOLD)),
+    **{name: ScanConfig(name) for name in DETECTORS if name != "l1-weight"},
+}
+METHODS = (*SCANS, NEURAL_CLEANSE)
 
 
-def row(result: Scanned, entry: Entry, zoo: str) -> dict[str, Any]:
-    """What is kept of one scan: enough to count by any criterion later."""
-    return {
-        "zoo": zoo,
-        "file": entry.file,
-        "targets": list(entry.targets),
-        "valid": entry.valid,
-        "verdict": result.verdict.name,
-        "flagged": list(result.verdict.flagged),
-        "reference": result.verdict.reference,
-        "index": [None if v != v else round(v, 4) for v in result.verdict.anomaly_index],
-        "seconds": round(result.seconds, 3),
-    }
+def models(root: Path, only: str = "*", limit: int | None = None) -> Iterator[Model]:
+    """The models of all zoos under ``root`` whose key matches, ``limit`` a folder at most."""
+    for manifest in sorted(root.rglob(MANIFEST)):
+        folder = manifest.parent
+        found = (
+            Model(folder / entry.file, folder.relative_to(root), entry)
+            for entry in read_manifest(folder).values()
+        )
+        yield from [model for model in found if fnmatch.fnmatch(model.key, only)][:limit]
+
+
+def setup_of(method: str) -> str:
+    """Short hash of what decides a method's answers: its settings and its shipped references."""
+    if method == NEURAL_CLEANSE:
+        return _digest(asdict(NeuralCleanseConfig()))
+    config = SCANS[method]
+    references = [r for r in shipped_references() if r.detector == config.detector]
+    return _digest([asdict(config), *map(asdict, references)])
+
+
+def missing(found: Sequence[Model], rows: Mapping[str, Row], setup: str) -> list[Model]:
+    """The models that have no row of this very file and setup."""
+    done = {(key, row.sha256, row.setup) for key, row in rows.items()}
+    return [model for model in found if (model.key, model.entry.sha256, setup) not in done]
+
+
+def answer(model: Model, method: str, setup: str, data_root: Path | None) -> Row | None:
+    """Scan one model; None when its file is no longer the one in the manifest."""
+    if sha256_of(model.path) != model.entry.sha256:
+        return None
+    classifier = load_classifier(model.path)
+    if method == NEURAL_CLEANSE:
+        result = scan_with_images(classifier, model.folder.parts[0], data_root)
+    else:
+        result = scan(classifier, SCANS[method])
+    return row_of(model, setup, result)
+
+
+def row_of(model: Model, setup: str, result: Scanned) -> Row:
+    """What is kept of a scan."""
+    verdict = result.verdict
+    (threshold,) = rounded([verdict.threshold])
+    return Row(
+        **model.truth(),  # type: ignore[arg-type]
+        setup=setup,
+        verdict=verdict.name,
+        flagged=verdict.flagged,
+        reference=verdict.reference,
+        index=rounded(verdict.anomaly_index),
+        statistic=rounded(result.scores.statistic.tolist()),
+        p_value=None if verdict.p_value is None else float(f"{verdict.p_value:.4g}"),
+        threshold=threshold,
+        reasons=verdict.reasons,
+        seconds=round(result.seconds, 3),
+    )
+
+
+def scan_all(
+    waiting: Sequence[Model], work: Callable[[Model], Row | None], jobs: int
+) -> Iterator[tuple[Model, Row]]:
+    """Rows as they come, from processes of one thread."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _prepare_worker) as pool:
+        futures = {pool.submit(work, model): model for model in waiting}
+        try:
+            for future in as_completed(futures):
+                row = future.result()
+                if row is not None:
+                    yield futures[future], row
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare_worker() -> None:
+    torch.set_num_threads(1)
+    keep_freed_memory()
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
 @click.command()
-@click.argument("zoos", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--detector", type=click.Choice(list(DETECTORS)), default="min-norm")
-@click.option("--jobs", type=int, default=2, show_default=True)
-def main(zoos: tuple[Path, ...], detector: str, jobs: int) -> None:
-    """Scan what is not there yet."""
-    rows = recorded("detection").get(detector, {})
-    for zoo in zoos:
-        entries = {sha256_of(zoo / file): entry for file, entry in read_manifest(zoo).items()}
-        missing = [sha for sha in entries if sha not in rows]
-        paths = [zoo / entries[sha].file for sha in missing]
-        results = scan_paths(paths, ScanConfig(detector), jobs=jobs)
-        for sha, result in zip(missing, results, strict=True):
-            if not isinstance(result, Scanned):
-                raise click.ClickException(f"{result.path} was skipped: {result.reason}")
-            rows[sha] = row(result, entries[sha], zoo.name)
-            record("detection", detector, rows)
-            click.echo(f"{zoo.name} {entries[sha].file}: {result.verdict}", err=True)
+@click.argument("root", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--detector", type=click.Choice(METHODS), default="min-norm", show_default=True)
+@click.option("--only", default="*", help="Pattern for FOLDER/FILE below the root.")
+@click.option("--limit", type=int, help="Models of each folder, for slow detectors.")
+@click.option("--jobs", type=int, default=1, show_default=True)
+@click.option("--data-root", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=click.Path(path_type=Path), default=FOLDER, help="Folder of results.")
+def main(
+    root: Path,
+    detector: str,
+    only: str,
+    limit: int | None,
+    jobs: int,
+    data_root: Path | None,
+    out: Path,
+) -> None:
+    """Scan the models that have no result yet."""
+    rows, setup = read_rows(detector, out), setup_of(detector)
+    waiting = missing(list(models(root, only, limit)), rows, setup)
+    click.echo(f"{detector}: {len(waiting)} to scan", err=True)
+    work = partial(answer, method=detector, setup=setup, data_root=data_root)
+    for done, (model, row) in enumerate(scan_all(waiting, work, jobs), 1):
+        rows[model.key] = row
+        write_rows(detector, rows, out)
+        line = f"{model.key}: {row.verdict} {list(row.flagged)} {row.seconds:.1f} s"
+        click.echo(f"{done}/{len(waiting)} {line}", err=True)
 
 
 if __name__ == "__main__":
