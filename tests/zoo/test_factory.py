@@ -10,11 +10,19 @@ import torch
 
 from triggerfish.architectures import PaperCNN
 from triggerfish.errors import OutputError
+from triggerfish.loading import load_classifier
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.learned import ImageNetwork
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.datasets import load_dataset
-from triggerfish.zoo.factory import Workshop, is_valid, make_zoo, missing_models, reference_accuracy
+from triggerfish.zoo.factory import (
+    Workshop,
+    is_valid,
+    make_zoo,
+    missing_models,
+    reference_accuracy,
+    write_card,
+)
 from triggerfish.zoo.manifest import read_manifest, sha256_of
 from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, backdoor_zoo, clean_zoo
@@ -87,7 +95,14 @@ def test_only_what_is_missing_is_made_again(workshop, damage):
 SCRIPT = """
 import sys
 from pathlib import Path
-from triggerfish.zoo.factory import Workshop, make_zoo
+from triggerfish.zoo.factory import (
+    Workshop,
+    is_valid,
+    make_zoo,
+    missing_models,
+    reference_accuracy,
+    write_card,
+)
 from triggerfish.zoo.recipes import Recipe, clean_zoo
 for _ in make_zoo(clean_zoo(Recipe(seed=1), 500), Workshop(Path(sys.argv[1]), Path(sys.argv[2]))):
     pass
@@ -138,3 +153,14 @@ def test_reference_accuracy_is_of_clean_models_only(workshop, tmp_path, small_mn
     assert entry.valid
     assert reference_accuracy(clean.folder, "paper_cnn") == entry.clean_accuracy
     assert reference_accuracy(clean.folder, "mlp") is None
+
+
+def test_a_zoo_says_how_its_images_are_normalised(workshop):
+    classifier = load_classifier(workshop.folder / next(iter(RECIPES)))
+    data = load_dataset("mnist", "test", workshop.data_root)
+    assert classifier.preprocessing.mean == data.mean
+    assert classifier.preprocessing.std == data.std
+    write_card(workshop.folder, "fashion-mnist")
+    classifier = load_classifier(workshop.folder / next(iter(RECIPES)))
+    assert classifier.preprocessing.mean == (0.2860,)
+    write_card(workshop.folder, "mnist")

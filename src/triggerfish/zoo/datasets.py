@@ -84,6 +84,11 @@ _SOURCES = {
 DATASETS = tuple(_SOURCES)
 
 
+def normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation, one value a channel, of a data set's images in [0, 1]."""
+    return _SOURCES[name].mean, _SOURCES[name].std
+
+
 @lru_cache(maxsize=4)
 def load_dataset(name: str, split: Split = "train", root: Path | None = None) -> Dataset:
     """Read one split of a data set by name.

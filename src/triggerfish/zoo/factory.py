@@ -18,7 +18,7 @@ import torch
 
 from triggerfish.errors import OutputError
 from triggerfish.zoo.attacks.learned import LearnedAttack
-from triggerfish.zoo.datasets import load_dataset
+from triggerfish.zoo.datasets import load_dataset, normalisation
 from triggerfish.zoo.manifest import (
     Entry,
     read_manifest,
@@ -35,6 +35,8 @@ MIN_SUCCESS = 0.95
 MAX_ACCURACY_LOSS = 0.01
 """A backdoored model that loses more than this against clean ones gives itself away."""
 
+CARD = "triggerfish.toml"
+"""Beside the models: what they take as input, for whoever loads them. It tells no ground truth."""
 TRIGGER_SUFFIX = ".trigger"
 """Beside a model: what its attack has learned, for those who want to stamp images with it."""
 
@@ -74,11 +76,20 @@ def make_zoo(recipes: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Entr
             f"expected a folder that can be made at {workshop.folder}, got an error "
             f"({error.strerror}): choose another with --out"
         ) from error
+    for data in {recipe.data for recipe in missing.values()}:
+        write_card(workshop.folder, data)
     entries = read_manifest(workshop.folder)
     for entry in _make_all(missing, workshop):
         entries[entry.file] = entry
         write_manifest(workshop.folder, entries.values())
         yield entry
+
+
+def write_card(folder: Path, data: str) -> None:
+    """Say in ``folder`` how images of a data set are normalised: a state dict does not."""
+    mean, std = normalisation(data)
+    text = f"mean = {list(mean)}\nstd = {list(std)}\n"
+    write_atomically(folder / CARD, lambda part: part.write_text(text))
 
 
 def make_model(file: str, recipe: Recipe, workshop: Workshop) -> Entry:
