@@ -1,9 +1,10 @@
 """Does the fast published detector answer as the published loop does? Both, on the same models.
 
-    python -m benchmarks.verdicts --zoo FOLDER [--count 20] [--jobs 2]
+    python -m benchmarks.verdicts FOLDER... [--count 20] [--jobs 2]
 
-The loop takes about a minute a model. Resumable: a model's two answers are kept in
-benchmarks/results/verdicts.json under the SHA-256 of its file, and not computed again.
+A folder holds checkpoints (``triggerfish zoo``). The loop takes about a minute a model. Resumable:
+a model's two answers are kept in benchmarks/results/verdicts.json under the SHA-256 of its file,
+and not computed again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.common import record, recorded, timed, zoo_models
+from benchmarks.common import record, recorded, timed
 from benchmarks.published_sequential import search
 from triggerfish.detectors.l1_weight import L1WeightConfig
 from triggerfish.loading import load_classifier, sha256_of
@@ -38,6 +39,7 @@ def compare(path: Path) -> dict[str, object]:
     batch_seconds, batch = timed(lambda: scan(classifier, config))
     return {
         "model": f"{path.parent.name}/{path.name}",
+        "network": type(classifier.model).__name__,
         "loop_weights": loop,
         "loop_flagged": list(two_sided_mad(np.array(loop)).flagged),
         "batch_weights": [None if np.isnan(w) else w for w in batch.scores.statistic.tolist()],
@@ -48,13 +50,14 @@ def compare(path: Path) -> dict[str, object]:
 
 
 @click.command()
-@click.option("--zoo", type=click.Path(path_type=Path, exists=True), required=True)
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--count", type=int, default=20, show_default=True, help="Models of each folder.")
 @click.option("--jobs", type=int, default=2, show_default=True)
-def main(zoo: Path, count: int, jobs: int) -> None:
+def main(folders: tuple[Path, ...], count: int, jobs: int) -> None:
     """Compare, and print how many agree."""
     rows = recorded("verdicts").get("models", {})
-    paths = {sha256_of(p): p for p in zoo_models(zoo, ("backdoor", "clean", "dynamic"), count)}
+    found = [path for folder in folders for path in sorted(folder.glob("*.pt"))[:count]]
+    paths = {sha256_of(path): path for path in found}
     missing = {sha: path for sha, path in paths.items() if sha not in rows}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
