@@ -1,11 +1,12 @@
 """How often is each detector right? Scans of the benchmark's zoos against their manifests.
 
-    python -m benchmarks.detection ROOT --detector min-norm --only 'mnist/reporting/*' [--jobs 2]
+    python -m benchmarks.detection ROOT --detector min-norm [--only 'mnist/*'] [--jobs 2]
 
-ROOT is what benchmarks/make_zoos.py makes (ROOT/DATA/SPLIT[/NAME]). Resumable, also while models
-are still being trained: a model is scanned again only when its file, the detector's settings or the
-references that ship with the package have changed. Results: benchmarks/results/detection, a file a
-detector (one process a file, please); ``python -m benchmarks.tables`` makes the tables from them.
+ROOT is what benchmarks/make_zoos.py makes (ROOT/DATA/SPLIT[/NAME]); the splits that are reported
+are scanned unless --split names others. Resumable, also while models are still being trained: a
+model is scanned again only when its file, the detector's settings or the references that ship with
+the package have changed. Results: benchmarks/results/detection, a file a detector (one process a
+file, please); ``python -m benchmarks.tables`` makes the tables from them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import click
 import torch
 
+from benchmarks.criteria import REPORTED
 from benchmarks.neural_cleanse import NeuralCleanseConfig, scan_with_images
-from benchmarks.rows import FOLDER, Model, Row, read_rows, rounded, write_rows
+from benchmarks.rows import FOLDER, SPLITS, Model, Row, read_rows, rounded, write_rows
 from triggerfish.calibration import shipped_references
 from triggerfish.detectors import DETECTORS
 from triggerfish.detectors.l1_weight import L1WeightConfig
@@ -45,15 +48,18 @@ SCANS: dict[str, ScanConfig] = {
 METHODS = (*SCANS, NEURAL_CLEANSE)
 
 
-def models(root: Path, only: str = "*", limit: int | None = None) -> Iterator[Model]:
-    """The models of all zoos under ``root`` whose key matches, ``limit`` a folder at most."""
+def models(
+    root: Path, splits: Sequence[str] = SPLITS, only: str = "*", limit: int | None = None
+) -> Iterator[Model]:
+    """The models of ``splits`` under ``root`` whose key matches, ``limit`` a folder at most."""
     for manifest in sorted(root.rglob(MANIFEST)):
         folder = manifest.parent
         found = (
             Model(folder / entry.file, folder.relative_to(root), entry)
             for entry in read_manifest(folder).values()
         )
-        yield from [model for model in found if fnmatch.fnmatch(model.key, only)][:limit]
+        wanted = (m for m in found if m.split in splits and fnmatch.fnmatch(m.key, only))
+        yield from islice(wanted, limit)
 
 
 def setup_of(method: str) -> str:
@@ -130,6 +136,7 @@ def _digest(value: object) -> str:
 @click.command()
 @click.argument("root", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--detector", type=click.Choice(METHODS), default="min-norm", show_default=True)
+@click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), default=REPORTED)
 @click.option("--only", default="*", help="Pattern for FOLDER/FILE below the root.")
 @click.option("--limit", type=int, help="Models of each folder, for slow detectors.")
 @click.option("--jobs", type=int, default=1, show_default=True)
@@ -138,6 +145,7 @@ def _digest(value: object) -> str:
 def main(
     root: Path,
     detector: str,
+    splits: tuple[str, ...],
     only: str,
     limit: int | None,
     jobs: int,
@@ -146,7 +154,7 @@ def main(
 ) -> None:
     """Scan the models that have no result yet."""
     rows, setup = read_rows(detector, out), setup_of(detector)
-    waiting = missing(list(models(root, only, limit)), rows, setup)
+    waiting = missing(list(models(root, splits, only, limit)), rows, setup)
     click.echo(f"{detector}: {len(waiting)} to scan", err=True)
     work = partial(answer, method=detector, setup=setup, data_root=data_root)
     for done, (model, row) in enumerate(scan_all(waiting, work, jobs), 1):

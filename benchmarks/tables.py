@@ -10,29 +10,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
+from benchmarks import detection_tables
 from benchmarks.common import RESULTS, recorded
-from triggerfish.outliers import clopper_pearson
+from benchmarks.markdown import markdown, rate
 
 DOCS = Path(__file__).parent.parent / "docs"
 MARK = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
-
-
-def rate(successes: int, count: int) -> str:
-    """A rate with its n and its 95 % Clopper-Pearson interval."""
-    low, high = clopper_pearson(successes, count)
-    return f"{successes} of {count} ({successes / count:.3f}; {low:.3f}-{high:.3f})"
 
 
 def reproduction() -> str:
@@ -152,36 +141,6 @@ def optimiser() -> str:
     return markdown(header, rows)
 
 
-def detection() -> str:
-    """Every detector on every zoo: exactly-one criterion, target first, largest clean index."""
-    lines = []
-    for detector, models in recorded("detection").items():
-        if detector == "machine":
-            continue
-        for zoo in dict.fromkeys(row["zoo"] for row in models.values()):
-            rows = [row for row in models.values() if row["zoo"] == zoo]
-            correct = sum(row["flagged"] == row["targets"] for row in rows)
-            attacked = [row for row in rows if row["targets"]]
-            first = sum(_largest(row) in row["targets"] for row in attacked)
-            largest = [max(v for v in row["index"] if v is not None) for row in rows]
-            lines.append(
-                (
-                    detector,
-                    zoo,
-                    rate(correct, len(rows)),
-                    rate(first, len(attacked)) if attacked else "-",
-                    f"{min(largest):.2f} to {max(largest):.2f}",
-                )
-            )
-    header = ("detector", "zoo", "exactly the truth flagged", "target first", "largest index")
-    return markdown(header, lines)
-
-
-def _largest(row: dict[str, Any]) -> int:
-    index = [float("-inf") if value is None else value for value in row["index"]]
-    return index.index(max(index))
-
-
 def screening() -> str:
     """Where the first pass ranks the target."""
     rows = [
@@ -197,6 +156,10 @@ def screening() -> str:
     return markdown(("models", "target ranked first", "worst rank", "time / full search"), rows)
 
 
+def _detection(table: Callable[[detection_tables.Results], str]) -> str:
+    return table(detection_tables.results())
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "screening": screening,
     "reproduction": reproduction,
@@ -206,7 +169,18 @@ TABLES: dict[str, Callable[[], str]] = {
     "growth": growth,
     "verdicts": verdicts,
     "optimiser": optimiser,
-    "detection": detection,
+    **{
+        f"detection-{name}": partial(_detection, table)
+        for name, table in {
+            "separation": detection_tables.separation,
+            "verdicts": detection_tables.verdicts,
+            "attacks": detection_tables.attacks,
+            "published": detection_tables.published_folders,
+            "clean": detection_tables.clean_varieties,
+            "pairs": detection_tables.pairs,
+            "invalid": detection_tables.invalid,
+        }.items()
+    },
 }
 
 

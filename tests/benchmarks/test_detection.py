@@ -67,6 +67,12 @@ def test_a_second_run_scans_only_what_is_new_or_changed(root, tmp_path):
     assert "1 to scan" in run(root, out)
 
 
+def test_development_is_scanned_only_when_asked_for(root, tmp_path):
+    add_model(root, "mnist/development/white", "white.pt", backdoored=True)
+    assert "0 to scan" in run(root, tmp_path, "--only", "*/development/*")
+    assert "1 to scan" in run(root, tmp_path, "--split", "development")
+
+
 def test_a_model_that_is_being_replaced_is_left_for_later(root, tmp_path):
     (root / "mnist/held-out/clean.pt").write_bytes(b"half")
     run(root, tmp_path / "out")
@@ -92,7 +98,8 @@ def test_folders_and_limits(root):
     published = found[ZOO_FOLDERS["backdoor"]]
     assert published.split == "published"
     assert published.truth()["zoo"] == ZOO_FOLDERS["backdoor"]
-    assert [m.folder.name for m in models(root, "mnist/reporting/*-lenet/*")] == ["white-lenet"]
+    assert [m.folder.name for m in models(root, only="*-lenet/*")] == ["white-lenet"]
+    assert [m.split for m in models(root, ["held-out"])] == ["held-out"]
     assert list(models(root, limit=0)) == []
 
 

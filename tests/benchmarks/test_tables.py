@@ -1,4 +1,5 @@
-from benchmarks.tables import DOCS, TABLES, markdown, rate, with_tables
+from benchmarks.markdown import markdown, rate
+from benchmarks.tables import DOCS, TABLES, with_tables
 
 
 def test_the_tables_in_the_docs_are_current():
