@@ -111,6 +111,20 @@ def verdicts(found: Results) -> str:
     return markdown(header, lines)
 
 
+def p_values(found: Results) -> str:
+    """How often clean models get a small calibrated p-value: no more than its own size, if true."""
+    lines = []
+    for name, rows in found.valid.items():
+        clean = [row for row in rows if is_standard(row) and row.reference is not None]
+        for kind in dict.fromkeys((row.data, row.architecture) for row in clean):
+            p = [row.p_value or 1.0 for row in clean if (row.data, row.architecture) == kind]
+            cells = [rate(sum(v <= level for v in p), len(p)) for level in (0.01, 0.05, 0.1)]
+            lines.append((*kind, name, *cells))
+    return markdown(
+        ("data", "architecture", "detector", "p <= 0.01", "p <= 0.05", "p <= 0.1"), lines
+    )
+
+
 def attacks(found: Results) -> str:
     """Our detector attack by attack, against clean models of the same architecture."""
     lines = []

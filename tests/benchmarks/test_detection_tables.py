@@ -124,6 +124,14 @@ def test_separation_and_verdicts():
     assert exact.startswith("3 of 3")
 
 
+def test_p_values_of_calibrated_clean_models():
+    rows = [replace(CLEAN, p_value=p) for p in (0.01, 0.04, 0.5)]
+    rows += [replace(CLEAN, reference=None, p_value=0.01), ATTACKED]
+    ((*kind, one, five, ten),) = table("p_values", **{"min-norm": rows})
+    assert kind == ["mnist", "paper_cnn", "min-norm"]
+    assert [cell[:6] for cell in (one, five, ten)] == ["1 of 3", "2 of 3", "2 of 3"]
+
+
 def test_pairwise_attacks_stand_apart():
     specific = replace(ATTACKED, zoo="source-specific", attack="source-specific")
     rows = {"min-norm": [CLEAN, specific], "pairwise-norm": [CLEAN, specific]}
@@ -178,5 +186,12 @@ def test_clean_varieties_and_their_total():
 
 
 def test_no_rows_make_empty_tables():
-    for name in ("separation", "verdicts", "attacks", "published_folders", "clean_varieties"):
+    for name in (
+        "separation",
+        "verdicts",
+        "p_values",
+        "attacks",
+        "published_folders",
+        "clean_varieties",
+    ):
         assert table(name) == []
