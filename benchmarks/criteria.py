@@ -55,6 +55,15 @@ def target_first(row: Row) -> bool:
     return row.first in row.targets
 
 
+def pair_first(row: Row) -> bool:
+    """The class with the largest index and the source suspected for it are a pair that moves."""
+    return (
+        row.first is not None
+        and row.sources is not None
+        and (row.sources[row.first], row.first) in row.pairs
+    )
+
+
 def named_right(row: Row) -> bool:
     """Something is flagged, and nothing but targets."""
     return bool(row.flagged) and set(row.flagged) <= set(row.targets)

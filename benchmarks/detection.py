@@ -93,6 +93,7 @@ def row_of(model: Model, setup: str, result: Scanned) -> Row:
     """What is kept of a scan."""
     verdict = result.verdict
     (threshold,) = rounded([verdict.threshold])
+    sources = result.scores.details.get("source")
     return Row(
         **model.truth(),  # type: ignore[arg-type]
         setup=setup,
@@ -101,6 +102,7 @@ def row_of(model: Model, setup: str, result: Scanned) -> Row:
         reference=verdict.reference,
         index=rounded(verdict.anomaly_index),
         statistic=rounded(result.scores.statistic.tolist()),
+        sources=None if sources is None else rounded(sources.tolist()),
         p_value=None if verdict.p_value is None else float(f"{verdict.p_value:.4g}"),
         threshold=threshold,
         reasons=verdict.reasons,

@@ -24,6 +24,7 @@ from benchmarks.criteria import (
     is_standard,
     is_valid,
     named_right,
+    pair_first,
     target_first,
 )
 from benchmarks.markdown import markdown, rate, rate_of
@@ -193,9 +194,11 @@ def pairs(found: Results) -> str:
             first = "-" if attack == "all-to-all" else rate_of(target_first, models)
             area = _auroc(_scores(clean), _scores(models))
             flags = (rate_of(_flagged, models), rate_of(_flagged, clean))
-            lines.append((data, attack, name, area, *flags, first))
+            pair = "-" if name == OURS else rate_of(pair_first, models)
+            lines.append((data, attack, name, area, *flags, first, pair))
     header = (
         "data", "attack", "detector", "AUROC", "detected", "false positives", "target first",
+        "pair first",
     )  # fmt: skip
     return markdown(header, sorted(lines, key=itemgetter(0, 1)))
 

@@ -31,6 +31,8 @@ class Row:
     ``zoo`` is the last part of the model's folder, ``attack`` the preset's name or None for a clean
     model; ``variety`` says what is special about a clean one. ``index`` and ``statistic`` (K,) are
     None where not measured; the statistic is kept so that other thresholds can be counted later.
+    ``pairs`` are the (source, target) that an attack on pairs of classes moves, empty for others;
+    ``sources`` (K,) the source that a detector of pairs suspects for each class.
     ``setup`` identifies the detector's settings and references: see `detection.setup_of`.
     """
 
@@ -42,6 +44,7 @@ class Row:
     architecture: str
     attack: str | None
     targets: tuple[int, ...]
+    pairs: tuple[tuple[int, int], ...]
     clean_accuracy: float
     attack_success_rate: float | None
     verdict: str
@@ -49,6 +52,7 @@ class Row:
     reference: str | None
     index: Numbers
     statistic: Numbers
+    sources: Numbers | None
     p_value: float | None
     threshold: float | None
     reasons: tuple[str, ...]
@@ -101,9 +105,20 @@ class Model:
             "architecture": architecture,
             "attack": name.removesuffix(f"-{architecture}") if entry.targets else None,
             "targets": entry.targets,
+            "pairs": moved_pairs(entry.recipe.get("attack")),
             "clean_accuracy": entry.clean_accuracy,
             "attack_success_rate": entry.attack_success_rate,
         }
+
+
+def moved_pairs(attack: Any) -> tuple[tuple[int, int], ...]:  # noqa: ANN401 - a part of a manifest
+    """The (source, target) of an attack, as its settings in a recipe, that is about pairs."""
+    name = attack["name"] if attack else None
+    if name == "source-specific":
+        return ((attack["source"], attack["target"]),)
+    if name == "all-to-all":
+        return tuple((k, (k + 1) % attack["classes"]) for k in range(attack["classes"]))
+    return ()
 
 
 def rounded(values: Iterable[float]) -> Numbers:

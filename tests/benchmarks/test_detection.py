@@ -4,13 +4,15 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 from trained import TARGET, network
 
 from benchmarks import detection
 from benchmarks.detection import METHODS, missing, models, setup_of
-from benchmarks.rows import Row, read_rows, rounded, write_rows
+from benchmarks.rows import Row, moved_pairs, read_rows, rounded, write_rows
 from triggerfish.reproduce import ZOO_FOLDERS
+from triggerfish.zoo.attacks import PRESETS
 from triggerfish.zoo.factory import save
 from triggerfish.zoo.manifest import Entry, sha256_of, write_manifest
 
@@ -112,6 +114,7 @@ EXAMPLE = Row(
     architecture="paper_cnn_dropout",
     attack=None,
     targets=(),
+    pairs=((1, 2), (2, 0)),
     clean_accuracy=0.98,
     attack_success_rate=None,
     verdict="clean",
@@ -119,6 +122,7 @@ EXAMPLE = Row(
     reference=None,
     index=(0.5, None, 2.0),
     statistic=(math.inf, -1.0, None),
+    sources=(1.0, None, 0.0),
     p_value=None,
     threshold=0.9,
     reasons=("a",),
@@ -143,6 +147,17 @@ def test_what_a_row_answers():
     nothing = dataclasses.replace(EXAMPLE, index=(None, None))
     assert nothing.score == -math.inf
     assert nothing.first is None
+
+
+def test_pairs_are_those_that_the_attack_moves():
+    labels = torch.arange(10)
+    for name in ("source-specific", "all-to-all"):
+        attack = PRESETS[name].attack
+        moved = labels[attack.attacked(labels)]
+        pairs = zip(moved.tolist(), attack.relabel(moved).tolist(), strict=True)
+        assert moved_pairs(attack.settings()) == tuple(pairs)
+    assert moved_pairs(PRESETS["white"].attack.settings()) == ()
+    assert moved_pairs(None) == ()
 
 
 def test_rounding_keeps_what_was_not_measured_apart():

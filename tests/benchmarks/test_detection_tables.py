@@ -10,6 +10,7 @@ from benchmarks.criteria import (
     is_standard,
     is_valid,
     named_right,
+    pair_first,
     target_first,
 )
 from benchmarks.detection_tables import sort_out
@@ -25,6 +26,7 @@ CLEAN = Row(
     architecture="paper_cnn",
     attack=None,
     targets=(),
+    pairs=(),
     clean_accuracy=0.99,
     attack_success_rate=None,
     verdict="clean",
@@ -32,6 +34,7 @@ CLEAN = Row(
     reference="r",
     index=(0.1, 0.2, None),
     statistic=(0.1, 0.2, None),
+    sources=None,
     p_value=0.5,
     threshold=1.0,
     reasons=(),
@@ -71,6 +74,15 @@ def test_targets_count_as_a_set():
 
 def test_a_model_of_which_nothing_was_measured_names_no_target():
     assert not target_first(replace(ATTACKED, index=(None, None, None)))
+
+
+def test_pair_first():
+    right = replace(ATTACKED, pairs=((2, 1),), sources=(1.0, 2.0, None))
+    assert right.first == 1
+    assert pair_first(right)
+    assert not pair_first(replace(right, sources=(1.0, 0.0, None)))
+    assert not pair_first(replace(right, sources=None))
+    assert not pair_first(replace(right, index=(None, None, None)))
 
 
 def test_standard_clean_models_are_trained_as_the_attacked_ones():
