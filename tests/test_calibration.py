@@ -129,3 +129,22 @@ def test_unmeasured_classes_without_a_flag_are_inconclusive():
     verdict = Judge()(scores, model(), "min-norm", SETTINGS)
     assert verdict.name == "inconclusive"
     assert "unreachable" in verdict.reasons[0]
+
+
+def test_runs_that_flag_other_classes_are_a_reason_and_runs_that_agree_a_note():
+    values = np.arange(8) / 100
+    near = values.copy()
+    near[5] = 0.9
+    runs = torch.from_numpy(np.stack([values, near]))
+    scores = dataclasses.replace(class_scores(values), restarts=runs)
+    verdict = Judge()(scores, model(), "min-norm", SETTINGS)
+    assert verdict.name == "inconclusive"
+    assert "got none; 5: " in verdict.reasons[0]
+    assert "[runs-disagree]" in verdict.reasons[0]
+    assert verdict.notes[1].startswith("1 of 2 runs")
+    flagged = Judge()(dataclasses.replace(scores, statistic=runs[1]), model(), "min-norm", SETTINGS)
+    assert (flagged.name, flagged.flagged) == ("backdoored", (5,))
+    agreeing = dataclasses.replace(scores, restarts=runs[[0, 0]])
+    verdict = Judge()(agreeing, model(), "min-norm", SETTINGS)
+    assert (verdict.name, verdict.reasons) == ("clean", ())
+    assert verdict.notes[1] == "2 of 2 runs by themselves flag the same classes"

@@ -82,3 +82,23 @@ def test_more_steps_hardly_lower_the_norms():
     short = minimize_norm(model, baseline, target, 9.21).norm
     long = minimize_norm(model, baseline, target, 9.21, Schedule(steps=200)).norm
     assert (short.log() - long.log()).abs().median() < 0.15
+
+
+def test_changes_are_measured_against_the_baseline_wherever_the_search_starts():
+    slope = torch.randn(64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    model, baseline = two_class_linear(slope), torch.full((1, 1, 8, 8), 0.3).double()
+    start = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    c, target = (slope.clamp_min(0).sum() * 0.6).item(), torch.tensor([0])
+    there = minimize_norm(model, baseline, target, c)
+    elsewhere = minimize_norm(model, baseline, target, c, start=start)
+    assert elsewhere.norm.item() == pytest.approx(there.norm.item(), rel=1e-3)
+
+
+def test_the_better_of_two_searches_row_by_row():
+    model, target = classifier(backdoored=False), torch.arange(10)
+    black = torch.zeros(10, 1, 28, 28)
+    first = minimize_norm(model, black, target, 9.21, Schedule(steps=8))
+    second = minimize_norm(model, black, target, 9.21, Schedule(steps=8), black + 0.1)
+    best = first.or_better(second)
+    assert torch.equal(best.norm, torch.minimum(first.norm, second.norm))
+    torch.testing.assert_close((best.images - black).abs().flatten(1).sum(1), best.norm)

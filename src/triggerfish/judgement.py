@@ -7,7 +7,7 @@ against trusting that; *clean* otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from triggerfish.calibration import (
     read_reference,
     shipped_references,
 )
-from triggerfish.checks import MIN_CLASSES, Finding, check_scores
+from triggerfish.checks import MIN_CLASSES, Finding, check_restarts, check_scores
 from triggerfish.classifier import Classifier
 from triggerfish.detectors import DETECTORS, Detector
 from triggerfish.outliers import OUTLIER_TESTS, PUBLISHED_THRESHOLD, Outliers
@@ -61,15 +61,35 @@ class Judge:
         """The verdict on one model's scores; ``findings`` are those about the model itself."""
         fallback = DETECTORS[detector]
         if self.published_fill is not None:
-            return self._uncalibrated(_filled(scores, self.published_fill), fallback, (), ())
-        values = scores.statistic.numpy()
-        reasons = [*findings, *check_scores(scores, classifier.num_pixels)]
+            return self._uncalibrated(_filled(scores, self.published_fill), fallback)
         reference = self._reference(classifier, detector, settings)
+
+        def judge(values: Array) -> Verdict:
+            if reference is not None:
+                return self._calibrated(values, reference)
+            return self._uncalibrated(values, fallback)
+
+        verdict = judge(scores.statistic.numpy())
+        reasons = [*findings, *check_scores(scores, classifier.num_pixels)]
         if reference is not None:
-            few = [r for r in reasons if r.code != "few-classes"]
-            return self._calibrated(values, reference, tuple(map(str, few)))
-        note = f"uncalibrated: no clean reference models of this network and task for {detector}"
-        return self._uncalibrated(values, fallback, tuple(map(str, reasons)), (note,))
+            reasons = [reason for reason in reasons if reason.code != "few-classes"]
+            note = f"calibrated on {reference.size} clean models: {reference.name}"
+        else:
+            note = (
+                f"uncalibrated: no clean reference models of this network and task for {detector}"
+            )
+        notes = [note]
+        if scores.restarts is not None and len(scores.restarts) > 1:
+            runs = [judge(run.numpy()).flagged for run in scores.restarts]
+            reasons += check_restarts(verdict.flagged, runs)
+            agree = sum(run == verdict.flagged for run in runs)
+            notes.append(f"{agree} of {len(runs)} runs by themselves flag the same classes")
+        return replace(
+            verdict,
+            name=_name(verdict, reasons),
+            reasons=tuple(map(str, reasons)),
+            notes=tuple(notes),
+        )
 
     def _reference(
         self, classifier: Classifier, detector: str, settings: Mapping[str, object]
@@ -82,33 +102,25 @@ class Judge:
             references = _shipped()
         return find_reference(references, classifier, detector, settings)
 
-    def _calibrated(self, values: Array, reference: Reference, reasons: tuple[str, ...]) -> Verdict:
+    def _calibrated(self, values: Array, reference: Reference) -> Verdict:
         index = reference.anomaly_index(values)
         if not np.isfinite(index).any():
-            return _nothing_measured(index, reasons)
+            return _nothing_measured(index)
         threshold = self.threshold or reference.threshold(self.false_positive_rate)
         flagged = tuple(int(k) for k in np.flatnonzero(index > threshold))
         return Verdict(
-            name=_name(flagged, reasons),
+            name="backdoored" if flagged else "clean",
             flagged=flagged,
             anomaly_index=tuple(index.tolist()),
             threshold=threshold,
-            reasons=reasons,
-            notes=(f"calibrated on {reference.size} clean models: {reference.name}",),
             p_value=reference.p_value(float(np.nanmax(index))),
             smallest_p_value=reference.smallest_p_value,
             reference=reference.name,
         )
 
-    def _uncalibrated(
-        self,
-        values: Array,
-        fallback: Detector,
-        reasons: tuple[str, ...],
-        notes: tuple[str, ...],
-    ) -> Verdict:
+    def _uncalibrated(self, values: Array, fallback: Detector) -> Verdict:
         if np.isfinite(values).sum() < MIN_CLASSES:
-            return _nothing_measured(values, reasons)
+            return _nothing_measured(values)
         name = self.outlier_test or fallback.outlier_test
         threshold = self.threshold
         if threshold is None and name == fallback.outlier_test:
@@ -116,12 +128,10 @@ class Judge:
         test = OUTLIER_TESTS[name]
         found: Outliers = test(values) if threshold is None else test(values, threshold)
         return Verdict(
-            name=_name(found.flagged, reasons),
+            name="backdoored" if found.flagged else "clean",
             flagged=found.flagged,
             anomaly_index=tuple(found.anomaly_index.tolist()),
             threshold=found.threshold,
-            reasons=reasons,
-            notes=notes,
             p_value=found.p_value,
         )
 
@@ -136,12 +146,13 @@ def _shipped() -> list[Reference]:
     return shipped_references()
 
 
-def _name(flagged: tuple[int, ...], reasons: tuple[str, ...]) -> VerdictName:
-    return "backdoored" if flagged else "inconclusive" if reasons else "clean"
+def _name(verdict: Verdict, reasons: Sequence[Finding]) -> VerdictName:
+    """A flag stands in spite of reasons; without one they make a verdict inconclusive."""
+    return "inconclusive" if reasons and not verdict.flagged else verdict.name
 
 
-def _nothing_measured(index: Array, reasons: tuple[str, ...]) -> Verdict:
-    return Verdict("inconclusive", (), tuple(index.tolist()), float("nan"), reasons)
+def _nothing_measured(index: Array) -> Verdict:
+    return Verdict("inconclusive", (), tuple(index.tolist()), float("nan"))
 
 
 def _filled(scores: ClassScores, cap: float) -> Array:

@@ -76,6 +76,14 @@ class MinimumNorm:
         """The same on the CPU."""
         return MinimumNorm(*(tensor.cpu() for tensor in self._tensors()))
 
+    def or_better(self, other: MinimumNorm) -> MinimumNorm:
+        """Row by row the smaller norm of two searches from the same baselines; ours on a tie."""
+        better = other.norm < self.norm
+        pairs = zip(self._tensors(), other._tensors(), strict=True)
+        return MinimumNorm(
+            *(torch.where(better.view(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs)
+        )
+
     @staticmethod
     def cat(parts: Sequence[MinimumNorm]) -> MinimumNorm:
         """Rows of all parts, in order."""
@@ -99,15 +107,18 @@ def minimize_norm(
     target: Tensor,
     target_log_odds: float,
     schedule: Schedule | None = None,
+    start: Tensor | None = None,
 ) -> MinimumNorm:
     """Minimum L1 norm of every row, all rows in one batch.
 
-    ``baseline`` (N, C, H, W) in [0, 1], ``target`` (N,) class indices, ``target_log_odds`` the c of
-    the formula. A row whose baseline already reaches c has norm 0.
+    ``baseline`` (N, C, H, W) in [0, 1] is what changes are measured against, ``start`` where the
+    search sets out (the baseline itself when None), ``target`` (N,) class indices,
+    ``target_log_odds`` the c of the formula. A row whose start is a baseline that already reaches
+    c has norm 0.
     """
     schedule = schedule or Schedule()
     found = MinimumNorm(
-        images=baseline.clone(),
+        images=(baseline if start is None else start).clone(),
         norm=torch.full((len(baseline),), torch.inf, device=baseline.device, dtype=baseline.dtype),
         first_reached=torch.full_like(target, -1),
         steps=torch.zeros_like(target),

@@ -6,7 +6,7 @@ in `Scanned` or `Skipped`. Reports read these and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -31,13 +31,32 @@ VerdictName = Literal["clean", "backdoored", "inconclusive"]
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Evidence on class pairs: row the source, column the target; NaN where not measured.
+
+    ``score`` (K, K) float64, higher is more suspicious; ``norm`` (K, K), the smallest change from
+    the one to the other, in units of a pixel's whole range.
+    """
+
+    score: Tensor
+    norm: Tensor
+
+    def strongest(self, targets: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """For each target its most suspicious source: pairs (source, target)."""
+        score = self.score.nan_to_num(float("-inf"))
+        return tuple((int(score[:, target].argmax()), target) for target in targets)
+
+
+@dataclass(frozen=True)
 class ClassScores:
     """One detector's answer: one statistic a class, with its evidence.
 
     ``statistic`` (K,) float64, NaN where the class's status is not `CONVERGED`; higher is more
     suspicious. ``images`` (M, C, H, W) in [0, 1] and their re-evaluated ``logits`` (M, K) are those
     of the M classes ``shown`` (all K when None), in that order; ``probability`` (K,) is NaN for the
-    others. ``details`` are further vectors (K,) for the per-class table.
+    others. ``details`` are further vectors (K,) for the per-class table; ``pairs`` what a detector
+    of class pairs has measured; ``restarts`` (R, K) the statistic that each of several runs of the
+    search gives by itself.
     """
 
     name: str
@@ -48,6 +67,8 @@ class ClassScores:
     logits: Tensor
     details: Mapping[str, Tensor] = field(default_factory=dict)
     shown: tuple[int, ...] | None = None
+    pairs: Pairs | None = None
+    restarts: Tensor | None = None
 
     @property
     def classes(self) -> tuple[int, ...]:

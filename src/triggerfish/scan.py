@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish._version import __version__
-from triggerfish.checks import check_model
 from triggerfish.classifier import Classifier, Preprocessing
 from triggerfish.detectors import DETECTORS
 from triggerfish.detectors.l1_weight import L1WeightConfig
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.judgement import Judge, published_judge
 from triggerfish.loading import load_classifier, sha256_of
+from triggerfish.model_checks import check_model
 from triggerfish.outliers import OUTLIER_TESTS
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runtime import keep_freed_memory

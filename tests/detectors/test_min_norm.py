@@ -7,7 +7,7 @@ from torch import nn
 from trained import TARGET, classifier
 
 from triggerfish.classifier import Classifier
-from triggerfish.detectors.min_norm import MinNormConfig, log_ratios, min_norm
+from triggerfish.detectors.min_norm import MinNormConfig, combined, log_ratios, min_norm
 from triggerfish.norm_minimization import Schedule
 from triggerfish.progress import listening
 from triggerfish.results import Status
@@ -20,7 +20,7 @@ def test_target_stands_out_and_clean_twin_does_not():
     clean = min_norm(classifier(backdoored=False), MinNormConfig())
     assert backdoored.statistic.argmax() == TARGET
     assert backdoored.statistic[TARGET] > 1.5
-    assert clean.statistic.max() < 0.9
+    assert clean.statistic.max() < 0.8
 
 
 def test_evidence_is_what_it_claims():
@@ -103,6 +103,43 @@ def test_a_given_image_is_a_baseline(tmp_path):
     torch.testing.assert_close(from_file.statistic, from_level.statistic)
 
 
+def test_baselines_count_by_the_inverse_of_their_variance():
+    noisy = torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0], dtype=torch.float64)
+    sharp = torch.tensor([-0.1, 0.1, 0.0, 2.0, -0.1], dtype=torch.float64)
+    weights = [1 / ((mad / 0.6745) ** 2 + 0.05**2) for mad in (0.5, 0.1)]
+    expected = (weights[0] * noisy + weights[1] * sharp) / sum(weights)
+    together = combined(torch.stack([noisy, sharp]))
+    torch.testing.assert_close(together, expected)
+    assert together.argmax() == 3
+
+
+def test_a_class_that_one_baseline_misses_is_judged_by_the_others():
+    nan = torch.nan
+    ratios = torch.tensor([[0.0, 0.1, nan, -0.1], [0.0, 0.1, 2.0, nan]], dtype=torch.float64)
+    together = combined(ratios)
+    assert together[2] == pytest.approx(2.0)
+    assert together[3] == pytest.approx(-0.1)
+    assert combined(torch.full((2, 3), nan)).isnan().all()
+
+
+def test_a_restart_never_raises_a_norm_and_is_kept_apart():
+    model = classifier(backdoored=False)
+    once = min_norm(model, dataclasses.replace(QUICK, restarts=1))
+    twice = min_norm(model, dataclasses.replace(QUICK, restarts=2))
+    for name in ("min_norm_0.0", "min_norm_0.5"):
+        assert (twice.details[name] <= once.details[name]).all()
+        assert (twice.details[name] < once.details[name]).any()
+    torch.testing.assert_close(twice.restarts[0], once.statistic)
+    assert not torch.equal(twice.restarts[0], twice.restarts[1])
+
+
+def test_another_seed_restarts_elsewhere():
+    model = classifier(backdoored=False)
+    first, second = min_norm(model, QUICK, seed=0), min_norm(model, QUICK, seed=1)
+    assert torch.equal(first.restarts[0], second.restarts[0])
+    assert not torch.equal(first.restarts[1], second.restarts[1])
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -110,6 +147,8 @@ def test_a_given_image_is_a_baseline(tmp_path):
         ({"baselines": (1.5,)}, r"levels in \[0, 1\]"),
         ({"baselines": ("nowhere.png",)}, "no file"),
         ({"norm_floor": 0.0}, "norm_floor"),
+        ({"restarts": 0}, "restarts >= 1"),
+        ({"jitter": 1.5}, "jitter <= 1"),
         ({"memory_mib": 0.0}, "memory"),
     ],
 )

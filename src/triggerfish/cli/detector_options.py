@@ -24,6 +24,7 @@ _SETTINGS = (
     click.option("--objective", type=click.Choice(list(OBJECTIVES)), help="What is maximized."),
     click.option("--target-prob", type=float, help="Probability a class must reach."),
     click.option("--steps", type=int, help="Optimisation steps a search."),
+    click.option("--restarts", type=int, help="Runs of each search, all but one from noise."),
     click.option("--lr", type=float, help="Learning rate of Adam, in units of the [0, 1] box."),
     click.option("--max-l1-weight", type=float, help="Cap of the weight's bracket."),
     click.option("--halvings", type=int, help="Bisection steps after the bracket."),

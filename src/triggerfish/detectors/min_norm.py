@@ -3,7 +3,7 @@
 For every class y and baseline image b, the smallest ``||x - b||_1`` at which the log-odds of y
 reach c, x in [0, 1]. A backdoor's target class has a shortcut, so its norm is small. A class's
 ratio on one baseline is ``log(median over classes / its own norm)``; the statistic is the mean over
-the baselines.
+the baselines, each weighted by how well it agrees on what is normal (`combined`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from triggerfish.classifier import Classifier
 from triggerfish.memory import rows_that_fit
 from triggerfish.norm_minimization import MinimumNorm, Schedule, minimize_norm
 from triggerfish.optimization import chunks, evaluate
+from triggerfish.outliers import MAD_TO_SIGMA
 from triggerfish.progress import report
 from triggerfish.results import ClassScores, Status
 from triggerfish.screening import Screening, select_classes
@@ -30,14 +32,18 @@ class MinNormConfig:
     """Settings of the search.
 
     ``target_log_odds`` 9.21 is the published probability 0.9999. ``baselines`` are grey levels in
-    [0, 1] or image files. A norm under ``norm_floor`` times the median counts as that much: it
-    keeps the ratio finite where the baseline itself already is the class. ``memory_mib`` bounds
-    the batch.
+    [0, 1] or image files. Each search runs ``restarts`` times, first from the baseline itself and
+    then from the baseline with noise of up to ``jitter`` on every pixel; the smallest norm counts,
+    and the runs apart show how far the verdict depends on the start. A norm under ``norm_floor``
+    times the median counts as that much: it keeps the ratio finite where the baseline itself
+    already is the class. ``memory_mib`` bounds the batch.
     """
 
     target_log_odds: float = 9.21
     baselines: tuple[Baseline, ...] = (0.0, 0.3, 0.5, 1.0)
     schedule: Schedule = field(default_factory=Schedule)
+    restarts: int = 2
+    jitter: float = 0.1
     norm_floor: float = 0.01
     memory_mib: float = 512.0
     screening: Screening = field(default_factory=Screening)
@@ -46,6 +52,10 @@ class MinNormConfig:
         check_baselines(self.baselines)
         if not 0 < self.norm_floor < 1:
             raise ValueError(f"expected 0 < norm_floor < 1, got {self.norm_floor}")
+        if self.restarts < 1 or not 0 <= self.jitter <= 1:
+            raise ValueError(
+                f"expected restarts >= 1 and 0 <= jitter <= 1, got {self.restarts}, {self.jitter}"
+            )
         if self.memory_mib <= 0:
             raise ValueError(f"expected a memory budget > 0 MiB, got {self.memory_mib}")
 
@@ -70,42 +80,54 @@ class _Evidence:
 def min_norm(classifier: Classifier, config: MinNormConfig, seed: int = 0) -> ClassScores:
     """Minimum norms of the classes from all baselines; all classes, unless they are very many.
 
-    ``seed`` decides which classes stand for the typical one where there are too many to search.
+    ``seed`` decides the noise of the restarts, and which classes stand for the typical one where
+    there are too many to search.
     """
-    starts = baseline_images(config.baselines, classifier)
-    share = config.screening.share(classifier.num_classes, len(starts), config.schedule.steps)
+    baselines = baseline_images(config.baselines, classifier)
+    searches = len(baselines) * config.restarts
+    share = config.screening.share(classifier.num_classes, searches, config.schedule.steps)
     selection = select_classes(
         classifier, config.screening, config.target_log_odds, config.memory_mib, seed, share
     )
-    classes = selection.measured
+    classes, typical = selection.measured, selection.typical
     evidence = _Evidence(
-        images=starts[:1].cpu().repeat(len(classes), 1, 1, 1),
+        images=baselines[:1].cpu().repeat(len(classes), 1, 1, 1),
         ratio=torch.full((len(classes),), -torch.inf, dtype=torch.float64),
         baseline=torch.full((len(classes),), -1),
         first_reached=torch.full((len(classes),), -1),
     )
-    norms, ratios = [], []
-    for index, found in enumerate(_per_baseline(classifier, starts, classes, config, share)):
-        norms.append(found.norm.double())
-        ratios.append(log_ratios(norms[-1], config.norm_floor, selection.typical))
-        evidence.update(index, ratios[-1], found)
+    found = _searches(classifier, baselines, classes, config, seed, share)
+    norms, ratios, apart = [], [], []
+    for index in range(len(baselines)):
+        runs = [next(found) for _ in range(config.restarts)]
+        best = reduce(MinimumNorm.or_better, runs)
+        norms.append(best.norm.double())
+        ratios.append(log_ratios(norms[-1], config.norm_floor, typical))
+        apart.append([log_ratios(run.norm.double(), config.norm_floor, typical) for run in runs])
+        evidence.update(index, ratios[-1], best)
     details = {
         **{f"min_norm_{name}": v for name, v in zip(config.baselines, norms, strict=True)},
         **{f"ratio_{name}": v for name, v in zip(config.baselines, ratios, strict=True)},
         "shown_baseline": evidence.baseline.double(),
         "first_reached": evidence.first_reached.double(),
     }
-    return _scores(classifier, classes, torch.stack(ratios).nanmean(0), evidence.images, details)
+    statistics = [torch.stack(ratios), *(torch.stack(run) for run in zip(*apart, strict=True))]
+    together, *single = (combined(ratio, typical) for ratio in statistics)
+    return _scores(classifier, classes, together, torch.stack(single), evidence.images, details)
 
 
 def _scores(
     classifier: Classifier,
     classes: Tensor,
     statistic: Tensor,
+    restarts: Tensor,
     images: Tensor,
     details: Mapping[str, Tensor],
 ) -> ClassScores:
-    """Vectors over the measured ``classes`` (M,) -> vectors over all, NaN in between."""
+    """Vectors over the measured ``classes`` (M,) -> vectors over all, NaN in between.
+
+    ``restarts`` (R, M) are the statistics of the single runs.
+    """
     count = classifier.num_classes
     logits = evaluate(classifier, images).double().cpu()
     probability = logits.softmax(1).gather(1, classes.view(-1, 1)).squeeze(1)
@@ -125,6 +147,7 @@ def _scores(
         logits=logits,
         details={name: spread(values) for name, values in details.items()},
         shown=tuple(classes.tolist()),
+        restarts=torch.stack([spread(run) for run in restarts]),
     )
 
 
@@ -139,28 +162,66 @@ def log_ratios(norm: Tensor, floor: float, typical: Tensor | None = None) -> Ten
     return median.log() - torch.maximum(measured, floor * median).log()
 
 
-def _per_baseline(
+# What the search itself leaves in a log norm: the spread between a class's two runs.
+_SEARCH_NOISE = 0.05
+
+
+def combined(ratios: Tensor, typical: Tensor | None = None) -> Tensor:
+    """Mean over baselines of log-ratios (B, M) weighted by the inverse of their variance, (M,).
+
+    A baseline's variance is estimated among the (``typical``) classes by their median absolute
+    deviation, plus that of the search: where clean classes differ by much anyway, as they do far
+    from the images that the network was trained on, one more difference says little. The inverse
+    of the variance makes the weighted mean of unequal measurements the most precise one (Aitken
+    1935). NaN where a class was measured on no baseline.
+    """
+    usual = ratios if typical is None else ratios[:, typical]
+    deviation = (usual - usual.nanquantile(0.5, dim=1, keepdim=True)).abs()
+    sigma = deviation.nanquantile(0.5, dim=1) / MAD_TO_SIGMA
+    weight = (1 / (sigma**2 + _SEARCH_NOISE**2)).view(-1, 1)
+    measured = ratios.isfinite()
+    total = torch.where(measured, weight, 0).sum(0)
+    return torch.where(measured, weight * ratios, 0).sum(0) / total
+
+
+def _searches(
     classifier: Classifier,
-    starts: Tensor,
+    baselines: Tensor,
     classes: Tensor,
     config: MinNormConfig,
+    seed: int,
     done_before: float,
 ) -> Iterator[MinimumNorm]:
-    """`minimize_norm` for all ``classes`` from each start (B, C, H, W) in turn, on the CPU.
+    """`minimize_norm` for all ``classes``, run by run of each baseline (B, C, H, W), on the CPU.
 
-    Rows (start, class) fill batches up to the memory budget, several starts together where they
-    fit: the batch decides the speed and nothing else. No more than two starts' images are held.
+    Rows (baseline, run, class) fill batches up to the memory budget, several runs together where
+    they fit: the batch decides the speed and nothing else. No more than two runs' images are held.
     """
-    count = len(classes)
+    count, device = len(classes), baselines.device
+    noise = _noise(classifier, config, seed)
+    total = len(baselines) * config.restarts * count
     pending: list[MinimumNorm] = []
-    for rows in chunks(len(starts) * count, rows_that_fit(classifier, config.memory_mib)):
+    for rows in chunks(total, rows_that_fit(classifier, config.memory_mib)):
         row = torch.arange(rows.start, rows.stop)
-        start = starts[(row // count).to(starts.device)]
-        target = classes[row % count].to(starts.device)
-        found = minimize_norm(classifier, start, target, config.target_log_odds, config.schedule)
+        run = (row // count).to(device)
+        baseline = baselines[run // config.restarts]
+        start = (baseline + noise[run % config.restarts]).clamp_(0.0, 1.0)
+        target = classes[row % count].to(device)
+        found = minimize_norm(
+            classifier, baseline, target, config.target_log_odds, config.schedule, start
+        )
         pending.append(found.cpu())
-        report(done_before + (1 - done_before) * rows.stop / (len(starts) * count))
+        report(done_before + (1 - done_before) * rows.stop / total)
         while sum(len(part.norm) for part in pending) >= count:
             complete, rest = MinimumNorm.cat(pending).split(count)
             pending = [rest]
             yield complete
+
+
+def _noise(classifier: Classifier, config: MinNormConfig, seed: int) -> Tensor:
+    """What each run adds to its baseline, (restarts, C, H, W): nothing in the first."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(config.restarts, *classifier.input_shape, generator=generator)
+    noise = noise.mul_(2).sub_(1).mul_(config.jitter)
+    noise[0] = 0
+    return noise.to(classifier.device, classifier.dtype)
