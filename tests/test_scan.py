@@ -14,6 +14,7 @@ from triggerfish.detectors import DETECTORS
 from triggerfish.detectors.l1_weight import L1WeightConfig
 from triggerfish.detectors.min_norm import MinNormConfig
 from triggerfish.detectors.mm_bd import MMBDConfig
+from triggerfish.detectors.pairwise_norm import PairwiseNormConfig
 from triggerfish.judgement import Judge
 from triggerfish.loading import load_classifier
 from triggerfish.norm_minimization import Schedule
@@ -23,6 +24,9 @@ from triggerfish.scan import ScanConfig, published, scan, scan_path, scan_paths
 QUICK = ScanConfig(settings=MinNormConfig(schedule=Schedule(steps=3, rounds=1)))
 TINY_SETTINGS = {
     "min-norm": QUICK.settings,
+    "pairwise-norm": PairwiseNormConfig(
+        schedule=Schedule(steps=3, rounds=1), baselines=(0.0, 0.5), exemplar_log_odds=0.5
+    ),
     "l1-weight": L1WeightConfig(steps=3, halvings=2, max_l1_weight=4),
     "mm-bd": MMBDConfig(starts=2, steps=3),
     "last-layer": None,

@@ -84,6 +84,9 @@ class Judge:
             reasons += check_restarts(verdict.flagged, runs)
             agree = sum(run == verdict.flagged for run in runs)
             notes.append(f"{agree} of {len(runs)} runs by themselves flag the same classes")
+        if scores.pairs is not None and verdict.flagged:
+            pairs = scores.pairs.strongest(verdict.flagged)
+            notes.append("from class to class: " + ", ".join(f"{s} -> {t}" for s, t in pairs))
         return replace(
             verdict,
             name=_name(verdict, reasons),

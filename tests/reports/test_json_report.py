@@ -27,6 +27,7 @@ def test_json(backdoored: Scanned, skipped: Skipped) -> None:
                 "class_status": ["converged", "unreachable", "converged"],
                 "probability": [0.99995, 0.5, 0.99999],
                 "details": {"l1_norm": [20.0, 0.0, 1.5]},
+                "pairs": None,
                 "seconds": 1.25,
                 "detector": "l1-weight",
                 "config": {"detector": "l1-weight", "settings": {"steps": 100}, "threshold": 3.5},

@@ -11,6 +11,7 @@ from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
 from triggerfish.detectors.last_layer import LastLayerConfig, last_layer
 from triggerfish.detectors.min_norm import MinNormConfig, min_norm
 from triggerfish.detectors.mm_bd import MMBDConfig, mm_bd
+from triggerfish.detectors.pairwise_norm import PairwiseNormConfig, pairwise_norm
 from triggerfish.results import ClassScores
 
 
@@ -32,7 +33,14 @@ class Detector:
 # The uncalibrated threshold of min-norm: docs/detection-quality.md says how far it was tested.
 DETECTORS: dict[str, Detector] = {
     "min-norm": Detector(
-        "smallest change that reaches a class (ours)", MinNormConfig, min_norm, "largest", 0.9
+        "smallest change that reaches a class (ours)", MinNormConfig, min_norm, "largest", 0.8
+    ),
+    "pairwise-norm": Detector(
+        "smallest change from one class to another (ours)",
+        PairwiseNormConfig,
+        pairwise_norm,
+        "largest",
+        0.9,
     ),
     "l1-weight": Detector(
         "largest L1 weight a class bears (published)", L1WeightConfig, l1_weight, "one-sided-mad"

@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator
 
 from triggerfish.reports.class_table import image_name, render_class_table
+from triggerfish.reports.heat_map import render_heat_map
 from triggerfish.reports.images import render_contact_sheet, render_image
 from triggerfish.reports.json_report import SCHEMA_VERSION, as_dict
 from triggerfish.reports.outlier_plot import render_outlier_plot
+from triggerfish.reports.pair_table import render_pair_table
 from triggerfish.results import Scanned
 
 RESULT = "result.json"
+PAIRS, HEAT_MAP = "class_pairs.csv", "class_pairs.png"
 # The published detector keeps the published file names, because people's scripts know them.
 NAMES = {"l1-weight": ("l1_search_summary.csv", "l1_outlier_plot_mad.png")}
 
@@ -30,6 +33,9 @@ def render_artefacts(result: Scanned) -> Iterator[tuple[str, bytes]]:
         yield image_name(label), render_image(image)
     yield "classes.png", render_contact_sheet(result)
     yield plot, render_outlier_plot(result)
+    if result.scores.pairs is not None:
+        yield PAIRS, render_pair_table(result, result.scores.pairs).encode()
+        yield HEAT_MAP, render_heat_map(result, result.scores.pairs)
     yield RESULT, render_result(result).encode()
 
 

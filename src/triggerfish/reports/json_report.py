@@ -58,6 +58,7 @@ def as_dict(result: Scanned | Skipped) -> dict[str, object]:
         "class_status": [s.value for s in scores.status],
         "probability": scores.probability.tolist(),
         "details": {name: vector.tolist() for name, vector in scores.details.items()},
+        "pairs": _pairs(result),
         "seconds": round(result.seconds, 3),
         "detector": result.detector,
         "config": result.config,
@@ -66,6 +67,18 @@ def as_dict(result: Scanned | Skipped) -> dict[str, object]:
     plain = as_plain(data)
     assert isinstance(plain, dict)
     return plain
+
+
+def _pairs(result: Scanned) -> dict[str, object] | None:
+    """Class pairs, rows the sources; ``flagged`` has the strongest source of each flagged class."""
+    pairs = result.scores.pairs
+    if pairs is None:
+        return None
+    return {
+        "flagged": pairs.strongest(result.verdict.flagged),
+        "score": pairs.score.tolist(),
+        "norm": pairs.norm.tolist(),
+    }
 
 
 def as_plain(value: object) -> object:

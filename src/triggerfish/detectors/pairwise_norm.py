@@ -1,0 +1,156 @@
+"""For source-specific and all-to-all attacks: the smallest change that leads one class to another.
+
+From several synthesized exemplars of class s, the smallest ``||d||_1`` of one change d that makes
+them all class t. The matrix of ``-log`` norms loses its row and column medians and what likeness
+explains; a pair that a trigger serves stands out. A class's statistic is its largest pair's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from triggerfish.baselines import Baseline, baseline_images, check_baselines
+from triggerfish.classifier import Classifier
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.memory import rows_that_fit
+from triggerfish.norm_minimization import MinimumNorm, Schedule, minimize_norm
+from triggerfish.optimization import chunks, evaluate
+from triggerfish.pair_matrix import largest_into, median_polish, without_likeness
+from triggerfish.progress import report
+from triggerfish.results import ClassScores, Pairs, Status
+from triggerfish.shared_change import NO_CHANGE, SCALE, apply_change, shared_change
+
+
+@dataclass(frozen=True)
+class PairwiseNormConfig:
+    """Settings of the search.
+
+    An exemplar is the smallest change of a baseline at which its class's log-odds reach
+    ``exemplar_log_odds``; 9.21 is the published probability 0.9999. ``target_log_odds`` 0 is as
+    probable as all other classes together: a trigger hardly does more on an exemplar.
+    ``baselines`` are grey levels in [0, 1] or image files, one exemplar a class from each.
+    ``likeness`` is the share of the opposite pair's residual that is taken off. ``memory_mib``
+    bounds the batch. The work grows with the square of the classes: more than ``max_classes`` are
+    refused.
+    """
+
+    exemplar_log_odds: float = 9.21
+    target_log_odds: float = 0.0
+    baselines: tuple[Baseline, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+    schedule: Schedule = field(default_factory=Schedule)
+    likeness: float = 0.5
+    memory_mib: float = 512.0
+    max_classes: int = 64
+
+    def __post_init__(self) -> None:
+        check_baselines(self.baselines)
+        if not 0 <= self.likeness <= 1:
+            raise ValueError(f"expected 0 <= likeness <= 1, got {self.likeness}")
+        if self.memory_mib <= 0:
+            raise ValueError(f"expected a memory budget > 0 MiB, got {self.memory_mib}")
+        if self.max_classes < 2:
+            raise ValueError(f"expected max_classes >= 2, got {self.max_classes}")
+        if self.exemplar_log_odds + self.target_log_odds <= 0:
+            raise ValueError(
+                "expected exemplar_log_odds + target_log_odds > 0, so that no exemplar is a "
+                f"target from the start, got {self.exemplar_log_odds} + {self.target_log_odds}"
+            )
+
+
+def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int = 0) -> ClassScores:
+    """Scores of all pairs and, for every class, of its most suspicious source.
+
+    Deterministic: ``seed`` is not used. A pair that no change serves is NaN, and so is a class
+    without any measured pair. The image of a class is an exemplar of that source, changed.
+    """
+    count = classifier.num_classes
+    if count > config.max_classes:
+        raise UnsupportedModelError(
+            f"expected at most {config.max_classes} classes for pairwise-norm, got {count}: "
+            "the work grows with their square; raise max_classes, or use min-norm"
+        )
+    exemplars = synthesize_exemplars(classifier, config)
+    norm = torch.full((count, count), torch.nan, dtype=torch.float64)
+    changes = torch.full((count, count, *classifier.input_shape), NO_CHANGE, dtype=classifier.dtype)
+    for source, images in enumerate(exemplars):
+        others = torch.tensor([k for k in range(count) if k != source])
+        if len(images):
+            found = _smallest_changes(classifier, images, others, config)
+            norm[source, others] = _measured(SCALE * found.norm.double())
+            changes[source, others] = found.images
+        report((1 + source + 1) / (1 + count))
+    score = without_likeness(median_polish(-norm.log()), config.likeness)
+    statistic, sources = largest_into(score)
+    shown = _shown(classifier, exemplars, changes, sources)
+    logits = evaluate(classifier, shown).double().cpu()
+    reached = statistic.isfinite()
+    return ClassScores(
+        name="pair_residual",
+        statistic=statistic,
+        status=tuple(Status.CONVERGED if r else Status.UNREACHABLE for r in reached.tolist()),
+        images=shown.cpu(),
+        probability=logits.softmax(1).diagonal(),
+        logits=logits,
+        details={
+            "source": torch.where(reached, sources.double(), torch.nan),
+            "pair_norm": norm[sources, torch.arange(count)],
+        },
+        pairs=Pairs(score, norm),
+    )
+
+
+def synthesize_exemplars(classifier: Classifier, config: PairwiseNormConfig) -> tuple[Tensor, ...]:
+    """For each class its exemplars (E, C, H, W), fewer where a baseline did not get there."""
+    starts, count = baseline_images(config.baselines, classifier), classifier.num_classes
+    parts = []
+    for rows in chunks(len(starts) * count, rows_that_fit(classifier, config.memory_mib)):
+        row = torch.arange(rows.start, rows.stop, device=starts.device)
+        parts.append(
+            minimize_norm(
+                classifier,
+                starts[row // count],
+                row % count,
+                config.exemplar_log_odds,
+                config.schedule,
+            )
+        )
+    found = MinimumNorm.cat(parts)
+    report(1 / (1 + count))
+    images = found.images.view(len(starts), count, *classifier.input_shape)
+    reached = found.norm.isfinite().view(len(starts), count)
+    return tuple(images[reached[:, k], k] for k in range(count))
+
+
+def _smallest_changes(
+    classifier: Classifier, images: Tensor, targets: Tensor, config: PairwiseNormConfig
+) -> MinimumNorm:
+    """The smallest change of all ``images`` (E, C, H, W) at once for each of ``targets`` (T,)."""
+    view = shared_change(classifier, images)
+    parts = []
+    for rows in chunks(len(targets), rows_that_fit(view, config.memory_mib)):
+        target = targets[rows].to(images.device)
+        start = torch.full_like(images[:1], NO_CHANGE).repeat(len(target), 1, 1, 1)
+        found = minimize_norm(view, start, target, config.target_log_odds, config.schedule)
+        parts.append(found.cpu())
+    return MinimumNorm.cat(parts)
+
+
+def _measured(norm: Tensor) -> Tensor:
+    return torch.where(norm.isfinite(), norm, torch.nan)
+
+
+def _shown(
+    classifier: Classifier, exemplars: tuple[Tensor, ...], changes: Tensor, sources: Tensor
+) -> Tensor:
+    """An image a class (K, C, H, W): the first exemplar of its source with the change on it."""
+
+    def first(source: int) -> Tensor:
+        images = exemplars[source]
+        return images[0] if len(images) else torch.zeros(classifier.input_shape).to(images)
+
+    images = torch.stack([first(source) for source in sources.tolist()])
+    change = changes[sources, torch.arange(len(sources))].to(images)
+    return apply_change(images, change)
