@@ -6,7 +6,7 @@
 Splits keep what constants are chosen on apart from what is reported. Each has its own seeds:
 
     development   attacks and clean varieties to look at while choosing constants
-    calibration   clean models that thresholds and p-values come from
+    calibration   clean models that thresholds and p-values come from (make_references.py)
     held-out      clean models, for false positives; on MNIST the published clean folder is that
     reporting     attacks and clean varieties, for everything else that is reported
 
@@ -61,6 +61,11 @@ def base(split: str, data: str, **changes: object) -> Recipe:
     return replace(recipe, **changes)  # type: ignore[arg-type]
 
 
+def calibration_folder(network: str) -> str:
+    """Where the clean models of a network lie that references are made from."""
+    return f"calibration-{network}" if network in SMALL else "calibration"
+
+
 def development(data: str) -> Iterator[Step]:
     """What constants are chosen on, small on purpose: other seeds, cheap networks, few each.
 
@@ -98,6 +103,9 @@ def reporting(data: str, number: int) -> Iterator[Step]:
     clean = ("calibration",) if data == "mnist" else ("calibration", "held-out")
     for split in clean:
         yield Step(Path(data, split), clean_zoo(base(split, data), A_ROUND * number))
+    for network in SMALL:
+        recipe = base("calibration", data, architecture=network)
+        yield Step(Path(data, calibration_folder(network)), clean_zoo(recipe, A_ROUND * number))
     if data == "mnist":
         yield from published(number)
     for name, preset in PRESETS.items():
@@ -134,7 +142,7 @@ def part_of(steps: list[Step], part: int, parts: int) -> list[Step]:
 def make(step: Step, root: Path, data_root: Path | None) -> None:
     """Train what a step's folder misses, one line a model on stderr."""
     data, architecture = step.folder.parts[0], next(iter(step.recipes.values())).architecture
-    reference = reference_accuracy(root / data / "calibration", architecture)
+    reference = reference_accuracy(root / data / calibration_folder(architecture), architecture)
     workshop = Workshop(root / step.folder, data_root, clean_reference=reference)
     for entry in make_zoo(step.recipes, workshop):
         asr = entry.attack_success_rate

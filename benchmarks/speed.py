@@ -6,7 +6,9 @@ FOLDER holds the published zoos (``triggerfish zoo clean``, ``zoo backdoor``). S
 
     side-by-side   published loop, our searches and MM-BD on the same models, in turn
     throughput     models a minute of the whole machine: processes against threads, busy or not
+    models         time of 1 to 100 files in two processes
     peak           fraction of the machine's matrix-product rate
+    compiled       what torch.compile gains, and what it costs first
     growth         time and memory with classes, pixels, models and baselines
 
 Results go to benchmarks/results/speed.json; ``python -m benchmarks.tables`` turns them into
@@ -144,11 +146,13 @@ def peak(zoo: Path) -> None:
     flops = counter.get_total_flops()
     a, b = torch.rand(1536, 1536), torch.rand(1536, 1536)
     rates: dict[str, list[float]] = {"product": [], "step": [], "scan": []}
-    scan_flops = flops * 31  # 30 programs and the last look
+    config = MinNormConfig()
+    searches = len(config.baselines) * config.restarts * classifier.num_classes
+    scan_flops = flops / 40 * searches * (config.schedule.steps + 1)  # and the last look
     for _ in range(7):
         rates["product"].append(2 * 1536**3 / timed(lambda: a @ b)[0])
         rates["step"].append(flops / timed(step)[0])
-        rates["scan"].append(scan_flops / timed(lambda: min_norm(classifier, MinNormConfig()))[0])
+        rates["scan"].append(scan_flops / timed(lambda: min_norm(classifier, config))[0])
     median = {name: statistics.median(values) / 1e9 for name, values in rates.items()}
     record(
         "speed",
@@ -162,6 +166,44 @@ def peak(zoo: Path) -> None:
     )
 
 
+def models(zoo: Path) -> None:
+    """Whole scans of 1, 10 and 100 files, two processes of one thread; files repeat if few."""
+    paths = zoo_models(zoo, ("clean", "backdoor"), 50)
+    rows = []
+    for count in (1, 10, 100):
+        files = (paths * count)[:count]
+        seconds, _ = timed(lambda f=files: list(scan_paths(f, jobs=2)))  # type: ignore[misc]
+        rows.append({"models": count, "seconds": seconds})
+        click.echo(str(rows[-1]), err=True)
+    record("speed", "models", rows)
+
+
+def compiled(zoo: Path) -> None:
+    """A gradient step of 80 rows, eager and through torch.compile, one core."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    plain = load_classifier(zoo_models(zoo, ("clean",), 1)[0])
+    assert isinstance(plain.model, torch.nn.Module)
+    fast = Classifier(
+        torch.compile(plain.model), plain.input_shape, preprocessing=plain.preprocessing
+    )
+    target = torch.arange(10).repeat(8)
+    images = torch.rand(80, *plain.input_shape)
+
+    def step(classifier: Classifier) -> object:
+        return objective_and_gradient(classifier, images, target, OBJECTIVES["log-odds"])
+
+    first = timed(lambda: step(fast))[0]
+    step(plain)
+    pairs = [(timed(lambda: step(plain))[0], timed(lambda: step(fast))[0]) for _ in range(15)]
+    eager, compiled = (statistics.median(column) for column in zip(*pairs, strict=True))
+    record(
+        "speed",
+        "compiled",
+        {"first_seconds": first, "eager_step": eager, "compiled_step": compiled},
+    )
+
+
 @click.command()
 @click.argument("sections", nargs=-1)
 @click.option("--zoo", type=click.Path(path_type=Path, exists=True), required=True)
@@ -171,7 +213,9 @@ def main(sections: tuple[str, ...], zoo: Path, count: int) -> None:
     runs: dict[str, Callable[[], None]] = {
         "side-by-side": lambda: side_by_side(zoo, count),
         "throughput": lambda: throughput(zoo, max(count, 4)),
+        "models": lambda: models(zoo),
         "peak": lambda: peak(zoo),
+        "compiled": lambda: compiled(zoo),
         "growth": growth,
     }
     for name in sections or tuple(runs):

@@ -19,6 +19,7 @@ import click
 from benchmarks import detection_tables
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate
+from triggerfish.detectors.min_norm import MinNormConfig
 
 DOCS = Path(__file__).parent.parent / "docs"
 MARK = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -85,6 +86,30 @@ def peak() -> str:
         ("whole min-norm scan", f"{gflops['scan']:.1f}", f"{data['scan_fraction']:.2f}"),
     ]
     return markdown(("what, on one core", "GFLOP/s", "of the product"), rows)
+
+
+def compiled() -> str:
+    """torch.compile against eager mode."""
+    data = recorded("speed").get("compiled")
+    if not data:
+        return ""
+    eager, fast, first = (data[k] for k in ("eager_step", "compiled_step", "first_seconds"))
+    config = MinNormConfig()
+    gain = (eager - fast) * (config.schedule.steps + 1)
+    pays = f"{first / gain:.0f} models" if gain > 0 else "never"
+    return markdown(
+        ("step, eager", "step, compiled", "first compiled step", "pays for itself after"),
+        [(f"{1e3 * eager:.1f} ms", f"{1e3 * fast:.1f} ms", f"{first:.1f} s", pays)],
+    )
+
+
+def models() -> str:
+    """Many files in two processes."""
+    rows = [
+        (d["models"], f"{d['seconds']:.1f}", f"{60 * d['models'] / d['seconds']:.1f}")
+        for d in recorded("speed").get("models", [])
+    ]
+    return markdown(("models", "seconds", "models a minute"), rows)
 
 
 def growth() -> str:
@@ -165,7 +190,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "reproduction": reproduction,
     "side-by-side": side_by_side,
     "throughput": throughput,
+    "models": models,
     "peak": peak,
+    "compiled": compiled,
     "growth": growth,
     "verdicts": verdicts,
     "optimiser": optimiser,

@@ -1,17 +1,25 @@
 from collections import defaultdict
 
-from benchmarks.make_zoos import ROUNDS, SEEDS, full_plan, part_of
+from benchmarks.make_zoos import ROUNDS, SEEDS, SMALL, full_plan, part_of
 from triggerfish.reproduce import ZOO_FOLDERS
 
 
 def split_of(folder):
-    return "published" if folder.parts[1] in ZOO_FOLDERS.values() else folder.parts[1]
+    name = folder.parts[1]
+    return "published" if name in ZOO_FOLDERS.values() else name.replace("calibration-", "")
+
+
+def is_calibration(split):
+    return split in ("calibration", *SMALL)
 
 
 def test_splits_share_no_seed():
     seeds = defaultdict(set)
     for step in full_plan():
-        seeds[split_of(step.folder)].update(recipe.seed for recipe in step.recipes.values())
+        split = split_of(step.folder)
+        seeds["calibration" if is_calibration(split) else split].update(
+            recipe.seed for recipe in step.recipes.values()
+        )
     assert set(seeds) == {*SEEDS, "published"}
     together = [seed for split in seeds.values() for seed in split]
     assert len(together) == len(set(together))
