@@ -56,7 +56,7 @@ def check_restarts(flagged: tuple[int, ...], runs: Sequence[tuple[int, ...]]) ->
 
 
 def _lost(scores: ClassScores) -> Iterator[Finding]:
-    """NaN or infinite logits (M, K) of the synthesized images: an overflow reaches any confidence."""
+    """NaN or infinite logits (M, K) of the synthesized images: an overflow passes any c."""
     lost = int((~torch.isfinite(scores.logits)).any(1).sum())
     if lost:
         yield Finding(

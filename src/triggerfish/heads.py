@@ -31,7 +31,7 @@ def recognise_output(outputs: Tensor) -> OutputKind:
 
 
 def without_probability_head(model: nn.Module) -> tuple[nn.Module, bool]:
-    """``model`` without a final softmax, log-softmax or sigmoid, and whether there was one to see.
+    """``model`` without final softmax, log-softmax or sigmoid, and whether there was one to see.
 
     That is the last step of a `torch.nn.Sequential`, or the switch ``softmax_head`` of the
     built-in networks. ``model`` is changed in place.
@@ -42,7 +42,7 @@ def without_probability_head(model: nn.Module) -> tuple[nn.Module, bool]:
     if not isinstance(model, nn.Sequential) or not len(model):
         return model, False
     if isinstance(model[-1], (nn.Softmax, nn.LogSoftmax, nn.Sigmoid)):
-        return model[:-1], True
+        return without_probability_head(model[:-1])[0], True
     model[-1], stripped = without_probability_head(model[-1])
     return model, stripped
 
