@@ -102,3 +102,14 @@ def test_the_better_of_two_searches_row_by_row():
     best = first.or_better(second)
     assert torch.equal(best.norm, torch.minimum(first.norm, second.norm))
     torch.testing.assert_close((best.images - black).abs().flatten(1).sum(1), best.norm)
+
+
+def test_one_class_alone_a_few_and_all_together_give_the_same():
+    model = classifier(backdoored=True, dtype=torch.float64)
+    baseline = torch.full((10, 1, 28, 28), 0.3, dtype=torch.float64)
+    target, schedule = torch.arange(10), Schedule(steps=10)
+    together = minimize_norm(model, baseline, target, 9.21, schedule)
+    for rows in (slice(3, 4), slice(4, 9)):
+        alone = minimize_norm(model, baseline[rows], target[rows], 9.21, schedule)
+        torch.testing.assert_close(alone.norm, together.norm[rows])
+        torch.testing.assert_close(alone.images, together.images[rows])

@@ -46,6 +46,16 @@ def test_the_published_preset_names_the_target():
     assert TARGET in verdict.flagged
 
 
+@pytest.mark.parametrize("backdoored", [True, False])
+def test_the_size_of_the_batches_changes_no_verdict(backdoored):
+    model = classifier(backdoored=backdoored)
+    whole, parts = (
+        scan(model, ScanConfig(settings=MinNormConfig(memory_mib=budget))).verdict
+        for budget in (512.0, 6.0)
+    )
+    assert (whole.name, whole.flagged) == (parts.name, parts.flagged)
+
+
 def tiny_models():
     torch.manual_seed(0)
     yield "mlp", nn.Sequential(nn.Flatten(), nn.Linear(48, 7)), (3, 4, 4)
