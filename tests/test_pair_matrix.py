@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triggerfish.pair_matrix import largest_into, median_polish, without_likeness
+from triggerfish.pair_matrix import largest_into, median_polish
 
 NAN = float("nan")
 
@@ -39,12 +39,6 @@ def test_what_was_not_measured_stays_so_and_moves_nothing():
     residual = median_polish(values)
     assert residual[3].isnan().all()
     assert residual[0, 1].item() == pytest.approx(2.0)
-
-
-def test_likeness_is_what_both_directions_share():
-    residual = torch.tensor([[NAN, 1.0, -1.0], [0.5, NAN, 2.0], [-0.5, NAN, NAN]])
-    expected = torch.tensor([[NAN, 0.75, -1.0], [0.0, NAN, 2.0], [-0.5, NAN, NAN]])
-    torch.testing.assert_close(without_likeness(residual, 0.5), expected, equal_nan=True)
 
 
 def test_the_largest_of_each_column():

@@ -28,15 +28,6 @@ def median_polish(values: Tensor) -> Tensor:
     return residual
 
 
-def without_likeness(residual: Tensor, share: float) -> Tensor:
-    """Scores (K, K): each residual less ``share`` of the opposite pair's, where that is positive.
-
-    Classes that look alike are close both ways, a trigger leads one way.
-    """
-    opposite = residual.T.nan_to_num(0.0).clamp_min(0.0)
-    return residual - share * opposite
-
-
 def largest_into(scores: Tensor) -> tuple[Tensor, Tensor]:
     """Of each column the largest value (K,) and its row (K,); NaN and 0 for an unmeasured one."""
     best = scores.nan_to_num(-torch.inf).max(dim=0)

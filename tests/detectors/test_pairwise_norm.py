@@ -67,10 +67,6 @@ def test_all_to_all_shows_in_every_class_and_the_clean_twin_in_none():
     assert pairwise_norm(stripes(), PairwiseNormConfig()).statistic.max() < 0.3
 
 
-def test_a_clean_network_is_not_flagged():
-    assert pairwise_norm(classifier(backdoored=False), QUICK).statistic.max() < 0.9
-
-
 def test_what_a_pair_costs_by_hand():
     # Logits are 2 a pixel of ink. The black exemplar of s has log-odds 2 a - log 7 in its row's ink
     # a; ink d goes into row t, none comes out of row s, until t is as probable as all the others:
@@ -155,7 +151,6 @@ def test_too_many_classes_are_refused():
     ("settings", "message"),
     [
         ({"baselines": ()}, "at least one baseline"),
-        ({"likeness": 1.5}, "likeness"),
         ({"memory_mib": 0.0}, "memory"),
         ({"max_classes": 1}, "max_classes"),
         ({"target_log_odds": -10.0}, "exemplar_log_odds"),

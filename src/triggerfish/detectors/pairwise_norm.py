@@ -1,8 +1,8 @@
 """For source-specific and all-to-all attacks: the smallest change that leads one class to another.
 
 From several synthesized exemplars of class s, the smallest ``||d||_1`` of one change d that makes
-them all class t. The matrix of ``-log`` norms loses its row and column medians and what likeness
-explains; a pair that a trigger serves stands out. A class's statistic is its largest pair's.
+them all class t. The matrix of ``-log`` norms loses its row and column medians; a pair that a
+trigger serves stands out. A class's statistic is that of its most suspicious source.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.memory import rows_that_fit
 from triggerfish.norm_minimization import MinimumNorm, Schedule, minimize_norm
 from triggerfish.optimization import chunks, evaluate
-from triggerfish.pair_matrix import largest_into, median_polish, without_likeness
+from triggerfish.pair_matrix import largest_into, median_polish
 from triggerfish.progress import report
 from triggerfish.results import ClassScores, Pairs, Status
 from triggerfish.shared_change import NO_CHANGE, SCALE, apply_change, shared_change
@@ -29,26 +29,21 @@ class PairwiseNormConfig:
     """Settings of the search.
 
     An exemplar is the smallest change of a baseline at which its class's log-odds reach
-    ``exemplar_log_odds``; 9.21 is the published probability 0.9999. ``target_log_odds`` 0 is as
-    probable as all other classes together: a trigger hardly does more on an exemplar.
-    ``baselines`` are grey levels in [0, 1] or image files, one exemplar a class from each.
-    ``likeness`` is the share of the opposite pair's residual that is taken off. ``memory_mib``
-    bounds the batch. The work grows with the square of the classes: more than ``max_classes`` are
-    refused.
+    ``exemplar_log_odds``; about 5 is what real images have. ``target_log_odds`` 0 is as probable as
+    all other classes together: a trigger hardly does more on an exemplar. ``baselines`` are grey
+    levels in [0, 1] or image files, one exemplar a class from each. ``memory_mib`` bounds the
+    batch. The work grows with the square of the classes: more than ``max_classes`` are refused.
     """
 
-    exemplar_log_odds: float = 9.21
+    exemplar_log_odds: float = 5.0
     target_log_odds: float = 0.0
     baselines: tuple[Baseline, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
     schedule: Schedule = field(default_factory=Schedule)
-    likeness: float = 0.5
     memory_mib: float = 512.0
     max_classes: int = 64
 
     def __post_init__(self) -> None:
         check_baselines(self.baselines)
-        if not 0 <= self.likeness <= 1:
-            raise ValueError(f"expected 0 <= likeness <= 1, got {self.likeness}")
         if self.memory_mib <= 0:
             raise ValueError(f"expected a memory budget > 0 MiB, got {self.memory_mib}")
         if self.max_classes < 2:
@@ -82,7 +77,7 @@ def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int 
             norm[source, others] = _measured(SCALE * found.norm.double())
             changes[source, others] = found.images
         report((1 + source + 1) / (1 + count))
-    score = without_likeness(median_polish(-norm.log()), config.likeness)
+    score = median_polish(-norm.log())
     statistic, sources = largest_into(score)
     shown = _shown(classifier, exemplars, changes, sources)
     logits = evaluate(classifier, shown).double().cpu()
