@@ -76,7 +76,7 @@ def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int 
             found = _smallest_changes(classifier, images, others, config)
             norm[source, others] = _measured(SCALE * found.norm.double())
             changes[source, others] = found.images
-        report((1 + source + 1) / (1 + count))
+        report((source + 2) / (count + 1))
     score = median_polish(-norm.log())
     statistic, sources = largest_into(score)
     shown = _shown(classifier, exemplars, changes, sources)
@@ -113,7 +113,7 @@ def synthesize_exemplars(classifier: Classifier, config: PairwiseNormConfig) -> 
             )
         )
     found = MinimumNorm.cat(parts)
-    report(1 / (1 + count))
+    report(1 / (count + 1))
     images = found.images.view(len(starts), count, *classifier.input_shape)
     reached = found.norm.isfinite().view(len(starts), count)
     return tuple(images[reached[:, k], k] for k in range(count))
