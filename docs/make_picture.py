@@ -15,9 +15,8 @@ SHEETS = {
 TITLE = 22  # pixels above each sheet
 
 
-def picture(results: Path) -> Image.Image:
-    """The contact sheets of both models, one below the other."""
-    sheets = {t: Image.open(results / name / "classes.png") for t, name in SHEETS.items()}
+def stacked(sheets: dict[str, Image.Image]) -> Image.Image:
+    """Pictures one below the other, each under its title."""
     width = max(sheet.width for sheet in sheets.values())
     height = sum(sheet.height + TITLE for sheet in sheets.values())
     canvas, top = Image.new("RGB", (width, height), "white"), 0
@@ -31,4 +30,6 @@ def picture(results: Path) -> Image.Image:
 
 if __name__ == "__main__":
     TARGET.parent.mkdir(exist_ok=True)
-    picture(ROOT / "demo" / "min-norm").quantize(64).save(TARGET, optimize=True)
+    results = ROOT / "demo" / "min-norm"
+    sheets = {title: Image.open(results / name / "classes.png") for title, name in SHEETS.items()}
+    stacked(sheets).quantize(64).save(TARGET, optimize=True)

@@ -33,6 +33,18 @@ def test_evidence_is_what_it_claims():
         assert norm.item() == pytest.approx(scores.details[f"min_norm_{level}"][k].item(), abs=1e-3)
 
 
+def test_a_baseline_that_already_is_the_class_is_shown_only_where_there_is_no_other():
+    layer = nn.Linear(16, 3, bias=False)
+    layer.weight.data = torch.stack([torch.ones(16), torch.zeros(16), -torch.ones(16)]) * 2
+    model = Classifier(nn.Sequential(nn.Flatten(), layer), (1, 4, 4))
+    scores = min_norm(model, dataclasses.replace(QUICK, baselines=(1.0, 0.0)))
+    assert scores.details["min_norm_1.0"][0] == 0
+    assert scores.details["shown_baseline"][0] == 1
+    alone = min_norm(model, dataclasses.replace(QUICK, baselines=(1.0,)))
+    assert alone.details["shown_baseline"][0] == 0
+    assert (alone.images[0] == 1).all()
+
+
 def test_progress_grows_to_the_end():
     heard = []
     with listening(heard.append):

@@ -62,7 +62,10 @@ class MinNormConfig:
 
 @dataclass
 class _Evidence:
-    """Per class, what is shown: the baseline with the largest ratio so far, and its image."""
+    """Per class, what is shown: the baseline with the largest ratio so far, and its image.
+
+    A baseline that already is the class shows nothing, so any other goes before it.
+    """
 
     images: Tensor
     ratio: Tensor
@@ -71,9 +74,10 @@ class _Evidence:
 
     def update(self, index: int, ratio: Tensor, found: MinimumNorm) -> None:
         """Take over the classes whose ``ratio`` (K,) on baseline ``index`` is the largest yet."""
-        better = ratio.nan_to_num(-torch.inf) > self.ratio
+        rank = torch.where(found.norm > 0, ratio, torch.finfo(ratio.dtype).min)
+        better = rank.nan_to_num(-torch.inf) > self.ratio
         self.images[better] = found.images[better]
-        self.ratio[better], self.baseline[better] = ratio[better], index
+        self.ratio[better], self.baseline[better] = rank[better], index
         self.first_reached[better] = found.first_reached[better]
 
 
