@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
+from torch import Tensor, nn
 
 from triggerfish.classifier import Classifier
 
@@ -31,6 +31,20 @@ def baseline_images(baselines: tuple[Baseline, ...], classifier: Classifier) -> 
     """All baselines as images (B, C, H, W) in [0, 1] on the classifier's device."""
     images = [_image(baseline, classifier.input_shape) for baseline in baselines]
     return torch.stack(images).to(classifier.device, classifier.dtype)
+
+
+def cloud_images(brightness: tuple[float, ...], classifier: Classifier, seed: int) -> Tensor:
+    """Blurred noise (B, C, H, W) from 0 to each ``brightness``; each cloud has another shape.
+
+    Noise in a square of five pixels is averaged and its spread restored by a factor of 4.
+    """
+    images = []
+    for number, top in enumerate(brightness):
+        generator = torch.Generator().manual_seed(seed + number)
+        noise = torch.rand((1, *classifier.input_shape), generator=generator)
+        blurred = nn.functional.avg_pool2d(noise, 5, stride=1, padding=2, count_include_pad=False)
+        images.append(top * ((blurred - 0.5) * 4 + 0.5).clamp(0.0, 1.0))
+    return torch.cat(images).to(classifier.device, classifier.dtype)
 
 
 def _image(baseline: Baseline, shape: tuple[int, int, int]) -> Tensor:

@@ -17,7 +17,7 @@ from triggerfish.norm_minimization import Schedule
 from triggerfish.progress import listening
 from triggerfish.results import Status
 
-QUICK = PairwiseNormConfig(schedule=Schedule(steps=12, rounds=1), baselines=(0.0, 0.2))
+QUICK = PairwiseNormConfig(schedule=Schedule(steps=12, rounds=1), baselines=(0.0,), clouds=(0.4,))
 CLASSES, SOURCE, TARGET = 8, 4, 2
 
 
@@ -72,7 +72,7 @@ def test_what_a_pair_costs_by_hand():
     # a; ink d goes into row t, none comes out of row s, until t is as probable as all the others:
     # 2 d = log(exp(2 a) + 6).
     c = 6.0
-    config = PairwiseNormConfig(baselines=(0.0,), exemplar_log_odds=c)
+    config = PairwiseNormConfig(baselines=(0.0,), clouds=(), exemplar_log_odds=c)
     found = pairwise_norm(stripes(), config).pairs.norm
     ink = (c + math.log(7)) / 2
     expected = math.log(math.exp(2 * ink) + 6) / 2
@@ -151,6 +151,7 @@ def test_too_many_classes_are_refused():
     ("settings", "message"),
     [
         ({"baselines": ()}, "at least one baseline"),
+        ({"clouds": (0.0,)}, "brightness"),
         ({"memory_mib": 0.0}, "memory"),
         ({"max_classes": 1}, "max_classes"),
         ({"target_log_odds": -10.0}, "exemplar_log_odds"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from triggerfish.baselines import Baseline, baseline_images, check_baselines
+from triggerfish.baselines import Baseline, baseline_images, check_baselines, cloud_images
 from triggerfish.classifier import Classifier
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.memory import rows_that_fit
@@ -31,19 +31,23 @@ class PairwiseNormConfig:
     An exemplar is the smallest change of a baseline at which its class's log-odds reach
     ``exemplar_log_odds``; about 5 is what real images have. ``target_log_odds`` 0 is as probable as
     all other classes together: a trigger hardly does more on an exemplar. ``baselines`` are grey
-    levels in [0, 1] or image files, one exemplar a class from each. ``memory_mib`` bounds the
-    batch. The work grows with the square of the classes: more than ``max_classes`` are refused.
+    levels in [0, 1] or image files, ``clouds`` the brightness of blurred noise; one exemplar a
+    class comes from each. ``memory_mib`` bounds the batch. The work grows with the square of the
+    classes: more than ``max_classes`` are refused.
     """
 
     exemplar_log_odds: float = 5.0
     target_log_odds: float = 0.0
-    baselines: tuple[Baseline, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+    baselines: tuple[Baseline, ...] = (0.0, 0.15, 0.3)
+    clouds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.3)
     schedule: Schedule = field(default_factory=Schedule)
     memory_mib: float = 512.0
     max_classes: int = 64
 
     def __post_init__(self) -> None:
         check_baselines(self.baselines)
+        if not all(0 < top <= 1 for top in self.clouds):
+            raise ValueError(f"expected clouds of a brightness in (0, 1], got {self.clouds}")
         if self.memory_mib <= 0:
             raise ValueError(f"expected a memory budget > 0 MiB, got {self.memory_mib}")
         if self.max_classes < 2:
@@ -58,7 +62,7 @@ class PairwiseNormConfig:
 def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int = 0) -> ClassScores:
     """Scores of all pairs and, for every class, of its most suspicious source.
 
-    Deterministic: ``seed`` is not used. A pair that no change serves is NaN, and so is a class
+    ``seed`` decides the clouds. A pair that no change serves is NaN, and so is a class
     without any measured pair. The image of a class is an exemplar of that source, changed.
     """
     count = classifier.num_classes
@@ -67,7 +71,7 @@ def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int 
             f"expected at most {config.max_classes} classes for pairwise-norm, got {count}: "
             "the work grows with their square; raise max_classes, or use min-norm"
         )
-    exemplars = synthesize_exemplars(classifier, config)
+    exemplars = synthesize_exemplars(classifier, config, seed)
     norm = torch.full((count, count), torch.nan, dtype=torch.float64)
     changes = torch.full((count, count, *classifier.input_shape), NO_CHANGE, dtype=classifier.dtype)
     for source, images in enumerate(exemplars):
@@ -97,9 +101,14 @@ def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int 
     )
 
 
-def synthesize_exemplars(classifier: Classifier, config: PairwiseNormConfig) -> tuple[Tensor, ...]:
+def synthesize_exemplars(
+    classifier: Classifier, config: PairwiseNormConfig, seed: int = 0
+) -> tuple[Tensor, ...]:
     """For each class its exemplars (E, C, H, W), fewer where a baseline did not get there."""
-    starts, count = baseline_images(config.baselines, classifier), classifier.num_classes
+    count = classifier.num_classes
+    starts = baseline_images(config.baselines, classifier)
+    if config.clouds:
+        starts = torch.cat([starts, cloud_images(config.clouds, classifier, seed)])
     parts = []
     for rows in chunks(len(starts) * count, rows_that_fit(classifier, config.memory_mib)):
         row = torch.arange(rows.start, rows.stop, device=starts.device)
