@@ -118,7 +118,7 @@ def test_a_given_image_is_a_baseline(tmp_path):
 def test_baselines_count_by_the_inverse_of_their_variance():
     noisy = torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0], dtype=torch.float64)
     sharp = torch.tensor([-0.1, 0.1, 0.0, 2.0, -0.1], dtype=torch.float64)
-    weights = [1 / ((mad / 0.6745) ** 2 + 0.05**2) for mad in (0.5, 0.1)]
+    weights = [1 / ((mad / 0.6745) ** 2 + 0.1**2) for mad in (0.5, 0.1)]
     expected = (weights[0] * noisy + weights[1] * sharp) / sum(weights)
     together = combined(torch.stack([noisy, sharp]))
     torch.testing.assert_close(together, expected)

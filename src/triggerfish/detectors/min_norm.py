@@ -166,8 +166,8 @@ def log_ratios(norm: Tensor, floor: float, typical: Tensor | None = None) -> Ten
     return median.log() - torch.maximum(measured, floor * median).log()
 
 
-# What the search itself leaves in a log norm: the spread between a class's two runs.
-_SEARCH_NOISE = 0.05
+# What thirty steps leave in a log norm on the average (docs/performance.md, mean excess).
+_SEARCH_NOISE = 0.1
 
 
 def combined(ratios: Tensor, typical: Tensor | None = None) -> Tensor:
