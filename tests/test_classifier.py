@@ -94,6 +94,16 @@ def test_saturation_is_reported() -> None:
     assert not Classifier(Headed(lambda y: y * 1e4), SHAPE).saturated(images()).any()
 
 
+def test_log_probabilities_that_round_to_zero_keep_the_log_odds() -> None:
+    logits = Headed(lambda y: y * 100)
+    classifier = Classifier(Headed(lambda y: (y * 100).log_softmax(1)), SHAPE)
+    answers = classifier.raw_output(images())
+    assert bool((answers == 0).any(1).all())
+    assert not classifier.saturated(images()).any()
+    top = answers.argmax(1)
+    torch.testing.assert_close(log_odds(answers, top), log_odds(logits(images()), top))
+
+
 def test_preprocessing_is_inside() -> None:
     seen = []
 

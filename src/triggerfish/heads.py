@@ -62,11 +62,12 @@ def to_logits(outputs: Tensor, kind: OutputKind) -> Tensor:
 
 
 def is_saturated(outputs: Tensor, kind: OutputKind) -> Tensor:
-    """Rows (N,) of outputs (N, K) whose log-odds are lost: a probability rounded to 0 or 1."""
-    if kind == "logits":
+    """Rows (N,) of outputs (N, K) whose log-odds are lost: a probability rounded to 0 or 1.
+
+    A log-probability may well round to 0: those of the other classes still have the log-odds.
+    """
+    if kind in ("logits", "log_softmax"):
         return ~torch.isfinite(outputs).all(1)
-    if kind == "log_softmax":
-        return ~torch.isfinite(outputs).all(1) | (outputs == 0).any(1)
     limits = torch.finfo(outputs.dtype)
     return ((outputs < limits.tiny) | (outputs > 1 - limits.eps)).any(1)
 
