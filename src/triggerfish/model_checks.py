@@ -18,9 +18,9 @@ from torch.utils.hooks import RemovableHandle
 from triggerfish.checks import Finding
 from triggerfish.classifier import Classifier
 
-MIN_SPREAD = 0.2
-"""Below, a network hardly looks at its input. Measured: trained 0.7 and more, untrained up to 0.13,
-shuffled weights up to 0.18 (benchmarks/checks.py)."""
+MIN_SPREAD = 0.15
+"""Below, a network hardly looks at its input. Measured: trained 0.4 (briefly, on a third of MNIST)
+and more, untrained up to 0.13 (benchmarks/checks.py)."""
 MAX_SPREAD = 20.0
 """Above, it is sure of anything. Measured: trained up to 8, inputs 255 times too large from 50."""
 MAX_PROBABILITY_RANGE = 1.0
