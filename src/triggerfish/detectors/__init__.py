@@ -30,8 +30,8 @@ class Detector:
     threshold: float | None = None
 
 
-# Uncalibrated thresholds, chosen on development models. min-norm: docs/detection-quality.md says how
-# far it was tested. pairwise-norm: no clean development model passes it (largest 1.09, of 25).
+# Uncalibrated thresholds, chosen on development models; docs/detection-quality.md says how far they
+# were tested. No clean development model passes that of pairwise-norm (largest 1.09, of 25).
 DETECTORS: dict[str, Detector] = {
     "min-norm": Detector(
         "smallest change that reaches a class (ours)", MinNormConfig, min_norm, "largest", 0.8
