@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import detection_tables
+from benchmarks import checks_table, detection_tables
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate
 from triggerfish.detectors.min_norm import MinNormConfig
@@ -209,6 +209,9 @@ TABLES: dict[str, Callable[[], str]] = {
             "invalid": detection_tables.invalid,
         }.items()
     },
+    "checks-untrained": checks_table.untrained,
+    "checks-mnist": partial(checks_table.checks, "mnist"),
+    "checks-fashion-mnist": partial(checks_table.checks, "fashion-mnist"),
 }
 
 
