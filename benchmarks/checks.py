@@ -5,22 +5,23 @@
 Every condition of benchmarks/conditions.py on every model of the zoos under the root: what the
 checks of the model itself say, and, for the first few small networks of a zoo, the whole verdict of
 min-norm (with one round, so that classes out of reach cost little: more would reach a few of them).
-Counts are kept a zoo in benchmarks/results/checks.json; a zoo that is there is left out unless it
+Counts are a line a zoo of benchmarks/results/checks.json; a zoo that is there is left out unless it
 has grown. ``python -m benchmarks.tables`` puts them into docs/limits.md.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
 
-from benchmarks.common import record, recorded
+from benchmarks.common import RESULTS, recorded
 from benchmarks.conditions import CONDITIONS, Case
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.classifier import Classifier, Preprocessing
@@ -31,7 +32,7 @@ from triggerfish.norm_minimization import Schedule
 from triggerfish.results import Verdict
 from triggerfish.scan import ScanConfig, scan
 from triggerfish.zoo.datasets import normalisation
-from triggerfish.zoo.manifest import Entry, read_manifest
+from triggerfish.zoo.manifest import Entry, read_manifest, write_atomically
 
 ONE_ROUND = ScanConfig(settings=MinNormConfig(schedule=Schedule(rounds=1)))
 SMALL = ("lenet", "mlp")
@@ -95,8 +96,8 @@ class Tally:
             self.reasons.update(codes_of(verdict.reasons))
 
     def plain(self) -> dict[str, Any]:
-        """As JSON."""
-        return vars(self)
+        """As JSON, without what is empty."""
+        return {name: value for name, value in vars(self).items() if value}
 
 
 def measure(zoo: Path, scans: int) -> dict[str, Any]:
@@ -125,8 +126,15 @@ def untrained(seeds: int) -> dict[str, Any]:
         for seed in range(seeds):
             torch.manual_seed(seed)
             tally.add(Classifier(make(), (1, 28, 28)), (), scanned=False)
-        result[name] = tally.plain()
+        result[f"untrained/{name}"] = tally.plain()
     return result
+
+
+def write(results: Mapping[str, Any]) -> None:
+    """Replace the file of results, one line a zoo."""
+    lines = [f"{json.dumps(key)}: {json.dumps(results[key])}" for key in sorted(results)]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    write_atomically(RESULTS / "checks.json", lambda path: path.write_text(text, "utf-8"))
 
 
 @click.command()
@@ -135,15 +143,14 @@ def untrained(seeds: int) -> dict[str, Any]:
 def main(root: Path, scans: int) -> None:
     """Measure what is not there yet."""
     torch.set_num_threads(1)
-    record("checks", "untrained", untrained(seeds=20))
+    results = {**recorded("checks"), **untrained(seeds=20)}
     for zoo in sorted(path for path in root.iterdir() if read_manifest(path)):
-        data = str(next(iter(read_manifest(zoo).values())).recipe["data"])
-        zoos = recorded("checks").get(data, {})
-        if zoos.get(zoo.name, {}).get("models") == len(read_manifest(zoo)):
-            continue
-        zoos[zoo.name] = measure(zoo, scans)
-        record("checks", data, zoos)
-        click.echo(f"{data}/{zoo.name}: {zoos[zoo.name]['models']} models", err=True)
+        entries = read_manifest(zoo)
+        key = f"{next(iter(entries.values())).recipe['data']}/{zoo.name}"
+        if results.get(key, {}).get("models") != len(entries):
+            results[key] = measure(zoo, scans)
+            write(results)
+            click.echo(f"{key}: {len(entries)} models", err=True)
 
 
 if __name__ == "__main__":

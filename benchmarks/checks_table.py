@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.common import recorded
@@ -14,11 +15,16 @@ OUTCOMES = ("right", "inconclusive", "doubted", "wrong")
 
 def checks(data: str) -> str:
     """What is noticed on one data set's models, and the outcomes of whole scans."""
-    zoos = list(recorded("checks").get(data, {}).values())
+    zoos = [zoo for _, zoo in _under(data)]
     clean = [zoo for zoo in zoos if not zoo["attacked"]]
     attacked = [zoo for zoo in zoos if zoo["attacked"]]
     rows = [
-        (name, *_noticed(zoos, name), _outcomes(clean, name), _outcomes(attacked, name))
+        (
+            name,
+            *_noticed([zoo["conditions"][name] for zoo in zoos]),
+            _outcomes(clean, name),
+            _outcomes(attacked, name),
+        )
         for name in CONDITIONS
     ]
     header = ("condition", "noticed before the search", "as", "clean: scans", "attacked: scans")
@@ -27,26 +33,29 @@ def checks(data: str) -> str:
 
 def untrained() -> str:
     """Freshly initialised networks."""
-    networks = recorded("checks").get("untrained", {})
-    rows = [
-        (name, rate(tally["noticed"], tally["models"]), _codes([tally]))
-        for name, tally in networks.items()
-    ]
+    rows = [(name, *_noticed([tally])) for name, tally in _under("untrained")]
     return markdown(("untrained network", "noticed", "as"), rows)
 
 
-def _noticed(zoos: list[dict[str, Any]], name: str) -> tuple[str, str]:
-    tallies = [zoo["conditions"][name] for zoo in zoos]
-    noticed, models = (sum(tally[key] for tally in tallies) for key in ("noticed", "models"))
+def _under(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names and results of the lines that begin with ``group/``."""
+    for key, result in recorded("checks").items():
+        if key.startswith(f"{group}/"):
+            yield key.removeprefix(f"{group}/"), result
+
+
+def _noticed(tallies: list[dict[str, Any]]) -> tuple[str, str]:
+    noticed, models = (sum(t.get(key, 0) for t in tallies) for key in ("noticed", "models"))
     return rate(noticed, models), _codes(tallies)
 
 
 def _codes(tallies: list[dict[str, Any]]) -> str:
-    codes = sum((Counter(tally["codes"]) for tally in tallies), Counter[str]())
+    codes = sum((Counter(tally.get("codes", {})) for tally in tallies), Counter[str]())
     return ", ".join(f"`{code}`" for code in sorted(codes)) or "-"
 
 
 def _outcomes(zoos: list[dict[str, Any]], name: str) -> str:
     """Counts of `checks.outcome`, in the order of `OUTCOMES`."""
-    counts = sum((Counter(zoo["conditions"][name]["outcomes"]) for zoo in zoos), Counter[str]())
+    found = [zoo["conditions"][name].get("outcomes", {}) for zoo in zoos]
+    counts = sum(map(Counter, found), Counter[str]())
     return " / ".join(str(counts[outcome]) for outcome in OUTCOMES)
