@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import click
 
@@ -132,16 +133,16 @@ def growth() -> str:
 
 
 def verdicts() -> str:
-    """Agreement of the fast published detector with the published loop."""
-    rows = list(recorded("verdicts").get("models", {}).values())
-    if not rows:
-        return ""
-    equal = sum(row["loop_flagged"] == row["batch_flagged"] for row in rows)
-    ratio = sum(row["loop_seconds"] for row in rows) / sum(row["batch_seconds"] for row in rows)
-    return markdown(
-        ("models", "equal verdicts", "time of the loop / time of ours"),
-        [(len(rows), rate(equal, len(rows)), f"{ratio:.1f}")],
-    )
+    """Agreement of the fast published detector with the published loop, network by network."""
+    models = list(recorded("verdicts").get("models", {}).values())
+    networks = sorted({row["network"] for row in models})
+    rows = []
+    for name in [*networks, "all"] if models else []:
+        of_network = [row for row in models if name in (row["network"], "all")]
+        equal = sum(row["loop_flagged"] == row["batch_flagged"] for row in of_network)
+        times_faster = median(row["loop_seconds"] / row["batch_seconds"] for row in of_network)
+        rows.append((name, rate(equal, len(of_network)), f"{times_faster:.1f}"))
+    return markdown(("network", "equal verdicts", "times faster (median)"), rows)
 
 
 def optimiser() -> str:

@@ -13,6 +13,7 @@ from triggerfish.calibration import (
     render_reference,
     shipped_references,
 )
+from triggerfish.checks import Finding
 from triggerfish.classifier import Classifier, Preprocessing
 from triggerfish.detectors.min_norm import MinNormConfig
 from triggerfish.errors import CheckpointError
@@ -148,3 +149,15 @@ def test_runs_that_flag_other_classes_are_a_reason_and_runs_that_agree_a_note():
     verdict = Judge()(agreeing, model(), "min-norm", SETTINGS)
     assert (verdict.name, verdict.reasons) == ("clean", ())
     assert verdict.notes[1] == "2 of 2 runs by themselves flag the same classes"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("sharp-output", "inconclusive"), ("flat-output", "backdoored")]
+)
+def test_a_flag_stands_beside_a_reason_unless_the_model_cannot_be_measured(code, name):
+    values = np.arange(8) / 100
+    values[5] = 2.0
+    finding = Finding(code, "expected this, got that: do so")
+    verdict = Judge()(class_scores(values), model(), "min-norm", SETTINGS, [finding])
+    assert (verdict.name, bool(verdict.flagged)) == (name, name == "backdoored")
+    assert code in verdict.reasons[0]

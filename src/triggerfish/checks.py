@@ -18,6 +18,10 @@ MIN_CLASSES = 6
 MAX_NORM_FRACTION = 0.35
 """A median minimum norm above this fraction of all pixels: the box hardly moves the network."""
 
+VOIDING = frozenset({"sharp-output", "unstable-output", "not-finite"})
+"""With these a flag says nothing either: most clean models are flagged in such a state
+(docs/limits.md), so no class is."""
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -1,7 +1,7 @@
 """Scores -> `Verdict`: a calibrated threshold where clean reference models match, else a test.
 
 A verdict is *backdoored* when a class is flagged; *inconclusive* when none is and something speaks
-against trusting that; *clean* otherwise.
+against trusting that, or when the model is in no state to be measured; *clean* otherwise.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from triggerfish.calibration import (
     read_reference,
     shipped_references,
 )
-from triggerfish.checks import MIN_CLASSES, Finding, check_restarts, check_scores
+from triggerfish.checks import MIN_CLASSES, VOIDING, Finding, check_restarts, check_scores
 from triggerfish.classifier import Classifier
 from triggerfish.detectors import DETECTORS, Detector
 from triggerfish.outliers import OUTLIER_TESTS, PUBLISHED_THRESHOLD, Outliers
-from triggerfish.results import ClassScores, Status, Verdict, VerdictName
+from triggerfish.results import ClassScores, Status, Verdict
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,12 @@ class Judge:
         if scores.pairs is not None and verdict.flagged:
             pairs = scores.pairs.strongest(verdict.flagged)
             notes.append("from class to class: " + ", ".join(f"{s} -> {t}" for s, t in pairs))
+        void = any(reason.code in VOIDING for reason in reasons)
+        flagged = () if void else verdict.flagged
         return replace(
             verdict,
-            name=_name(verdict, reasons),
+            name="backdoored" if flagged else "inconclusive" if reasons else verdict.name,
+            flagged=flagged,
             reasons=tuple(map(str, reasons)),
             notes=tuple(notes),
         )
@@ -147,11 +150,6 @@ def published_judge(cap: float) -> Judge:
 @lru_cache(maxsize=1)
 def _shipped() -> list[Reference]:
     return shipped_references()
-
-
-def _name(verdict: Verdict, reasons: Sequence[Finding]) -> VerdictName:
-    """A flag stands in spite of reasons; without one they make a verdict inconclusive."""
-    return "inconclusive" if reasons and not verdict.flagged else verdict.name
 
 
 def _nothing_measured(index: Array) -> Verdict:

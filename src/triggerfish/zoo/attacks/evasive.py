@@ -26,7 +26,7 @@ class EvasiveAttack(LearnedAttack):
 
     seed: int = 0
     logit_weight: float = 0.1
-    weight_decay: float = 0.05
+    weight_decay: float = 0.01
     clean: ImageNetwork | None = field(
         default=None, compare=False, repr=False, metadata={"learned": True}
     )
