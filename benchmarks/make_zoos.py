@@ -167,11 +167,16 @@ def make(step: Step, root: Path, data_root: Path | None) -> None:
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path("zoos"))
 @click.option("--data-root", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--part", default="1/1", help="K/N: the share of the K-th of N processes.")
+@click.option("--only", multiple=True, help="Folders to make, as patterns; all by default.")
 @click.option("--dry-run", is_flag=True, help="Only print how many models each folder misses.")
-def main(root: Path, data_root: Path | None, part: str, dry_run: bool) -> None:
+def main(
+    root: Path, data_root: Path | None, part: str, only: tuple[str, ...], dry_run: bool
+) -> None:
     """Train the models of the detection benchmark that are not there yet."""
     number, _, parts = part.partition("/")
     steps = part_of(full_plan(), int(number), int(parts))
+    if only:
+        steps = [step for step in steps if any(step.folder.match(pattern) for pattern in only)]
     if dry_run:
         for folder, step in {step.folder: step for step in steps}.items():
             missing = len(missing_models(step.recipes, Workshop(root / folder)))
