@@ -8,6 +8,7 @@ FOLDER holds the published zoos (``triggerfish zoo clean``, ``zoo backdoor``). S
     throughput     models a minute of the whole machine: processes against threads, busy or not
     models         time of 1 to 100 files in two processes
     peak           fraction of the machine's matrix-product rate
+    input-gradient our gradient of the first convolution against the library's
     compiled       what torch.compile gains, and what it costs first
     growth         time and memory with classes, pixels, models and baselines
 
@@ -17,6 +18,7 @@ docs/performance.md. Times on a shared machine vary: read the ratios.
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import statistics
 from collections.abc import Callable
@@ -34,6 +36,7 @@ from triggerfish.classifier import Classifier
 from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
 from triggerfish.detectors.min_norm import MinNormConfig, min_norm
 from triggerfish.detectors.mm_bd import MMBDConfig, mm_bd
+from triggerfish.input_convolution import with_fast_input_gradient
 from triggerfish.loading import load_classifier
 from triggerfish.optimization import OBJECTIVES, objective_and_gradient
 from triggerfish.runtime import keep_freed_memory
@@ -66,6 +69,7 @@ METHODS: dict[str, Callable[[Classifier], object]] = {
     "l1-weight, 32 halvings": lambda c: l1_weight(c, L1WeightConfig()),
     "l1-weight, until decided": lambda c: l1_weight(c, L1WeightConfig(decide_at=3.5)),
     "prototype of min-norm": prototype,
+    "min-norm, one run": lambda c: min_norm(c, MinNormConfig(restarts=1)),
     "min-norm": lambda c: min_norm(c, MinNormConfig()),
     "mm-bd": lambda c: mm_bd(c, MMBDConfig()),
 }
@@ -178,6 +182,33 @@ def models(zoo: Path) -> None:
     record("speed", "models", rows)
 
 
+def input_gradient() -> None:
+    """Milliseconds of the two gradients of first convolutions, one core, 80 images."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    rows = []
+    for channels, outputs, kernel, stride, side in (
+        (1, 32, 3, 1, 28), (1, 6, 5, 1, 28), (3, 16, 3, 1, 32), (3, 64, 7, 2, 64),
+    ):  # fmt: skip
+        plain = torch.nn.Conv2d(channels, outputs, kernel, stride, kernel // 2)
+        plain.requires_grad_(requires_grad=False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        ours = with_fast_input_gradient(torch.nn.Sequential(copy.deepcopy(plain)))
+        x = torch.rand(80, channels, side, side).to(memory_format=torch.channels_last)
+        x.requires_grad_()
+        direction = torch.randn_like(plain(x))
+        seconds: list[list[float]] = [[], []]
+        for _ in range(11):
+            for which, layer in enumerate((plain, ours)):
+                y = layer(x)
+                took, _ = timed(lambda y=y: torch.autograd.grad(y, x, direction))  # type: ignore[misc]
+                seconds[which].append(took)
+        library, own = (1e3 * statistics.median(values) for values in seconds)
+        layer_name = f"{channels} -> {outputs}, {kernel}x{kernel}, stride {stride}, {side}x{side}"
+        rows.append({"layer": layer_name, "library_ms": library, "ours_ms": own})
+        click.echo(str(rows[-1]), err=True)
+    record("speed", "input-gradient", rows)
+
+
 def compiled(zoo: Path) -> None:
     """A gradient step of 80 rows, eager and through torch.compile, one core."""
     torch.set_num_threads(1)
@@ -215,6 +246,7 @@ def main(sections: tuple[str, ...], zoo: Path, count: int) -> None:
         "throughput": lambda: throughput(zoo, max(count, 4)),
         "models": lambda: models(zoo),
         "peak": lambda: peak(zoo),
+        "input-gradient": input_gradient,
         "compiled": lambda: compiled(zoo),
         "growth": growth,
     }

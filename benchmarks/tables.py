@@ -89,6 +89,21 @@ def peak() -> str:
     return markdown(("what, on one core", "GFLOP/s", "of the product"), rows)
 
 
+def input_gradient() -> str:
+    """Two gradients of first convolutions."""
+    rows = [
+        (
+            d["layer"],
+            f"{d['library_ms']:.1f}",
+            f"{d['ours_ms']:.1f}",
+            f"{d['library_ms'] / d['ours_ms']:.1f}",
+        )
+        for d in recorded("speed").get("input-gradient", [])
+    ]
+    header = ("first convolution, 80 images", "library, ms", "ours, ms", "times faster")
+    return markdown(header, rows)
+
+
 def compiled() -> str:
     """torch.compile against eager mode."""
     data = recorded("speed").get("compiled")
@@ -193,6 +208,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "throughput": throughput,
     "models": models,
     "peak": peak,
+    "input-gradient": input_gradient,
     "compiled": compiled,
     "growth": growth,
     "verdicts": verdicts,

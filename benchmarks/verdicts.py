@@ -51,10 +51,14 @@ def compare(path: Path) -> dict[str, object]:
 
 def both(classifier: Classifier) -> dict[str, Any]:
     """The loop's and our own weights, flags and seconds."""
+    network = classifier.model
+    assert isinstance(network, torch.nn.Module)
     black = torch.zeros(1, *classifier.input_shape, dtype=classifier.dtype)
+    network.requires_grad_()  # published: the weights' gradients are computed too
     loop_seconds, loop = timed(
         lambda: [search(classifier.logits, black, k).weight for k in range(classifier.num_classes)]
     )
+    network.requires_grad_(requires_grad=False)
     config = published(L1WeightConfig(decide_at=3.5))
     batch_seconds, batch = timed(lambda: scan(classifier, config))
     return {

@@ -22,6 +22,7 @@ from triggerfish.heads import (
     to_logits,
     without_probability_head,
 )
+from triggerfish.input_convolution import with_fast_input_gradient
 
 __all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing", "log_odds"]
 
@@ -183,7 +184,7 @@ def _frozen_copy(model: nn.Module, device: torch.device, dtype: torch.dtype) -> 
         model = copy.deepcopy(model)
     for parameter in model.parameters():  # requires_grad_() does not exist on TorchScript modules
         parameter.requires_grad = False
-    model.to(device, dtype).eval()
+    model = with_fast_input_gradient(model.to(device, dtype).eval())
     # mypy does not know the overload for memory formats.
     return model.to(memory_format=torch.channels_last)  # type: ignore
 
