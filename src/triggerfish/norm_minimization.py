@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -196,10 +197,18 @@ def linear_program(x: Tensor, b: Tensor, slope: Tensor, gain: Tensor, half_width
     home = torch.minimum(torch.maximum(b, x - half_width), x + half_width)
     away = (x + half_width * slope.sign()).clamp_(0.0, 1.0)
     missing = gain - (slope * (home - x)).sum(1)
-    order = slope.abs().argsort(dim=1, descending=True)
+    order = _steepest_first(slope)
     gains = (slope * (away - home)).gather(1, order)
     before = gains.cumsum(1) - gains
     fraction = (
         (missing.unsqueeze(1) - before) / gains.clamp_min(torch.finfo(x.dtype).tiny)
     ).clamp_(0.0, 1.0)
     return torch.lerp(home, away, torch.zeros_like(x).scatter_(1, order, fraction))
+
+
+def _steepest_first(slope: Tensor) -> Tensor:
+    """Pixel indices (N, P) of each row by the size of its ``slope`` (N, P), largest first."""
+    size = slope.abs()
+    if size.device.type == "cpu":  # numpy sorts with vector instructions, several times as fast
+        return torch.from_numpy(np.argsort(-size.numpy(), axis=1))
+    return size.argsort(dim=1, descending=True)
