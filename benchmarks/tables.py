@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import click
 
@@ -154,10 +155,17 @@ def verdicts() -> str:
     rows = []
     for name in [*networks, "all"] if models else []:
         of_network = [row for row in models if name in (row["network"], "all")]
-        equal = sum(row["loop_flagged"] == row["batch_flagged"] for row in of_network)
+        equal = sum(map(_equal, of_network))
+        exact = sum(_equal(row.get("float64", row)) for row in of_network)
         times_faster = median(row["loop_seconds"] / row["batch_seconds"] for row in of_network)
-        rows.append((name, rate(equal, len(of_network)), f"{times_faster:.1f}"))
-    return markdown(("network", "equal verdicts", "times faster (median)"), rows)
+        count = len(of_network)
+        rows.append((name, rate(equal, count), rate(exact, count), f"{times_faster:.1f}"))
+    header = ("network", "equal in float32", "equal, those in float64", "times faster (median)")
+    return markdown(header, rows)
+
+
+def _equal(row: dict[str, Any]) -> bool:
+    return bool(row["loop_flagged"] == row["batch_flagged"])
 
 
 def optimiser() -> str:
