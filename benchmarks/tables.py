@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import click
@@ -157,10 +156,9 @@ def verdicts() -> str:
         of_network = [row for row in models if name in (row["network"], "all")]
         equal = sum(map(_equal, of_network))
         exact = sum(_equal(row.get("float64", row)) for row in of_network)
-        times_faster = median(row["loop_seconds"] / row["batch_seconds"] for row in of_network)
         count = len(of_network)
-        rows.append((name, rate(equal, count), rate(exact, count), f"{times_faster:.1f}"))
-    header = ("network", "equal in float32", "equal, those in float64", "times faster (median)")
+        rows.append((name, rate(equal, count), rate(exact, count)))
+    header = ("network", "equal in float32", "equal, those in float64")
     return markdown(header, rows)
 
 
