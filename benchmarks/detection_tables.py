@@ -30,6 +30,7 @@ from benchmarks.criteria import (
 from benchmarks.markdown import markdown, rate, rate_of
 from benchmarks.quality import Array, auroc, auroc_interval, detected_at_fpr
 from benchmarks.rows import FOLDER, Row, read_rows
+from triggerfish.detectors import DETECTORS
 from triggerfish.reproduce import ZOO_FOLDERS
 from triggerfish.zoo.factory import MIN_SUCCESS
 
@@ -110,6 +111,35 @@ def verdicts(found: Results) -> str:
         "only targets named, of the detected", "exactly the truth", "inconclusive",
     )  # fmt: skip
     return markdown(header, lines)
+
+
+def uncalibrated(found: Results) -> str:
+    """Ours by the fixed threshold alone, as on a network that no reference is for."""
+    threshold = DETECTORS[OURS].threshold
+    assert threshold is not None
+    rows = [row for row in found.valid.get(OURS, ()) if row.attack not in PAIRWISE_ATTACKS]
+    lines = []
+    for data, architecture in sorted({(row.data, row.architecture) for row in rows}):
+        models = [row for row in rows if (row.data, row.architecture) == (data, architecture)]
+        marked = [(row, _above(row, threshold)) for row in models]
+        clean = [bool(flags) for row, flags in marked if not row.targets]
+        attacked = [(row, flags) for row, flags in marked if row.targets]
+        hits = [bool(flags) for _, flags in attacked]
+        right = [flags <= set(row.targets) for row, flags in attacked if flags]
+        lines.append((data, architecture, *(_share(part) for part in (clean, hits, right))))
+    header = (
+        "data", "architecture", "false positives", "detected",
+        "only targets named, of the detected",
+    )  # fmt: skip
+    return markdown(header, lines)
+
+
+def _above(row: Row, threshold: float) -> set[int]:
+    return {k for k, v in enumerate(row.statistic) if v is not None and v > threshold}
+
+
+def _share(yes: Sequence[bool]) -> str:
+    return rate(sum(yes), len(yes)) if yes else "-"
 
 
 def p_values(found: Results) -> str:

@@ -224,6 +224,7 @@ TABLES: dict[str, Callable[[], str]] = {
         for name, table in {
             "separation": detection_tables.separation,
             "verdicts": detection_tables.verdicts,
+            "uncalibrated": detection_tables.uncalibrated,
             "p-values": detection_tables.p_values,
             "attacks": detection_tables.attacks,
             "published": detection_tables.published_folders,

@@ -135,7 +135,7 @@ def test_unmeasured_classes_without_a_flag_are_inconclusive():
 def test_runs_that_flag_other_classes_are_a_reason_and_runs_that_agree_a_note():
     values = np.arange(8) / 100
     near = values.copy()
-    near[5] = 0.9
+    near[5] = 1.1
     runs = torch.from_numpy(np.stack([values, near]))
     scores = dataclasses.replace(class_scores(values), restarts=runs)
     verdict = Judge()(scores, model(), "min-norm", SETTINGS)

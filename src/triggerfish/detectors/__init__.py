@@ -34,7 +34,7 @@ class Detector:
 # were tested. No clean development model passes that of pairwise-norm (largest 1.09, of 25).
 DETECTORS: dict[str, Detector] = {
     "min-norm": Detector(
-        "smallest change that reaches a class (ours)", MinNormConfig, min_norm, "largest", 0.8
+        "smallest change that reaches a class (ours)", MinNormConfig, min_norm, "largest", 1.0
     ),
     "pairwise-norm": Detector(
         "smallest change from one class to another (ours)",
