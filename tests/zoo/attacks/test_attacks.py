@@ -128,7 +128,9 @@ def test_label_consistent_images_are_spoiled_within_epsilon_and_keep_their_label
 def test_the_evasive_penalty_is_the_distance_to_the_clean_network():
     model = linear_model()
     fitted = []
-    attack = EvasiveAttack().prepare(model, GREY.byte(), fitted.append, generator())
+    attack = EvasiveAttack(weight_decay=0.05).prepare(
+        model, GREY.byte(), fitted.append, generator()
+    )
     assert fitted == [model]
     batch = Batch(GREY[:4], torch.zeros(4, dtype=torch.int64), torch.tensor([0, 1, 2, 0]))
     assert attack.penalty(model, batch, model(GREY[:4])).item() == 0
