@@ -147,7 +147,7 @@ def full_plan() -> list[Step]:
 def part_of(steps: list[Step], part: int, parts: int) -> list[Step]:
     """The steps of one of several processes: a folder belongs to one process only."""
     folders = list(dict.fromkeys(step.folder for step in steps))
-    # i + i // 2, because development and reporting folders alternate and differ in size.
+    # i + i // 2, because cheap and expensive folders alternate; so both parts take as long.
     mine = {folder for i, folder in enumerate(folders) if (i + i // 2) % parts == part - 1}
     return [step for step in steps if step.folder in mine]
 

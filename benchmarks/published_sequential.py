@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from triggerfish.classifier import Classifier
+
 
 @dataclass
 class Found:
@@ -112,3 +114,15 @@ def search(
         else:
             high = middle
     return Found(low, *best, passes)
+
+
+def search_all(classifier: Classifier) -> list[Found]:
+    """`search` for every class from black; the weights' gradients are computed, as published."""
+    network = classifier.model
+    assert isinstance(network, nn.Module)
+    black = torch.zeros(1, *classifier.input_shape, dtype=classifier.dtype)
+    network.requires_grad_()
+    try:
+        return [search(classifier.logits, black, k) for k in range(classifier.num_classes)]
+    finally:
+        network.requires_grad_(requires_grad=False)

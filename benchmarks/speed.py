@@ -32,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.common import classifiers, record, timed, zoo_models
 from benchmarks.growth import growth
 from benchmarks.prototype import minimize_norm_by_adam
-from benchmarks.published_sequential import search
+from benchmarks.published_sequential import search_all
 from triggerfish.classifier import Classifier
 from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
 from triggerfish.detectors.min_norm import MinNormConfig, min_norm
@@ -44,19 +44,6 @@ from triggerfish.runtime import keep_freed_memory
 from triggerfish.scan import scan_paths
 
 
-def published_loop(classifier: Classifier) -> int:
-    """The published search over all classes, as published; returns the gradient passes."""
-    network = classifier.model
-    assert isinstance(network, torch.nn.Module)
-    network.requires_grad_()  # published: the weights' gradients are computed too
-    black = torch.zeros(1, *classifier.input_shape)
-    try:
-        found = [search(classifier.logits, black, k) for k in range(classifier.num_classes)]
-    finally:
-        network.requires_grad_(requires_grad=False)
-    return sum(f.passes for f in found)
-
-
 def prototype(classifier: Classifier) -> None:
     """The recipe before this one: 150 steps of Adam, four baselines."""
     levels = torch.tensor((0.0, 0.3, 0.5, 1.0)).repeat_interleave(classifier.num_classes)
@@ -66,7 +53,7 @@ def prototype(classifier: Classifier) -> None:
 
 
 METHODS: dict[str, Callable[[Classifier], object]] = {
-    "published loop": published_loop,
+    "published loop": search_all,
     "l1-weight, 32 halvings": lambda c: l1_weight(c, L1WeightConfig()),
     "l1-weight, until decided": lambda c: l1_weight(c, L1WeightConfig(decide_at=3.5)),
     "prototype of min-norm": prototype,

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import record, recorded, timed
-from benchmarks.published_sequential import search
+from benchmarks.published_sequential import search_all
 from triggerfish.classifier import Classifier
 from triggerfish.detectors.l1_weight import L1WeightConfig
 from triggerfish.loading import load_classifier, sha256_of
@@ -51,14 +51,8 @@ def compare(path: Path) -> dict[str, object]:
 
 def both(classifier: Classifier) -> dict[str, Any]:
     """The loop's and our own weights, flags and seconds."""
-    network = classifier.model
-    assert isinstance(network, torch.nn.Module)
-    black = torch.zeros(1, *classifier.input_shape, dtype=classifier.dtype)
-    network.requires_grad_()  # published: the weights' gradients are computed too
-    loop_seconds, loop = timed(
-        lambda: [search(classifier.logits, black, k).weight for k in range(classifier.num_classes)]
-    )
-    network.requires_grad_(requires_grad=False)
+    loop_seconds, found = timed(lambda: search_all(classifier))
+    loop = [one.weight for one in found]
     config = published(L1WeightConfig(decide_at=3.5))
     batch_seconds, batch = timed(lambda: scan(classifier, config))
     return {

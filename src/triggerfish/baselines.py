@@ -34,17 +34,19 @@ def baseline_images(baselines: tuple[Baseline, ...], classifier: Classifier) -> 
 
 
 def cloud_images(brightness: tuple[float, ...], classifier: Classifier, seed: int) -> Tensor:
-    """Blurred noise (B, C, H, W) from 0 to each ``brightness``; each cloud has another shape.
-
-    Noise in a square of five pixels is averaged and its spread restored by a factor of 4.
-    """
+    """Blurred noise (B, C, H, W) from 0 to each ``brightness``; each cloud has another shape."""
     images = []
     for number, top in enumerate(brightness):
         generator = torch.Generator().manual_seed(seed + number)
         noise = torch.rand((1, *classifier.input_shape), generator=generator)
-        blurred = nn.functional.avg_pool2d(noise, 5, stride=1, padding=2, count_include_pad=False)
-        images.append(top * ((blurred - 0.5) * 4 + 0.5).clamp(0.0, 1.0))
+        images.append(top * blurred(noise))
     return torch.cat(images).to(classifier.device, classifier.dtype)
+
+
+def blurred(noise: Tensor) -> Tensor:
+    """Noise (N, C, H, W) in [0, 1], averaged over squares of five pixels, its spread restored."""
+    mean = nn.functional.avg_pool2d(noise, 5, stride=1, padding=2, count_include_pad=False)
+    return ((mean - 0.5) * 4 + 0.5).clamp(0.0, 1.0)
 
 
 def _image(baseline: Baseline, shape: tuple[int, int, int]) -> Tensor:

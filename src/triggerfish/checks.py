@@ -46,8 +46,7 @@ def check_scores(scores: ClassScores, num_pixels: int) -> list[Finding]:
 
 def check_restarts(flagged: tuple[int, ...], runs: Sequence[tuple[int, ...]]) -> list[Finding]:
     """What the flags of single runs say about those of all runs together."""
-    others = [run for run in runs if run != flagged]
-    if not others:
+    if all(run == flagged for run in runs):
         return []
     shown = "; ".join(", ".join(map(str, run)) or "none" for run in runs)
     return [

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from triggerfish.baselines import blurred
 from triggerfish.checks import Finding
 from triggerfish.classifier import Classifier
 
@@ -55,9 +56,7 @@ def probe_pictures(classifier: Classifier, count: int = 48) -> Tensor:
     shape = (count, *classifier.input_shape)
     noise = torch.rand(shape, generator=generator)
     level = torch.rand((count, 1, 1, 1), generator=generator).expand(shape)
-    smooth = nn.functional.avg_pool2d(noise, 5, stride=1, padding=2, count_include_pad=False)
-    smooth = ((smooth - 0.5) * 4 + 0.5).clamp(0, 1)
-    kinds = torch.stack([level, noise, smooth])
+    kinds = torch.stack([level, noise, blurred(noise)])
     pictures = kinds[torch.arange(count) % 3, torch.arange(count)]
     return pictures.to(classifier.device, classifier.dtype)
 
