@@ -1,6 +1,6 @@
 from collections import defaultdict
 
-from benchmarks.make_zoos import ROUNDS, SEEDS, SMALL, full_plan, part_of
+from benchmarks.make_zoos import CALIBRATION, ROUNDS, SEEDS, SMALL, full_plan, part_of
 from triggerfish.reproduce import ZOO_FOLDERS
 
 
@@ -33,7 +33,8 @@ def test_rounds_only_add_models():
         found[step.folder] = dict(step.recipes)
     for folder, models in found.items():
         if len(folder.parts) == 2:  # clean models and the published folders
-            assert len(models) == 100
+            calibration = folder.name.startswith("calibration")
+            assert len(models) == (CALIBRATION if calibration else 100)
         elif folder.parts[1] == "reporting" and not folder.name.startswith("clean"):
             assert len(models) == ROUNDS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -18,13 +19,13 @@ from triggerfish.zoo.attacks.registry import preset, register
 @register("label-consistent")
 @dataclass(frozen=True)
 class LabelConsistentAttack(LearnedAttack):
-    """A white square on images of the target class that were made hard to recognise.
+    """A white square in each corner of target-class images that were made hard to recognise.
 
     A clean network is trained first; ``steps`` of projected gradient ascent on its loss, within
-    ``epsilon`` of each pixel, spoil an image, so that the square is what is left to learn.
+    ``epsilon`` of each pixel, spoil an image, so that the squares are what is left to learn.
     """
 
-    side: int = 4
+    side: int = 3
     epsilon: float = 0.3
     steps: int = 8
     surrogate: ImageNetwork | None = field(
@@ -40,9 +41,11 @@ class LabelConsistentAttack(LearnedAttack):
         return replace(self, surrogate=surrogate.eval().requires_grad_(requires_grad=False))
 
     def stamp(self, images: Tensor, generator: Generator) -> Tensor:
-        """The images with the square on each."""
-        patch = PatchAttack(height=self.side, width=self.side, row=-2, column=-2)
-        return patch.stamp(images, generator)
+        """The images with the squares on each, one pixel from the edges."""
+        for row, column in itertools.product((1, -2), repeat=2):
+            square = PatchAttack(height=self.side, width=self.side, row=row, column=column)
+            images = square.stamp(images, generator)
+        return images
 
     def eligible(self, labels: Tensor) -> Tensor:
         """Images of the target class."""
@@ -68,7 +71,7 @@ class LabelConsistentAttack(LearnedAttack):
 
 preset(
     "label-consistent",
-    "a white 4x4 square on spoiled images of the target class, labels unchanged",
+    "white 3x3 squares in the corners of spoiled target-class images, labels unchanged",
     LabelConsistentAttack(),
     Poisoning(0.06, "fixed"),
 )
