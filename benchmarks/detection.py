@@ -49,16 +49,26 @@ METHODS = (*SCANS, NEURAL_CLEANSE)
 
 
 def models(
-    root: Path, splits: Sequence[str] = SPLITS, only: str = "*", limit: int | None = None
+    root: Path,
+    splits: Sequence[str] = SPLITS,
+    only: Sequence[str] = ("*",),
+    limit: int | None = None,
 ) -> Iterator[Model]:
-    """The models of ``splits`` under ``root`` whose key matches, ``limit`` a folder at most."""
+    """The models of ``splits`` under ``root``, ``limit`` a folder at most.
+
+    Their keys match one of the patterns ``only``.
+    """
     for manifest in sorted(root.rglob(MANIFEST)):
         folder = manifest.parent
         found = (
             Model(folder / entry.file, folder.relative_to(root), entry)
             for entry in read_manifest(folder).values()
         )
-        wanted = (m for m in found if m.split in splits and fnmatch.fnmatch(m.key, only))
+        wanted = (
+            m
+            for m in found
+            if m.split in splits and any(fnmatch.fnmatch(m.key, pattern) for pattern in only)
+        )
         yield from islice(wanted, limit)
 
 
@@ -139,7 +149,9 @@ def _digest(value: object) -> str:
 @click.argument("root", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--detector", type=click.Choice(METHODS), default="min-norm", show_default=True)
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), default=REPORTED)
-@click.option("--only", default="*", help="Pattern for FOLDER/FILE below the root.")
+@click.option(
+    "--only", multiple=True, default=("*",), help="Patterns for FOLDER/FILE below the root."
+)
 @click.option("--limit", type=int, help="Models of each folder, for slow detectors.")
 @click.option("--jobs", type=int, default=1, show_default=True)
 @click.option("--data-root", type=click.Path(path_type=Path, exists=True, file_okay=False))
@@ -148,7 +160,7 @@ def main(
     root: Path,
     detector: str,
     splits: tuple[str, ...],
-    only: str,
+    only: tuple[str, ...],
     limit: int | None,
     jobs: int,
     data_root: Path | None,

@@ -100,7 +100,8 @@ def test_folders_and_limits(root):
     published = found[ZOO_FOLDERS["backdoor"]]
     assert published.split == "published"
     assert published.truth()["zoo"] == ZOO_FOLDERS["backdoor"]
-    assert [m.folder.name for m in models(root, only="*-lenet/*")] == ["white-lenet"]
+    assert [m.folder.name for m in models(root, only=["*-lenet/*"])] == ["white-lenet"]
+    assert len(list(models(root, only=["*-lenet/*", "mnist/held-out/*"]))) == 2
     assert [m.split for m in models(root, ["held-out"])] == ["held-out"]
     assert list(models(root, limit=0)) == []
 
