@@ -1,5 +1,6 @@
 from collections import defaultdict
 
+from benchmarks.criteria import PAIRWISE_ATTACKS
 from benchmarks.make_zoos import CALIBRATION, ROUNDS, SEEDS, SMALL, full_plan, part_of
 from triggerfish.reproduce import ZOO_FOLDERS
 
@@ -36,7 +37,7 @@ def test_rounds_only_add_models():
             calibration = folder.name.startswith("calibration")
             assert len(models) == (CALIBRATION if calibration else 100)
         elif folder.parts[1] == "reporting" and not folder.name.startswith("clean"):
-            assert len(models) == ROUNDS
+            assert len(models) == ROUNDS * (4 if folder.name in PAIRWISE_ATTACKS else 1)
 
 
 def test_development_comes_first_and_is_no_part_of_the_rounds():
