@@ -121,6 +121,21 @@ def test_without_a_match_it_says_uncalibrated():
     assert "uncalibrated" in verdict.notes[0]
 
 
+def test_without_a_match_it_compares_with_clean_models_of_other_networks(tmp_path):
+    path = tmp_path / "reference.json"
+    made = reference()
+    path.write_text(render_reference(made))
+    largest = np.sort(made.matrix().max(1))
+    values = np.zeros(8)
+    values[2] = largest[-3]
+    judge = Judge(reference=str(path))
+    verdict = judge(class_scores(values), model(width=6), "min-norm", SETTINGS)
+    assert verdict.reference is None
+    assert verdict.notes[0].endswith("of 99 clean models of others, 3 score as high")
+    other = judge(class_scores(values), model(width=6), "mm-bd", SETTINGS)
+    assert other.notes[0].endswith("for mm-bd")
+
+
 def test_unmeasured_classes_without_a_flag_are_inconclusive():
     values = np.arange(8) / 10
     values[0] = np.nan

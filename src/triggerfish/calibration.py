@@ -126,6 +126,19 @@ def make_reference(
     return Reference(name, detector, _plain(settings), network, task, rows)
 
 
+def clean_elsewhere(
+    references: Iterable[Reference], detector: str, settings: Mapping[str, object]
+) -> Array:
+    """The largest statistic of each clean model of any network and task, (models,).
+
+    No error rate follows from it for yet another network, but it tells an ordinary score from one
+    that nothing clean has had so far.
+    """
+    wanted = (detector, _plain(settings))
+    found = [r.matrix() for r in references if (r.detector, r.settings) == wanted]
+    return np.concatenate([np.nanmax(scores, axis=1) for scores in found] or [np.empty(0)])
+
+
 def find_reference(
     references: Iterable[Reference],
     classifier: Classifier,

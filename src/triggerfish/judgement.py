@@ -16,6 +16,7 @@ import numpy as np
 from triggerfish.calibration import (
     Array,
     Reference,
+    clean_elsewhere,
     find_reference,
     read_reference,
     shipped_references,
@@ -62,7 +63,8 @@ class Judge:
         fallback = DETECTORS[detector]
         if self.published_fill is not None:
             return self._uncalibrated(_filled(scores, self.published_fill), fallback)
-        reference = self._reference(classifier, detector, settings)
+        references = self._references()
+        reference = find_reference(references, classifier, detector, settings)
 
         def judge(values: Array) -> Verdict:
             if reference is not None:
@@ -78,6 +80,10 @@ class Judge:
             note = (
                 f"uncalibrated: no clean reference models of this network and task for {detector}"
             )
+            elsewhere = clean_elsewhere(references, detector, settings)
+            if len(elsewhere) and np.isfinite(verdict.anomaly_index).any():
+                above = int(np.sum(elsewhere >= np.nanmax(verdict.anomaly_index)))
+                note += f"; of {len(elsewhere)} clean models of others, {above} score as high"
         notes = [note]
         if scores.restarts is not None and len(scores.restarts) > 1:
             runs = [judge(run.numpy()).flagged for run in scores.restarts]
@@ -97,16 +103,11 @@ class Judge:
             notes=tuple(notes),
         )
 
-    def _reference(
-        self, classifier: Classifier, detector: str, settings: Mapping[str, object]
-    ) -> Reference | None:
+    def _references(self) -> list[Reference]:
+        """Those that may apply: none where a test is asked for by name."""
         if self.reference is not None:
-            references = [read_reference(Path(self.reference))]
-        elif self.outlier_test is not None:
-            return None
-        else:
-            references = _shipped()
-        return find_reference(references, classifier, detector, settings)
+            return [read_reference(Path(self.reference))]
+        return [] if self.outlier_test is not None else _shipped()
 
     def _calibrated(self, values: Array, reference: Reference) -> Verdict:
         index = reference.anomaly_index(values)
