@@ -132,8 +132,8 @@ def test_without_a_match_it_compares_with_clean_models_of_other_networks(tmp_pat
     verdict = judge(class_scores(values), model(width=6), "min-norm", SETTINGS)
     assert verdict.reference is None
     assert verdict.notes[0].endswith("of 99 clean models of others, 3 score as high")
-    other = judge(class_scores(values), model(width=6), "mm-bd", SETTINGS)
-    assert other.notes[0].endswith("for mm-bd")
+    other = judge(class_scores(values), model(width=6), "pairwise-norm", SETTINGS)
+    assert other.notes[0].endswith("for pairwise-norm")
 
 
 def test_unmeasured_classes_without_a_flag_are_inconclusive():

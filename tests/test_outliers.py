@@ -43,6 +43,14 @@ def test_not_measured_stays_not_measured():
     assert largest(values, 5.0).flagged == (9,)
 
 
+def test_gamma_law_of_ties_is_no_law():
+    tied = gamma_order_statistic(np.full(10, 5.0))
+    assert np.isnan(tied.anomaly_index).all()
+    assert (tied.flagged, tied.p_value) == ((), None)
+    one_differs = gamma_order_statistic(np.append(np.full(9, 5.0), 6.0))
+    assert np.isnan(one_differs.anomaly_index).tolist() == [False] * 9 + [True]
+
+
 def test_two_sided_rule_fires_on_an_eighth_of_normal_models():
     rng = np.random.default_rng(0)
     fired = [bool(two_sided_mad(rng.normal(size=10)).flagged) for _ in range(4000)]

@@ -78,17 +78,22 @@ def grubbs(values: Array, alpha: float = 0.05) -> Outliers:
 def gamma_order_statistic(values: Array, alpha: float = 0.05) -> Outliers:
     """MM-BD (Wang et al., S&P 2024): ``p = 1 - F(v_max)^K``, F a gamma law fitted to the others.
 
-    Every class is tested against a fit to the remaining ones; its index is ``-log10 p``.
+    Every class is tested against a fit to the remaining ones; its index is ``-log10 p``, NaN where
+    no law fits them: they tie.
     """
     measured = np.flatnonzero(np.isfinite(values))
     index = np.full(len(values), np.nan)
     for k in measured:
         others = values[measured[measured != k]]
+        if np.ptp(others) == 0:
+            continue
         shape, loc, scale = stats.gamma.fit(others)
         log_cdf = stats.gamma.logcdf(values[k], shape, loc=loc, scale=scale)
         p = -np.expm1(len(measured) * log_cdf)
         index[k] = -np.log10(max(p, np.finfo(float).tiny))
-    return _flag(index, float(-np.log10(alpha)), float(10 ** -np.nanmax(index)))
+    threshold = float(-np.log10(alpha))
+    p_value = float(10 ** -np.nanmax(index)) if np.isfinite(index).any() else None
+    return _flag(index, threshold, p_value)
 
 
 def _flag(index: Array, threshold: float, p_value: float | None = None) -> Outliers:
