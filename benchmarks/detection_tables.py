@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 
 import numpy as np
@@ -113,15 +114,38 @@ def verdicts(found: Results) -> str:
     return markdown(header, lines)
 
 
+def brief(found: Results) -> str:
+    """Ours in short: with the reference that ships, and as if there were none."""
+    lines = []
+    rows = found.valid.get(OURS, ())
+    attacked = [row for row in rows if row.attack not in (None, *PAIRWISE_ATTACKS)]
+    for data, architecture in sorted({(row.data, row.architecture) for row in attacked}):
+        clean = _clean_like(rows, data, {architecture})
+        models = [row for row in attacked if (row.data, row.architecture) == (data, architecture)]
+        lines.append(
+            (
+                data,
+                architecture,
+                rate_of(_flagged, clean),
+                rate_of(_flagged, models),
+                rate_of(_passes_fixed_threshold, clean),
+                rate_of(_passes_fixed_threshold, models),
+            )
+        )
+    header = (
+        "data", "network", "clean flagged", "backdoored found", "clean flagged, uncalibrated",
+        "found, uncalibrated",
+    )  # fmt: skip
+    return markdown(header, lines)
+
+
 def uncalibrated(found: Results) -> str:
     """Ours by the fixed threshold alone, as on a network that no reference is for."""
-    threshold = DETECTORS[OURS].threshold
-    assert threshold is not None
     rows = [row for row in found.valid.get(OURS, ()) if row.attack not in PAIRWISE_ATTACKS]
     lines = []
     for data, architecture in sorted({(row.data, row.architecture) for row in rows}):
         models = [row for row in rows if (row.data, row.architecture) == (data, architecture)]
-        marked = [(row, _above(row, threshold)) for row in models]
+        marked = [(row, _above_fixed_threshold(row)) for row in models]
         clean = [bool(flags) for row, flags in marked if not row.targets]
         attacked = [(row, flags) for row, flags in marked if row.targets]
         hits = [bool(flags) for _, flags in attacked]
@@ -134,8 +158,14 @@ def uncalibrated(found: Results) -> str:
     return markdown(header, lines)
 
 
-def _above(row: Row, threshold: float) -> set[int]:
+def _above_fixed_threshold(row: Row) -> set[int]:
+    threshold = DETECTORS[OURS].threshold
+    assert threshold is not None
     return {k for k, v in enumerate(row.statistic) if v is not None and v > threshold}
+
+
+def _passes_fixed_threshold(row: Row) -> bool:
+    return bool(_above_fixed_threshold(row))
 
 
 def _share(yes: Sequence[bool]) -> str:
@@ -160,9 +190,12 @@ def attacks(found: Results) -> str:
     """Our detector attack by attack, against clean models of the same architecture."""
     lines = []
     rows = found.valid.get(OURS, ())
-    for (data, architecture, name), models in _by_attack(rows):
-        if name in PAIRWISE_ATTACKS:
-            continue
+    groups = [*_by_attack(row for row in rows if row.attack not in PAIRWISE_ATTACKS)]
+    for data, architecture in {key[:2] for key, _ in groups}:
+        parts = [part for key, part in groups if key[:2] == (data, architecture)]
+        if len(parts) > 1:
+            groups.append(((data, architecture, "all together"), list(chain(*parts))))
+    for (data, architecture, name), models in sorted(groups, key=itemgetter(0)):
         clean = _clean_like(rows, data, {architecture})
         detected = [row for row in models if row.flagged]
         lines.append(

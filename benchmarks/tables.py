@@ -22,7 +22,8 @@ from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate
 from triggerfish.detectors.min_norm import MinNormConfig
 
-DOCS = Path(__file__).parent.parent / "docs"
+_ROOT = Path(__file__).parent.parent
+DOCUMENTS = (_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md")))
 MARK = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -222,6 +223,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **{
         f"detection-{name}": partial(_detection, table)
         for name, table in {
+            "brief": detection_tables.brief,
             "separation": detection_tables.separation,
             "verdicts": detection_tables.verdicts,
             "uncalibrated": detection_tables.uncalibrated,
@@ -249,7 +251,7 @@ def with_tables(text: str) -> str:
 def main(*, check: bool) -> None:
     """Write or check the tables of all documents."""
     stale = []
-    for path in sorted(DOCS.glob("*.md")):
+    for path in DOCUMENTS:
         text = path.read_text()
         fresh = with_tables(text)
         if fresh != text:

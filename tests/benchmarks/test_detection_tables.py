@@ -175,6 +175,26 @@ def test_an_attack_is_compared_with_clean_models_of_its_architecture():
     assert areas == {"lenet": "0.000 (0.000-0.000)", "paper_cnn": "1.000 (1.000-1.000)"}
 
 
+def test_attacks_on_one_network_are_also_counted_together():
+    grey = replace(ATTACKED, zoo="grey", attack="grey", flagged=())
+    lines = table("attacks", **{"min-norm": [CLEAN, ATTACKED, grey]})
+    assert [(line[2], line[4].split(" (")[0]) for line in lines] == [
+        ("all together", "1 of 2"),
+        ("grey", "0 of 1"),
+        ("white", "1 of 1"),
+    ]
+
+
+def test_in_brief_with_and_without_a_reference():
+    high = replace(ATTACKED, statistic=(0.2, 3.2, 0.1))
+    ((*kind, clean, found, clean_fixed, found_fixed),) = table(
+        "brief", **{"min-norm": [CLEAN, ATTACKED, high]}
+    )
+    assert kind == ["mnist", "paper_cnn"]
+    shown = [cell.split(" (")[0] for cell in (clean, found, clean_fixed, found_fixed)]
+    assert shown == ["0 of 1", "2 of 2", "0 of 1", "1 of 2"]
+
+
 def test_published_folders():
     backdoor = ZOO_FOLDERS["backdoor"]
     extra = replace(ATTACKED, split="published", zoo=backdoor, attack=backdoor, flagged=(0, 1))
