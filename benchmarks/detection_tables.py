@@ -258,12 +258,12 @@ def pairs(found: Results) -> str:
             area = _auroc(_scores(clean), _scores(models))
             flags = (rate_of(_flagged, models), rate_of(_flagged, clean))
             pair = "-" if name == OURS else rate_of(pair_first, models)
-            lines.append((data, attack, name, area, *flags, first, pair))
+            lines.append((data, architecture, attack, name, area, *flags, first, pair))
     header = (
-        "data", "attack", "detector", "AUROC", "detected", "false positives", "target first",
-        "pair first",
+        "data", "network", "attack", "detector", "AUROC", "detected", "false positives",
+        "target first", "pair first",
     )  # fmt: skip
-    return markdown(header, sorted(lines, key=itemgetter(0, 1)))
+    return markdown(header, sorted(lines, key=itemgetter(0, 1, 2)))
 
 
 def invalid(found: Results) -> str:

@@ -69,6 +69,11 @@ def calibration_folder(network: str) -> str:
     return f"calibration-{network}" if network in SMALL else "calibration"
 
 
+def models_a_round(attack: str) -> int:
+    """pairwise-norm has two attacks to show its worth on, min-norm has all the others."""
+    return 4 if attack in PAIRWISE_ATTACKS else 1
+
+
 def development(data: str) -> Iterator[Step]:
     """What constants are chosen on, small on purpose: other seeds, cheap networks, few each.
 
@@ -111,8 +116,7 @@ def published_network(data: str, number: int) -> Iterator[Step]:
         yield Step(Path(data, "held-out"), clean_zoo(base("held-out", data), A_ROUND * number))
     for name, preset in PRESETS.items():
         recipe = base("reporting", data, epochs=preset.epochs)
-        # pairwise-norm has these two to show its worth on, min-norm has all the others.
-        count = 4 * number if name in PAIRWISE_ATTACKS else number
+        count = number * models_a_round(name)
         recipes = attack_zoo(recipe, name, preset, TARGETS["reporting"], count)
         yield Step(Path(data, "reporting", name), recipes)
     for name in (name for name in VARIETIES if name != "published" and name not in SMALL):
@@ -129,8 +133,9 @@ def small_networks(data: str, number: int) -> Iterator[Step]:
         recipe = base("reporting", data, architecture=network)
         folder = Path(data, "reporting")
         yield Step(folder / f"clean-{network}", clean_zoo(recipe, A_ROUND // 2 * number))
-        for name in SMALL_ATTACKS:
-            recipes = attack_zoo(recipe, name, PRESETS[name], TARGETS["reporting"], number)
+        for name in (*SMALL_ATTACKS, *PAIRWISE_ATTACKS):
+            count = number * models_a_round(name)
+            recipes = attack_zoo(recipe, name, PRESETS[name], TARGETS["reporting"], count)
             yield Step(folder / f"{name}-{network}", recipes)
 
 
