@@ -149,9 +149,9 @@ def test_pairwise_attacks_stand_apart():
     rows = {"min-norm": [CLEAN, specific], "pairwise-norm": [CLEAN, specific]}
     assert table("separation", **rows) == []
     assert table("attacks", **rows) == []
-    assert [line[:3] for line in table("pairs", **rows)] == [
-        ["mnist", "source-specific", "min-norm"],
-        ["mnist", "source-specific", "pairwise-norm"],
+    assert [line[:4] for line in table("pairs", **rows)] == [
+        ["mnist", "paper_cnn", "source-specific", "min-norm"],
+        ["mnist", "paper_cnn", "source-specific", "pairwise-norm"],
     ]
 
 
