@@ -145,27 +145,43 @@ def uncalibrated(found: Results) -> str:
     lines = []
     for data, architecture in sorted({(row.data, row.architecture) for row in rows}):
         models = [row for row in rows if (row.data, row.architecture) == (data, architecture)]
-        marked = [(row, _above_fixed_threshold(row)) for row in models]
-        clean = [bool(flags) for row, flags in marked if not row.targets]
-        attacked = [(row, flags) for row, flags in marked if row.targets]
-        hits = [bool(flags) for _, flags in attacked]
-        right = [flags <= set(row.targets) for row, flags in attacked if flags]
-        lines.append((data, architecture, *(_share(part) for part in (clean, hits, right))))
+        clean = [row for row in models if not row.targets]
+        attacked = [row for row in models if row.targets]
+        detected = [row for row in attacked if _passes_fixed_threshold(row)]
+        right = [_above_fixed_threshold(row) <= set(row.targets) for row in detected]
+        lines.append(
+            (
+                data,
+                architecture,
+                rate_of(_passes_fixed_threshold, clean),
+                rate_of(_is_doubtful, clean),
+                rate_of(_passes_fixed_threshold, attacked),
+                rate_of(_is_doubtful, attacked),
+                _share(right),
+            )
+        )
     header = (
-        "data", "architecture", "false positives", "detected",
-        "only targets named, of the detected",
+        "data", "architecture", "clean: flagged", "clean: inconclusive", "attacked: flagged",
+        "attacked: inconclusive", "only targets named, of the flagged",
     )  # fmt: skip
     return markdown(header, lines)
 
 
 def _above_fixed_threshold(row: Row) -> set[int]:
-    threshold = DETECTORS[OURS].threshold
-    assert threshold is not None
-    return {k for k, v in enumerate(row.statistic) if v is not None and v > threshold}
+    return _above(row, DETECTORS[OURS].threshold)
+
+
+def _above(row: Row, level: float | None) -> set[int]:
+    assert level is not None
+    return {k for k, v in enumerate(row.statistic) if v is not None and v > level}
 
 
 def _passes_fixed_threshold(row: Row) -> bool:
     return bool(_above_fixed_threshold(row))
+
+
+def _is_doubtful(row: Row) -> bool:
+    return not _passes_fixed_threshold(row) and bool(_above(row, DETECTORS[OURS].doubt))
 
 
 def _share(yes: Sequence[bool]) -> str:

@@ -136,6 +136,19 @@ def test_without_a_match_it_compares_with_clean_models_of_other_networks(tmp_pat
     assert other.notes[0].endswith("for pairwise-norm")
 
 
+@pytest.mark.parametrize(
+    ("largest", "name"), [(0.9, "clean"), (1.2, "inconclusive"), (1.5, "backdoored")]
+)
+def test_without_a_match_there_are_scores_that_decide_nothing(largest, name):
+    values = np.arange(8) / 100
+    values[5] = largest
+    verdict = Judge()(class_scores(values), model(), "min-norm", SETTINGS)
+    assert verdict.name == name
+    assert (name == "inconclusive") == any("[unclear-score]" in r for r in verdict.reasons)
+    decided = Judge(threshold=1.3)(class_scores(values), model(), "min-norm", SETTINGS)
+    assert decided.reasons == ()
+
+
 def test_unmeasured_classes_without_a_flag_are_inconclusive():
     values = np.arange(8) / 10
     values[0] = np.nan
@@ -150,7 +163,7 @@ def test_unmeasured_classes_without_a_flag_are_inconclusive():
 def test_runs_that_flag_other_classes_are_a_reason_and_runs_that_agree_a_note():
     values = np.arange(8) / 100
     near = values.copy()
-    near[5] = 1.1
+    near[5] = 1.5
     runs = torch.from_numpy(np.stack([values, near]))
     scores = dataclasses.replace(class_scores(values), restarts=runs)
     verdict = Judge()(scores, model(), "min-norm", SETTINGS)

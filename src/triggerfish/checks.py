@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from triggerfish.outliers import Array
 from triggerfish.results import ClassScores, Status
 
 MIN_CLASSES = 6
@@ -54,6 +55,24 @@ def check_restarts(flagged: tuple[int, ...], runs: Sequence[tuple[int, ...]]) ->
             "runs-disagree",
             f"expected every run of the search to flag the same classes, got {shown}: "
             "a class is near the threshold; ask for more --restarts",
+        )
+    ]
+
+
+def check_uncalibrated(values: Array, doubt: float, threshold: float) -> list[Finding]:
+    """What an unflagged score (K,) between ``doubt`` and ``threshold`` means without a reference.
+
+    Clean networks of some kinds reach it, attacked ones of others do not surpass it.
+    """
+    unclear = np.flatnonzero((values > doubt) & (values <= threshold))
+    if not len(unclear):
+        return []
+    shown = ", ".join(f"{k} ({values[k]:.2f})" for k in unclear)
+    return [
+        Finding(
+            "unclear-score",
+            f"expected every class below {doubt:g}, or one above {threshold:g}, got {shown}: clean "
+            "networks of some kinds reach that; calibrate on clean models of this network and task",
         )
     ]
 

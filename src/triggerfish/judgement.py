@@ -21,7 +21,14 @@ from triggerfish.calibration import (
     read_reference,
     shipped_references,
 )
-from triggerfish.checks import MIN_CLASSES, VOIDING, Finding, check_restarts, check_scores
+from triggerfish.checks import (
+    MIN_CLASSES,
+    VOIDING,
+    Finding,
+    check_restarts,
+    check_scores,
+    check_uncalibrated,
+)
 from triggerfish.classifier import Classifier
 from triggerfish.detectors import DETECTORS, Detector
 from triggerfish.outliers import OUTLIER_TESTS, PUBLISHED_THRESHOLD, Outliers
@@ -80,6 +87,10 @@ class Judge:
             note = (
                 f"uncalibrated: no clean reference models of this network and task for {detector}"
             )
+            as_shipped = self.outlier_test is None and self.threshold is None
+            if as_shipped and fallback.doubt is not None and not verdict.flagged:
+                values = scores.statistic.numpy()
+                reasons += check_uncalibrated(values, fallback.doubt, verdict.threshold)
             elsewhere = clean_elsewhere(references, detector, settings)
             if len(elsewhere) and np.isfinite(verdict.anomaly_index).any():
                 above = int(np.sum(elsewhere >= np.nanmax(verdict.anomaly_index)))
