@@ -67,12 +67,12 @@ def check_uncalibrated(values: Array, doubt: float, threshold: float) -> list[Fi
     unclear = np.flatnonzero((values > doubt) & (values <= threshold))
     if not len(unclear):
         return []
-    shown = ", ".join(f"{k} ({values[k]:.2f})" for k in unclear)
+    shown = ", ".join(f"class {k} at {values[k]:.2f}" for k in unclear)
     return [
         Finding(
             "unclear-score",
-            f"expected every class below {doubt:g}, or one above {threshold:g}, got {shown}: clean "
-            "networks of some kinds reach that; calibrate on clean models of this network and task",
+            f"expected scores up to {doubt:g}, or one above {threshold:g}, got {shown}: some clean "
+            "networks reach that; calibrate on clean models of this network and task",
         )
     ]
 
