@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from operator import itemgetter
 
 import numpy as np
@@ -119,9 +118,8 @@ def brief(found: Results) -> str:
     lines = []
     rows = found.valid.get(OURS, ())
     attacked = [row for row in rows if row.attack not in (None, *PAIRWISE_ATTACKS)]
-    for data, architecture in sorted({(row.data, row.architecture) for row in attacked}):
+    for (data, architecture), models in _by_network(attacked):
         clean = _clean_like(rows, data, {architecture})
-        models = [row for row in attacked if (row.data, row.architecture) == (data, architecture)]
         lines.append(
             (
                 data,
@@ -143,12 +141,10 @@ def uncalibrated(found: Results) -> str:
     """Ours by the fixed threshold alone, as on a network that no reference is for."""
     rows = [row for row in found.valid.get(OURS, ()) if row.attack not in PAIRWISE_ATTACKS]
     lines = []
-    for data, architecture in sorted({(row.data, row.architecture) for row in rows}):
-        models = [row for row in rows if (row.data, row.architecture) == (data, architecture)]
+    for (data, architecture), models in _by_network(rows):
         clean = [row for row in models if not row.targets]
         attacked = [row for row in models if row.targets]
         detected = [row for row in attacked if _passes_fixed_threshold(row)]
-        right = [_above_fixed_threshold(row) <= set(row.targets) for row in detected]
         lines.append(
             (
                 data,
@@ -157,7 +153,7 @@ def uncalibrated(found: Results) -> str:
                 rate_of(_is_doubtful, clean),
                 rate_of(_passes_fixed_threshold, attacked),
                 rate_of(_is_doubtful, attacked),
-                _share(right),
+                rate_of(_fixed_threshold_names_right, detected),
             )
         )
     header = (
@@ -184,8 +180,8 @@ def _is_doubtful(row: Row) -> bool:
     return not _passes_fixed_threshold(row) and bool(_above(row, DETECTORS[OURS].doubt))
 
 
-def _share(yes: Sequence[bool]) -> str:
-    return rate(sum(yes), len(yes)) if yes else "-"
+def _fixed_threshold_names_right(row: Row) -> bool:
+    return _above_fixed_threshold(row) <= set(row.targets)
 
 
 def p_values(found: Results) -> str:
@@ -206,11 +202,11 @@ def attacks(found: Results) -> str:
     """Our detector attack by attack, against clean models of the same architecture."""
     lines = []
     rows = found.valid.get(OURS, ())
-    groups = [*_by_attack(row for row in rows if row.attack not in PAIRWISE_ATTACKS)]
-    for data, architecture in {key[:2] for key, _ in groups}:
-        parts = [part for key, part in groups if key[:2] == (data, architecture)]
-        if len(parts) > 1:
-            groups.append(((data, architecture, "all together"), list(chain(*parts))))
+    attacked = [row for row in rows if row.attack not in (None, *PAIRWISE_ATTACKS)]
+    groups = [*_by_attack(attacked)]
+    for key, models in _by_network(attacked):
+        if len({row.attack for row in models}) > 1:
+            groups.append(((*key, "all together"), models))
     for (data, architecture, name), models in sorted(groups, key=itemgetter(0)):
         clean = _clean_like(rows, data, {architecture})
         detected = [row for row in models if row.flagged]
@@ -329,6 +325,12 @@ def _by_attack(rows: Iterable[Row]) -> Iterable[tuple[tuple[str, str, str], list
             key = (row.data, row.architecture, attack_name(row))
             groups.setdefault(key, []).append(row)
     return sorted(groups.items(), key=lambda item: item[0])
+
+
+def _by_network(rows: Sequence[Row]) -> Iterable[tuple[tuple[str, str], list[Row]]]:
+    """The models by data set and architecture."""
+    for key in sorted({(row.data, row.architecture) for row in rows}):
+        yield key, [row for row in rows if (row.data, row.architecture) == key]
 
 
 def _clean_like(rows: Iterable[Row], data: str, architectures: Iterable[str]) -> list[Row]:
