@@ -12,9 +12,8 @@ has grown. ``python -m benchmarks.tables`` puts them into docs/limits.md.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,14 @@ import torch
 from benchmarks.common import RESULTS, recorded
 from benchmarks.conditions import CONDITIONS, Case
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.classifier import Classifier, Preprocessing
 from triggerfish.detectors.min_norm import MinNormConfig
 from triggerfish.loading.load import open_model
-from triggerfish.model_checks import check_model
-from triggerfish.norm_minimization import Schedule
+from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Verdict
-from triggerfish.scan import ScanConfig, scan
-from triggerfish.zoo.datasets import normalisation
+from triggerfish.scanning import ScanConfig, scan
+from triggerfish.search.minimum_norm import Schedule
+from triggerfish.verdict.model_checks import check_model
+from triggerfish.zoo.data.datasets import normalisation
 from triggerfish.zoo.manifest import Entry, read_manifest, write_atomically
 
 ONE_ROUND = ScanConfig(settings=MinNormConfig(schedule=Schedule(rounds=1)))
@@ -39,7 +38,6 @@ SMALL = ("lenet", "mlp")
 """Networks whose verdicts are counted: a scan of one takes a second."""
 CLEAN_SHARE = 4
 """Clean models scanned for each one of an attack, of which there are more kinds."""
-CODE = re.compile(r"\[([a-z-]+)\]$")
 
 
 def case_of(path: Path, entry: Entry) -> Case:
@@ -68,14 +66,6 @@ def outcome(verdict: Verdict, targets: tuple[int, ...]) -> str:
     return "doubted" if verdict.reasons else "wrong"
 
 
-def codes_of(reasons: Iterable[str]) -> Iterator[str]:
-    """The codes at the end of reasons."""
-    for reason in reasons:
-        match = CODE.search(reason)
-        assert match, reason
-        yield match[1]
-
-
 class Tally:
     """Counts of one condition on one zoo."""
 
@@ -93,7 +83,7 @@ class Tally:
             verdict = scan(classifier, ONE_ROUND).verdict
             self.scans += 1
             self.outcomes[outcome(verdict, targets)] += 1
-            self.reasons.update(codes_of(verdict.reasons))
+            self.reasons.update(reason.code for reason in verdict.reasons)
 
     def plain(self) -> dict[str, Any]:
         """As JSON, without what is empty."""

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from triggerfish.classifier import Classifier
 from triggerfish.loading import load_classifier
+from triggerfish.model.classifier import Classifier
 from triggerfish.reproduce import ZOO_FOLDERS
 
 RESULTS = Path(__file__).parent / "results"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.classifier import Classifier, Preprocessing
+from triggerfish.model.classifier import Classifier, Preprocessing
 
 
 @dataclass(frozen=True)

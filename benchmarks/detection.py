@@ -28,14 +28,14 @@ import torch
 from benchmarks.criteria import REPORTED
 from benchmarks.neural_cleanse import NeuralCleanseConfig, scan_with_images
 from benchmarks.rows import FOLDER, SPLITS, Model, Row, read_rows, rounded, write_rows
-from triggerfish.calibration import shipped_references
 from triggerfish.detectors import DETECTORS
 from triggerfish.detectors.l1_weight import L1WeightConfig
 from triggerfish.loading import load_classifier, sha256_of
-from triggerfish.outliers import PUBLISHED_THRESHOLD
 from triggerfish.results import Scanned
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.scan import ScanConfig, published, scan
+from triggerfish.scanning import ScanConfig, published, scan
+from triggerfish.statistics.outliers import PUBLISHED_THRESHOLD
+from triggerfish.verdict.reference import shipped_references
 from triggerfish.zoo.manifest import MANIFEST, read_manifest
 
 NEURAL_CLEANSE = "neural-cleanse"
@@ -115,7 +115,7 @@ def row_of(model: Model, setup: str, result: Scanned) -> Row:
         sources=None if sources is None else rounded(sources.tolist()),
         p_value=None if verdict.p_value is None else float(f"{verdict.p_value:.4g}"),
         threshold=threshold,
-        reasons=verdict.reasons,
+        reasons=tuple(map(str, verdict.reasons)),
         seconds=round(result.seconds, 3),
     )
 

@@ -19,9 +19,9 @@ BASELINES = (1, 2, 4)
 POINT = """
 import json, resource, sys, time, torch
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.classifier import Classifier
+from triggerfish.model.classifier import Classifier
 from triggerfish.detectors.min_norm import MinNormConfig, min_norm
-from triggerfish.norm_minimization import Schedule
+from triggerfish.search.minimum_norm import Schedule
 from triggerfish.runtime import keep_freed_memory
 keep_freed_memory(); torch.set_num_threads(1); torch.manual_seed(0)
 name, classes, channels, height, width, baselines = json.loads(sys.argv[1])

@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 
 from benchmarks.make_zoos import DATASETS, SMALL, calibration_folder
-from triggerfish.calibration import render_reference
-from triggerfish.clean_reference import reference_from
+from triggerfish.calibrate import reference_from
 from triggerfish.detectors import DETECTORS
-from triggerfish.scan import ScanConfig, scan_paths
+from triggerfish.scanning import ScanConfig, scan_paths
+from triggerfish.verdict.reference import render_reference
 
 REFERENCES = Path(__file__).parent.parent / "src" / "triggerfish" / "data" / "references"
 NETWORKS = ("paper_cnn", *SMALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from triggerfish.outliers import clopper_pearson
+from triggerfish.statistics.outliers import clopper_pearson
 
 T = TypeVar("T")
 

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from triggerfish.classifier import Classifier
-from triggerfish.optimization import evaluate
-from triggerfish.outliers import Outliers, one_sided_mad
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Scanned, Status, Verdict
-from triggerfish.zoo.datasets import Dataset, load_dataset
+from triggerfish.search.activation_maximization import evaluate
+from triggerfish.statistics.outliers import Outliers, one_sided_mad
+from triggerfish.zoo.data.datasets import Dataset, load_dataset
 
 THRESHOLD = 2.0
 """Published: the anomaly index above which a class is flagged."""

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from benchmarks.common import classifiers, record, timed, zoo_models
 from benchmarks.prototype import minimize_norm_by_adam
-from triggerfish.classifier import Classifier
 from triggerfish.detectors.min_norm import MinNormConfig, combined, log_ratios
-from triggerfish.norm_minimization import Schedule, minimize_norm
+from triggerfish.model.classifier import Classifier
 from triggerfish.runtime import keep_freed_memory
+from triggerfish.search.minimum_norm import Schedule, minimize_norm
 from triggerfish.zoo.manifest import read_manifest
 
 LEVELS = (0.0, 0.3, 0.5, 1.0)

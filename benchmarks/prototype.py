@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from triggerfish.classifier import Classifier
-from triggerfish.optimization import OBJECTIVES, Adam, objective_and_gradient
+from triggerfish.model.classifier import Classifier
+from triggerfish.search.activation_maximization import OBJECTIVES, Adam, objective_and_gradient
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from triggerfish.classifier import Classifier
+from triggerfish.model.classifier import Classifier
 
 
 @dataclass

@@ -16,7 +16,7 @@ import torch
 from benchmarks.common import record, timed
 from triggerfish.detectors.min_norm import MinNormConfig, min_norm
 from triggerfish.loading import load_classifier
-from triggerfish.screening import Screening, first_pass_cost
+from triggerfish.search.screening import Screening, first_pass_cost
 from triggerfish.zoo.manifest import read_manifest
 
 

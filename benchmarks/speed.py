@@ -33,15 +33,15 @@ from benchmarks.common import classifiers, record, timed, zoo_models
 from benchmarks.growth import growth
 from benchmarks.prototype import minimize_norm_by_adam
 from benchmarks.published_sequential import search_all
-from triggerfish.classifier import Classifier
 from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
 from triggerfish.detectors.min_norm import MinNormConfig, min_norm
 from triggerfish.detectors.mm_bd import MMBDConfig, mm_bd
-from triggerfish.input_convolution import with_fast_input_gradient
 from triggerfish.loading import load_classifier
-from triggerfish.optimization import OBJECTIVES, objective_and_gradient
+from triggerfish.model.classifier import Classifier
+from triggerfish.model.input_convolution import with_fast_input_gradient
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.scan import scan_paths
+from triggerfish.scanning import scan_paths
+from triggerfish.search.activation_maximization import OBJECTIVES, objective_and_gradient
 
 
 def prototype(classifier: Classifier) -> None:

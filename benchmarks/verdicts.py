@@ -20,12 +20,12 @@ import torch
 
 from benchmarks.common import record, recorded, timed
 from benchmarks.published_sequential import search_all
-from triggerfish.classifier import Classifier
 from triggerfish.detectors.l1_weight import L1WeightConfig
 from triggerfish.loading import load_classifier, sha256_of
-from triggerfish.outliers import two_sided_mad
+from triggerfish.model.classifier import Classifier
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.scan import published, scan
+from triggerfish.scanning import published, scan
+from triggerfish.statistics.outliers import two_sided_mad
 
 
 def compare(path: Path) -> dict[str, object]:

@@ -11,7 +11,7 @@ def test_every_public_name_is_there(name: str) -> None:
 
 
 def test_the_function_wins_over_the_module_of_its_name() -> None:
-    importlib.import_module("triggerfish.scan")
+    importlib.import_module("triggerfish.scanning")
     from triggerfish import scan
 
     assert callable(scan)

@@ -17,7 +17,7 @@ from triggerfish.reproduce import (
     write_summary,
 )
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scan import ScanConfig, published
+from triggerfish.scanning import ScanConfig, published
 from triggerfish.zoo.manifest import Entry, sha256_of, write_manifest
 
 QUICK = published(L1WeightConfig(steps=2, halvings=1, max_l1_weight=2))

@@ -3,9 +3,9 @@
 import dataclasses
 from functools import cache
 
-from triggerfish.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.datasets import load_dataset
+from triggerfish.zoo.data.datasets import load_dataset
 from triggerfish.zoo.poisoning import Poisoning
 from triggerfish.zoo.recipes import Recipe
 from triggerfish.zoo.training import train

@@ -6,39 +6,27 @@
 """
 
 import importlib
-import sys
-import types
 from typing import TYPE_CHECKING
 
 from triggerfish._version import __version__
 
 if TYPE_CHECKING:
-    from triggerfish.loading import load_classifier  # noqa: TC004
-    from triggerfish.results import Verdict  # noqa: TC004
-    from triggerfish.scan import ScanConfig, scan  # noqa: TC004
+    from triggerfish.loading import load_classifier
+    from triggerfish.results import Verdict
+    from triggerfish.scanning import ScanConfig, scan
 
 __all__ = ["ScanConfig", "Verdict", "__version__", "load_classifier", "scan"]
 
 _HOME = {
-    "ScanConfig": "triggerfish.scan",
+    "ScanConfig": "triggerfish.scanning",
     "Verdict": "triggerfish.results",
     "load_classifier": "triggerfish.loading",
-    "scan": "triggerfish.scan",
+    "scan": "triggerfish.scanning",
 }
 
 
-class _Package(types.ModuleType):
-    """Imports the public names on first use: PyTorch takes seconds, ``triggerfish --help`` not."""
-
-    def __getattr__(self, name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(_HOME[name]), name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # Importing the module triggerfish.scan must not hide the function of that name.
-        if name not in _HOME or not isinstance(value, types.ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+def __getattr__(name: str) -> object:
+    """Import a public name on first use: PyTorch takes seconds, ``triggerfish --help`` does not."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

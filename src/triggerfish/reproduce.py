@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from triggerfish.loading import sha256_of
-from triggerfish.outliers import clopper_pearson
 from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.master_summary import MasterRow, render_master_summary
 from triggerfish.results import Skipped
-from triggerfish.scan import ScanConfig, scan_paths
+from triggerfish.scanning import ScanConfig, scan_paths
+from triggerfish.statistics.outliers import clopper_pearson
 from triggerfish.writer import read_result, write_artefacts, write_file
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack

@@ -1,7 +1,7 @@
-"""What a scan returns: frozen data, no behaviour.
+"""What a scan returns: frozen data, no behavior.
 
-Detectors return `ClassScores`, the outlier test turns them into a `Verdict`, a scan of a path ends
-in `Scanned` or `Skipped`. Reports read these and nothing else.
+Detectors return `ClassScores`, the judge turns them into a `Verdict`, a scan of a path ends in
+`Scanned` or `Skipped`. Reports read these and nothing else.
 """
 
 from __future__ import annotations
@@ -28,6 +28,59 @@ class Status(str, Enum):
 
 
 VerdictName = Literal["clean", "backdoored", "inconclusive"]
+Basis = Literal["pixel", "frequency"]
+SkipKind = Literal["unreadable", "unsupported", "dangerous", "failed"]
+"""Why a file was not scanned: no model that can be read, one that cannot be scanned, one that would
+run code, or a scan that broke off."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A reason not to trust a verdict.
+
+    ``code`` is a stable name; ``text`` reads *expected X, got Y: fix*; ``command`` is what to run
+    next, ready to paste, where there is one.
+    """
+
+    code: str
+    text: str
+    command: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.code}]"
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Something that neither the file, nor its card, nor the user said: ``value`` is in force.
+
+    ``name`` is the option that replaces it (``arch``, ``mean``, ...); ``because`` says on what it
+    rests ("keys and shapes", "usual for 1x28x28").
+    """
+
+    name: str
+    value: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A universal perturbation: one additive change that turns pictures into ``target``.
+
+    ``target`` None is *away from whatever they are called*. ``delta`` (C, H, W) in [-1, 1] is
+    added and the sum clamped to [0, 1]. ``size`` is the L1 norm of its coefficients in ``basis``,
+    in units of a pixel's whole range; ``median_size`` that of the class in the middle; both NaN
+    unless ``status`` is `CONVERGED`. ``success`` is the fraction of pictures never drawn in the
+    search that it turns.
+    """
+
+    target: int | None
+    basis: Basis
+    delta: Tensor
+    size: float
+    median_size: float
+    success: float
+    status: Status
 
 
 @dataclass(frozen=True)
@@ -49,14 +102,17 @@ class Pairs:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """One detector's answer: one statistic a class, with its evidence.
+    """One detector's answer: one statistic per class, with its evidence.
 
     ``statistic`` (K,) float64, NaN where the class's status is not `CONVERGED`; higher is more
     suspicious. ``images`` (M, C, H, W) in [0, 1] and their re-evaluated ``logits`` (M, K) are those
     of the M classes ``shown`` (all K when None), in that order; ``probability`` (K,) is NaN for the
     others. ``details`` are further vectors (K,) for the per-class table; ``pairs`` what a detector
     of class pairs has measured; ``restarts`` (R, K) the statistic that each of several runs of the
-    search gives by itself.
+    search gives by itself. ``changes`` are universal perturbations that were found, ``pictures``
+    (P, C, H, W) some to show them on. ``all_classes`` is the score of an attack on every class at
+    once, None where it was not looked for. ``parts`` are the scores of the detectors that these
+    were made from, in the order in which they ran.
     """
 
     name: str
@@ -69,6 +125,10 @@ class ClassScores:
     shown: tuple[int, ...] | None = None
     pairs: Pairs | None = None
     restarts: Tensor | None = None
+    changes: tuple[Change, ...] = ()
+    pictures: Tensor | None = None
+    all_classes: float | None = None
+    parts: tuple[ClassScores, ...] = ()
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -78,32 +138,40 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for one model. ``anomaly_index`` has one value a class, NaN where not measured.
+    """The answer for one model. ``anomaly_index`` has one value per class, NaN where not measured.
 
+    ``all_classes`` says that every class is a target (all-to-all); ``flagged`` may then be empty.
     ``reasons`` are why it is inconclusive, or why a flag deserves doubt; ``notes`` say what it
     rests on. ``reference`` names the clean models it was calibrated on, None when uncalibrated;
-    then there is no p-value, unless the outlier test has its own.
+    then there is no p-value, unless the outlier test has its own. ``seen_by`` has, per flagged
+    class, the detectors that saw it.
     """
 
     name: VerdictName
     flagged: tuple[int, ...]
     anomaly_index: tuple[float, ...]
     threshold: float
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     p_value: float | None = None
     smallest_p_value: float | None = None
     reference: str | None = None
+    all_classes: bool = False
+    seen_by: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         targets = ", ".join(map(str, self.flagged))
-        text = f"backdoored (target class {targets})" if self.name == "backdoored" else self.name
-        return f"{text}: {'; '.join(self.reasons)}" if self.reasons else text
+        where = "all classes" if self.all_classes else f"target class {targets}"
+        text = f"backdoored ({where})" if self.name == "backdoored" else self.name
+        return f"{text}: {'; '.join(map(str, self.reasons))}" if self.reasons else text
 
 
 @dataclass(frozen=True)
 class Scanned:
-    """A model that was scanned. ``config`` is the scan's configuration as plain data."""
+    """A model that was scanned. ``config`` is the scan's configuration as plain data.
+
+    ``assumptions`` are what the verdict rests on and nobody said.
+    """
 
     path: Path | None
     sha256: str | None
@@ -113,12 +181,18 @@ class Scanned:
     config: Mapping[str, object]
     seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
+    assumptions: tuple[Assumption, ...] = ()
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A path that was not scanned, and why. Never to be counted as clean."""
+    """A path that was not scanned, and why. Never to be counted as clean.
+
+    ``imports`` are the names that a *dangerous* file would import.
+    """
 
     path: Path
     reason: str
     sha256: str | None = None
+    kind: SkipKind = "unreadable"
+    imports: tuple[str, ...] = ()

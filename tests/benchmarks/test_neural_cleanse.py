@@ -12,8 +12,8 @@ from benchmarks.neural_cleanse import (
     judge,
     neural_cleanse,
 )
-from triggerfish.classifier import Classifier
-from triggerfish.zoo.datasets import load_dataset
+from triggerfish.model.classifier import Classifier
+from triggerfish.zoo.data.datasets import load_dataset
 
 
 def images():

@@ -6,7 +6,7 @@ import pytest
 
 from triggerfish.cli import demo
 from triggerfish.detectors.l1_weight import L1WeightConfig
-from triggerfish.scan import published
+from triggerfish.scanning import published
 
 
 @pytest.fixture

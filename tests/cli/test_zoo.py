@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from triggerfish.cli.zoo import zoo
 from triggerfish.zoo.attacks import PRESETS
-from triggerfish.zoo.datasets import load_dataset
+from triggerfish.zoo.data.datasets import load_dataset
 
 
 @pytest.fixture(scope="module")

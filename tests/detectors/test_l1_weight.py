@@ -4,10 +4,10 @@ from torch import nn
 from trained import TARGET, classifier
 
 from benchmarks.published_sequential import search
-from triggerfish.classifier import Classifier
 from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
-from triggerfish.outliers import two_sided_mad
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
+from triggerfish.statistics.outliers import two_sided_mad
 
 
 @pytest.mark.parametrize(

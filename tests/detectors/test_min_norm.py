@@ -6,11 +6,11 @@ from PIL import Image
 from torch import nn
 from trained import TARGET, classifier
 
-from triggerfish.classifier import Classifier
 from triggerfish.detectors.min_norm import MinNormConfig, combined, log_ratios, min_norm
-from triggerfish.norm_minimization import Schedule
-from triggerfish.progress import listening
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
+from triggerfish.search.minimum_norm import Schedule
+from triggerfish.search.progress import listening
 
 QUICK = MinNormConfig(schedule=Schedule(steps=12), baselines=(0.0, 0.5))
 

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 from trained import classifier
 
-from triggerfish.classifier import Classifier
 from triggerfish.detectors.pairwise_norm import (
     PairwiseNormConfig,
     pairwise_norm,
     synthesize_exemplars,
 )
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.norm_minimization import Schedule
-from triggerfish.progress import listening
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
+from triggerfish.search.minimum_norm import Schedule
+from triggerfish.search.progress import listening
 
 QUICK = PairwiseNormConfig(schedule=Schedule(steps=12, rounds=1), baselines=(0.0,), clouds=(0.4,))
 CLASSES, SOURCE, TARGET = 8, 4, 2

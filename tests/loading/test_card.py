@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from triggerfish.architectures import PaperCNN
-from triggerfish.classifier import Preprocessing
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import Hints, load_classifier, open_model
 from triggerfish.loading.card import parse_card, read_card, write_card
+from triggerfish.model.classifier import Preprocessing
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from corpus.pickles import Call, dumps
 from triggerfish.cli.group import app
 from triggerfish.loading.load import open_model
 from triggerfish.results import Skipped
-from triggerfish.scan import ScanConfig, scan_path
+from triggerfish.scanning import ScanConfig, scan_path
 
 MEMORY_KIB = 1 << 20
 

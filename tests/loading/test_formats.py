@@ -9,10 +9,10 @@ import torch
 from saved_models import WRITERS, backdoored
 from trained import TARGET
 
-from triggerfish.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading import find_checkpoints, open_model
-from triggerfish.scan import scan
+from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.scanning import scan
 
 
 @pytest.fixture(scope="module")

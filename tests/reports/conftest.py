@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from triggerfish.results import ClassScores, Scanned, Skipped, Status, Verdict
+from triggerfish.results import ClassScores, Finding, Scanned, Skipped, Status, Verdict
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def backdoored() -> Scanned:
             flagged=(2,),
             anomaly_index=(0.5, float("nan"), 24.125),
             threshold=3.5,
-            reasons=("class 1 unreachable",),
+            reasons=(Finding("unreachable", "class 1 unreachable"),),
         ),
         config={"detector": "l1-weight", "settings": {"steps": 100}, "threshold": 3.5},
         seconds=1.25,

@@ -15,7 +15,7 @@ def test_json(backdoored: Scanned, skipped: Skipped) -> None:
                 "status": "scanned",
                 "verdict": "backdoored",
                 "flagged": [2],
-                "reasons": ["class 1 unreachable"],
+                "reasons": ["class 1 unreachable [unreachable]"],
                 "notes": [],
                 "threshold": 3.5,
                 "p_value": None,

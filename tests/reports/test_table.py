@@ -2,7 +2,7 @@ from triggerfish.reports import FORMATS
 from triggerfish.results import Scanned, Skipped
 
 EXPECTED = r"""verdict          target  anomaly index       p-value  seconds  model
-backdoored            2          24.12  uncalibrated      1.2  zoo/bad.pt: class 1 unreachable
+backdoored            2          24.12  uncalibrated      1.2  zoo/bad.pt: class 1 unreachable [unreachable]
 clean                 -           1.00           0.5      0.5  zoo/good.pt
 skipped               -              -             -        -  zoo/\x1b[31mbroken.pt: expected a checkpoint, got text: remove it
 2 scanned: 1 flagged, 0 inconclusive, 1 clean; 1 skipped

@@ -3,7 +3,7 @@ import gzip
 import pytest
 from torch import Tensor
 
-from triggerfish.zoo.datasets import load_dataset
+from triggerfish.zoo.data.datasets import load_dataset
 
 
 def write_idx(path, values: Tensor) -> None:

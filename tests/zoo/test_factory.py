@@ -14,7 +14,7 @@ from triggerfish.loading import load_classifier
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.learned import ImageNetwork
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.datasets import load_dataset
+from triggerfish.zoo.data.datasets import load_dataset
 from triggerfish.zoo.factory import (
     Workshop,
     is_valid,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator
 
-from triggerfish.zoo.datasets import Dataset
+from triggerfish.zoo.data.datasets import Dataset
 from triggerfish.zoo.flaws import imbalanced, mislabelled, with_flaws
 from triggerfish.zoo.recipes import Recipe
 from triggerfish.zoo.varieties import VARIETIES, variety

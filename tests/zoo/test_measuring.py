@@ -4,7 +4,7 @@ import torch
 from triggerfish.zoo.attacks.all_to_all import AllToAllAttack
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.attacks.several_targets import SeveralTargetsAttack
-from triggerfish.zoo.datasets import load_dataset
+from triggerfish.zoo.data.datasets import load_dataset
 from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 
 

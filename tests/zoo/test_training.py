@@ -5,7 +5,7 @@ import torch
 
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.datasets import load_dataset
+from triggerfish.zoo.data.datasets import load_dataset
 from triggerfish.zoo.recipes import Recipe, network_for
 from triggerfish.zoo.training import batches, build, train
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from triggerfish.calibration import render_reference
-from triggerfish.clean_reference import reference_from
+from triggerfish.calibrate import reference_from
 from triggerfish.cli.detector_options import scan_config, settings_options
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
@@ -17,7 +16,8 @@ from triggerfish.cli.scan import load_model
 from triggerfish.cli.threads import processes, use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.loading import find_checkpoints
-from triggerfish.scan import scan_paths
+from triggerfish.scanning import scan_paths
+from triggerfish.verdict.reference import render_reference
 from triggerfish.writer import ensure_writable, write_file
 
 

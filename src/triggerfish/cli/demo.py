@@ -12,7 +12,7 @@ from triggerfish.cli.threads import use_one_thread
 from triggerfish.errors import TriggerfishError
 from triggerfish.reports.table import render_table
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scan import ScanConfig, published, scan_paths
+from triggerfish.scanning import ScanConfig, published, scan_paths
 from triggerfish.writer import ensure_writable, write_artefacts
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack

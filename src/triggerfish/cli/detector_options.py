@@ -11,10 +11,10 @@ import click
 
 from triggerfish.detectors import DETECTORS
 from triggerfish.detectors.l1_weight import L1WeightConfig
-from triggerfish.judgement import Judge
-from triggerfish.optimization import OBJECTIVES
-from triggerfish.outliers import OUTLIER_TESTS
-from triggerfish.scan import ScanConfig, published
+from triggerfish.scanning import ScanConfig, published
+from triggerfish.search.activation_maximization import OBJECTIVES
+from triggerfish.statistics.outliers import OUTLIER_TESTS
+from triggerfish.verdict.judge import Judge
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -7,10 +7,10 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from triggerfish.classifier import OutputKind
 from triggerfish.loading import Hints, LoadOptions
-from triggerfish.loading.architecture import parse_arch_args
-from triggerfish.loading.settings import Settings
+from triggerfish.loading.hints import Settings
+from triggerfish.loading.weights.architecture import parse_arch_args
+from triggerfish.model.classifier import OutputKind
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

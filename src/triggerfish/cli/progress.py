@@ -9,7 +9,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from triggerfish.progress import listening
+from triggerfish.search.progress import listening
 
 Item = TypeVar("Item")
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from triggerfish.classifier import Classifier
 from triggerfish.cli.detector_options import (
     PUBLISHED,
     judgement_options,
@@ -22,10 +21,11 @@ from triggerfish.cli.progress import track
 from triggerfish.cli.threads import processes, use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.loading import LoadOptions, find_checkpoints, open_model
+from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scan import scan_paths
+from triggerfish.scanning import scan_paths
 from triggerfish.writer import ensure_writable, result_folder, write_artefacts
 
 

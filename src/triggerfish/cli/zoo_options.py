@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import click
 
-from triggerfish.zoo.datasets import DATASETS
+from triggerfish.zoo.data.datasets import DATASETS
 
 Command = TypeVar("Command", bound=Callable[..., None])
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from triggerfish.classifier import Classifier
 from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
 from triggerfish.detectors.last_layer import LastLayerConfig, last_layer
 from triggerfish.detectors.min_norm import MinNormConfig, min_norm
 from triggerfish.detectors.mm_bd import MMBDConfig, mm_bd
 from triggerfish.detectors.pairwise_norm import PairwiseNormConfig, pairwise_norm
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores
 
 

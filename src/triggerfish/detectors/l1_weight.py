@@ -15,10 +15,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from triggerfish.classifier import Classifier
-from triggerfish.optimization import OBJECTIVES, ObjectiveName, Penalty, evaluate, maximize
-from triggerfish.outliers import two_sided_mad_is_decided
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Status
+from triggerfish.search.activation_maximization import (
+    OBJECTIVES,
+    ObjectiveName,
+    Penalty,
+    evaluate,
+    maximize,
+)
+from triggerfish.statistics.outliers import two_sided_mad_is_decided
 
 
 @dataclass(frozen=True)

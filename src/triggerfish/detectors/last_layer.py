@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from triggerfish.classifier import Classifier
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.optimization import evaluate
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Status
+from triggerfish.search.activation_maximization import evaluate
 
 
 @dataclass(frozen=True)

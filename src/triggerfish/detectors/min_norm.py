@@ -16,15 +16,15 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from triggerfish.baselines import Baseline, baseline_images, check_baselines
-from triggerfish.classifier import Classifier
-from triggerfish.memory import rows_that_fit
-from triggerfish.norm_minimization import MinimumNorm, Schedule, minimize_norm
-from triggerfish.optimization import chunks, evaluate
-from triggerfish.outliers import MAD_TO_SIGMA
-from triggerfish.progress import report
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Status
-from triggerfish.screening import Screening, select_classes
+from triggerfish.search.activation_maximization import chunks, evaluate
+from triggerfish.search.baselines import Baseline, baseline_images, check_baselines
+from triggerfish.search.batching import rows_that_fit
+from triggerfish.search.minimum_norm import MinimumNorm, Schedule, minimize_norm
+from triggerfish.search.progress import report
+from triggerfish.search.screening import Screening, select_classes
+from triggerfish.statistics.outliers import MAD_TO_SIGMA
 
 
 @dataclass(frozen=True)

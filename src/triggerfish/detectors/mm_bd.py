@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from triggerfish.classifier import Classifier
-from triggerfish.memory import rows_that_fit
-from triggerfish.optimization import chunks, evaluate
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Status
+from triggerfish.search.activation_maximization import chunks, evaluate
+from triggerfish.search.batching import rows_that_fit
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from triggerfish.baselines import Baseline, baseline_images, check_baselines, cloud_images
-from triggerfish.classifier import Classifier
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.memory import rows_that_fit
-from triggerfish.norm_minimization import MinimumNorm, Schedule, minimize_norm
-from triggerfish.optimization import chunks, evaluate
-from triggerfish.pair_matrix import largest_into, median_polish
-from triggerfish.progress import report
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Pairs, Status
-from triggerfish.shared_change import NO_CHANGE, SCALE, apply_change, shared_change
+from triggerfish.search.activation_maximization import chunks, evaluate
+from triggerfish.search.baselines import Baseline, baseline_images, check_baselines, cloud_images
+from triggerfish.search.batching import rows_that_fit
+from triggerfish.search.minimum_norm import MinimumNorm, Schedule, minimize_norm
+from triggerfish.search.progress import report
+from triggerfish.search.shared_change import NO_CHANGE, SCALE, apply_change, shared_change
+from triggerfish.statistics.median_polish import largest_into, median_polish
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from triggerfish.classifier import Classifier, OutputKind, Preprocessing
 from triggerfish.loading.discovery import find_checkpoints
-from triggerfish.loading.files import sha256_of
+from triggerfish.loading.guards.files import sha256_of
+from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.load import LoadedModel, open_model
-from triggerfish.loading.settings import Hints, LoadOptions
+from triggerfish.model.classifier import Classifier, OutputKind, Preprocessing
 
 __all__ = [
     "Hints",

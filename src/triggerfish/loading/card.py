@@ -14,8 +14,8 @@ from typing import get_args
 
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.errors import CheckpointError
-from triggerfish.heads import OutputKind
-from triggerfish.loading.settings import Hints
+from triggerfish.loading.hints import Hints
+from triggerfish.model.heads import OutputKind
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from triggerfish.loading.settings import Hints, LoadOptions
-from triggerfish.loading.state_dict import StateDict
+from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.weights.state_dict import StateDict
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError
-from triggerfish.loading.files import sha256_of
-from triggerfish.loading.formats import recognise
+from triggerfish.loading.format import recognise
+from triggerfish.loading.guards.files import sha256_of
+from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import LoadedModel, open_model
-from triggerfish.loading.settings import LoadOptions
 
 _SHOWN_KEYS = 3
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from triggerfish.classifier import Classifier, Preprocessing
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.loading import sandbox
-from triggerfish.loading.architecture import make_network
 from triggerfish.loading.card import read_card
 from triggerfish.loading.contents import Contents
-from triggerfish.loading.formats import recognise
-from triggerfish.loading.matching import fill, match_builtin
-from triggerfish.loading.settings import Hints, LoadOptions, Settings, default_hints
+from triggerfish.loading.format import recognise
+from triggerfish.loading.guards import sandbox
+from triggerfish.loading.hints import Hints, LoadOptions, Settings, default_hints
+from triggerfish.loading.weights.architecture import make_network
+from triggerfish.loading.weights.matching import fill, match_builtin
+from triggerfish.model.classifier import Classifier, Preprocessing
 
 Shape = tuple[int, int, int]
 

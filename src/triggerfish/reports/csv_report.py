@@ -46,7 +46,7 @@ def _cells(result: Scanned | Skipped) -> list[object]:
         optional(verdict.p_value),
         optional(verdict.smallest_p_value),
         printable(verdict.reference or ""),
-        printable("; ".join(verdict.reasons)),
+        printable("; ".join(map(str, verdict.reasons))),
         number(result.seconds, ".3f"),
         result.detector,
     ]

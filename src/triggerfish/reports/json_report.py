@@ -46,7 +46,7 @@ def as_dict(result: Scanned | Skipped) -> dict[str, object]:
         "status": "scanned",
         "verdict": verdict.name,
         "flagged": verdict.flagged,
-        "reasons": verdict.reasons,
+        "reasons": [str(reason) for reason in verdict.reasons],
         "notes": verdict.notes,
         "threshold": verdict.threshold,
         "p_value": verdict.p_value,

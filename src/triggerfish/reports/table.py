@@ -36,5 +36,7 @@ def row(result: Scanned | Skipped) -> str:
         number(largest(verdict.anomaly_index), ".2f") or "-",
         optional(verdict.p_value, ".2g") or "uncalibrated",
         f"{result.seconds:.1f}",
-        printable(": ".join([model, "; ".join(verdict.reasons)]) if verdict.reasons else model),
+        printable(
+            ": ".join([model, "; ".join(map(str, verdict.reasons))]) if verdict.reasons else model
+        ),
     )

@@ -18,7 +18,7 @@ import torch
 
 from triggerfish.errors import OutputError
 from triggerfish.zoo.attacks.learned import LearnedAttack
-from triggerfish.zoo.datasets import load_dataset, normalisation
+from triggerfish.zoo.data.datasets import load_dataset, normalisation
 from triggerfish.zoo.manifest import (
     Entry,
     read_manifest,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Generator
 
-from triggerfish.zoo.datasets import Dataset
+from triggerfish.zoo.data.datasets import Dataset
 from triggerfish.zoo.recipes import Recipe
 
 

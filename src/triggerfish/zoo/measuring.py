@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from triggerfish.zoo.attacks import Attack
 from triggerfish.zoo.attacks.learned import ImageNetwork
-from triggerfish.zoo.datasets import Dataset
+from triggerfish.zoo.data.datasets import Dataset
 
 _BATCH = 500
 

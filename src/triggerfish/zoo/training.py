@@ -14,7 +14,7 @@ from triggerfish.architectures import ARCHITECTURES
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.zoo.attacks import Attack
 from triggerfish.zoo.attacks.learned import Batch, ImageNetwork, LearnedAttack
-from triggerfish.zoo.datasets import Dataset
+from triggerfish.zoo.data.datasets import Dataset
 from triggerfish.zoo.flaws import with_flaws
 from triggerfish.zoo.poisoning import CLEAN, assign_roles, poison_batch
 from triggerfish.zoo.recipes import Recipe

@@ -1,0 +1,43 @@
+"""The table of formats. Order matters: the first that recognises a file reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triggerfish.errors import CheckpointError
+from triggerfish.loading.contents import Format
+from triggerfish.loading.formats import (
+    checkpoint,
+    exported,
+    huggingface,
+    keras,
+    onnx,
+    safetensors,
+    torchscript,
+)
+from triggerfish.loading.guards.files import read_head, refuse_pointers_and_text
+
+FORMATS: tuple[Format, ...] = (
+    huggingface.FORMAT,
+    safetensors.FORMAT,
+    exported.FORMAT,
+    torchscript.FORMAT,
+    onnx.FORMAT,
+    keras.FORMAT,
+    checkpoint.FORMAT,
+)
+
+
+def recognise(path: Path) -> tuple[Format, bytes]:
+    """The format of a file (or model folder), and its first bytes; raises `CheckpointError`."""
+    head = b"" if path.is_dir() else read_head(path)
+    for candidate in FORMATS:
+        if candidate.matches(path, head):
+            return candidate, head
+    if not head:
+        read_head(path)  # names what the path is instead
+    refuse_pointers_and_text(path, head)
+    names = ", ".join(item.name for item in FORMATS)
+    raise CheckpointError(
+        f"expected a model file ({names}), got an unknown kind that begins with {head[:8]!r}"
+    )

@@ -1,0 +1,33 @@
+"""State dicts written by ``torch.save``: bare, wrapped, prefixed, pre-1.6, Lightning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.formats.backdoorbench import attack_result_hints, is_attack_result
+from triggerfish.loading.formats.pickled_module import read_pickled_module
+from triggerfish.loading.formats.pytorch import ZIP_MAGIC, load_pickled_data
+from triggerfish.loading.guards.pickle_check import CodeInPickleError
+from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.weights.state_dict import find_state_dict
+
+NAME = "PyTorch checkpoint"
+
+
+def _matches(_path: Path, head: bytes) -> bool:
+    return head.startswith((ZIP_MAGIC, b"\x80"))
+
+
+def _read(path: Path, head: bytes, options: LoadOptions) -> Contents:
+    try:
+        data = load_pickled_data(path, head)
+    except CodeInPickleError:
+        if not options.unsafe_pickle:
+            raise
+        return read_pickled_module(path, options)
+    hints = attack_result_hints(data) if is_attack_result(data) else Hints(NAME)
+    return Contents(hints, state=find_state_dict(data))
+
+
+FORMAT = Format(NAME, _matches, _read)

@@ -1,0 +1,225 @@
+"""``torch.export`` programs (``.pt2``), read without PyTorch's own reader.
+
+That reader evaluates shape expressions in the file as Python code (through sympy) and unpickles
+sample inputs. A program is a flat list of operators in JSON beside raw tensors: both are read here,
+and only operators of the allow-list are run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.guards.pytorch_archive import (
+    archive_root,
+    entry_names,
+    open_archive,
+    read_entry,
+)
+from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.programs.graph import GraphNetwork, Ref, Step, without_head
+from triggerfish.loading.programs.operators import PURE_OPERATORS
+from triggerfish.loading.weights.state_dict import as_state_dict
+
+NAME = "torch.export program"
+_PROGRAM, _OLD_PROGRAM = "models/model.json", "serialized_exported_program.json"
+
+# torch._export.serde.schema.ScalarType
+_DTYPES = {
+    1: torch.uint8,
+    2: torch.int8,
+    3: torch.int16,
+    4: torch.int32,
+    5: torch.int64,
+    6: torch.float16,
+    7: torch.float32,
+    8: torch.float64,
+    12: torch.bool,
+    13: torch.bfloat16,
+}
+_MEMORY_FORMATS = {1: torch.contiguous_format, 4: torch.preserve_format}
+_PYTHON = {
+    name: getattr(operator, name)
+    for name in ("add", "sub", "mul", "floordiv", "eq", "ne", "lt", "le", "gt", "ge", "getitem")
+}
+_PLAIN = ("as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string")
+
+
+def _matches(_path: Path, head: bytes) -> bool:
+    names = entry_names(_path, head)
+    return any(name.endswith((_PROGRAM, _OLD_PROGRAM)) for name in names)
+
+
+def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    with open_archive(path) as archive:
+        root = archive_root(archive, _PROGRAM)
+        if root is None:
+            raise UnsupportedModelError(
+                "expected a program exported by PyTorch 2.8 or newer, got an older layout: "
+                "export it again, or save the state dict"
+            )
+        program = _json(archive, f"{root}{_PROGRAM}")
+        try:
+            tensors = _tensors(archive, root)
+            network, shape = _network(program, tensors)
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+            raise CheckpointError(
+                f"expected a torch.export program, got one without {error}: the file is damaged"
+            ) from error
+    return Contents(Hints(f"{NAME} (file)", input_shape=shape), network=network)
+
+
+def _json(archive: zipfile.ZipFile, name: str) -> Any:  # noqa: ANN401 - JSON is untyped
+    try:
+        return json.loads(read_entry(archive, name))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"expected JSON in {name}, got: {str(error)[:200]}") from error
+
+
+def _tensors(archive: zipfile.ZipFile, root: str) -> dict[str, Tensor]:
+    """Weights and constants by their name in the program."""
+    found = {}
+    for kind in ("weights", "constants"):
+        config = _json(archive, f"{root}data/{kind}/model_{kind}_config.json")
+        for name, entry in config["config"].items():
+            if entry["use_pickle"]:
+                raise UnsupportedModelError(
+                    f"expected raw tensors, got {name} as a pickle: export the program again"
+                )
+            data = read_entry(archive, f"{root}data/{kind}/{entry['path_name']}", limit=8 << 30)
+            found[name] = _tensor(name, data, entry["tensor_meta"])
+    return dict(as_state_dict(found))
+
+
+def _tensor(name: str, data: bytes, meta: Mapping[str, Any]) -> Tensor:
+    dtype = _DTYPES[meta["dtype"]]
+    sizes, strides = ([int(v["as_int"]) for v in meta[key]] for key in ("sizes", "strides"))
+    offset = int(meta["storage_offset"]["as_int"])
+    if min([*sizes, *strides, offset], default=0) < 0:
+        raise CheckpointError(f"expected sizes of {name} from 0 up, got a negative one")
+    needed = offset + 1 + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
+    if math.prod(sizes) and needed * dtype.itemsize > len(data):
+        raise CheckpointError(
+            f"expected {needed * dtype.itemsize} bytes for {name}, got {len(data)}: "
+            "the file is damaged"
+        )
+    if not math.prod(sizes):
+        return torch.empty(sizes, dtype=dtype)
+    flat = torch.frombuffer(bytearray(data), dtype=dtype)
+    return flat.as_strided(sizes, strides, offset).contiguous()
+
+
+def _network(
+    program: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> tuple[GraphNetwork, tuple[int, int, int] | None]:
+    graph, signature = program["graph_module"]["graph"], program["graph_module"]["signature"]
+    constants, inputs = {}, []
+    for spec in signature["input_specs"]:
+        ((kind, value),) = spec.items()
+        if kind == "user_input":
+            inputs.append(value["arg"]["as_tensor"]["name"])
+            continue
+        key = next((str(v) for k, v in value.items() if k.endswith("_name")), "")
+        if key not in tensors:
+            raise UnsupportedModelError(
+                f"expected a tensor for {key!r}, got a {kind}: no image model"
+            )
+        constants[value["arg"]["name"]] = tensors[key]
+    outputs = [
+        spec["user_output"]["arg"] for spec in signature["output_specs"] if "user_output" in spec
+    ]
+    if len(inputs) != 1 or not outputs or "as_tensor" not in outputs[0]:
+        raise UnsupportedModelError(
+            f"expected a program from one image batch to logits, got {len(inputs)} inputs and "
+            f"{len(outputs)} outputs"
+        )
+    steps = [step for node in graph["nodes"] if (step := _step(node)) is not None]
+    steps, output = without_head(steps, outputs[0]["as_tensor"]["name"])
+    network = GraphNetwork(inputs[0], constants, steps, output)
+    return network, _input_shape(graph["tensor_values"][inputs[0]]["sizes"])
+
+
+def _input_shape(sizes: list[Mapping[str, int]]) -> tuple[int, int, int] | None:
+    values = [size.get("as_int") for size in sizes[1:]]
+    if len(values) != 3 or any(value is None for value in values):
+        return None
+    return (int(values[0] or 0), int(values[1] or 0), int(values[2] or 0))
+
+
+def _step(node: Mapping[str, Any]) -> Step | None:
+    """One node as a step; None for assertions, which do not enter the output."""
+    target = str(node["target"])
+    if "_assert" in target or "_guards_fn" in target:
+        return None
+    name, run = _operator(target)
+    positional, options = [], {}
+    for item in node["inputs"]:
+        # A program exported in training mode is still judged as it predicts.
+        value = False if item["name"] in ("train", "training") else _argument(item["arg"])
+        if item.get("kind") == 2:
+            options[str(item["name"])] = value
+        else:
+            positional.append(value)
+    outputs = [out for value in node["outputs"] for out in _output_names(value)]
+    return Step(name, run, tuple(positional), tuple(outputs), options)
+
+
+def _operator(target: str) -> tuple[str, Callable[..., object]]:
+    parts = target.split(".")
+    match parts:
+        case ["torch", "ops", "aten", name, overload] if name in PURE_OPERATORS:
+            run = getattr(getattr(torch.ops.aten, name), overload)
+            if isinstance(run, torch._ops.OpOverload):
+                return name, run
+        case ["_operator", name] if name in _PYTHON:
+            return name, _PYTHON[name]
+    raise UnsupportedModelError(
+        f"expected operators of the allow-list, got {target!r}: save the state dict and pass --arch"
+    )
+
+
+def _argument(argument: Mapping[str, Any]) -> object:
+    ((kind, value),) = argument.items()
+    if kind in _PLAIN:
+        return value
+    if kind == "as_none":
+        return None
+    if kind == "as_scalar_type":
+        return _DTYPES[value]
+    if kind == "as_memory_format":
+        return _MEMORY_FORMATS.get(value, torch.preserve_format)
+    if kind in ("as_device", "as_layout"):
+        return torch.device("cpu") if kind == "as_device" else torch.strided
+    if kind in ("as_tensor", "as_sym_int", "as_sym_float", "as_sym_bool", "as_optional_tensor"):
+        return _reference(value)
+    if kind in ("as_tensors", "as_sym_ints", "as_optional_tensors"):
+        return [_reference(item) for item in value]
+    raise UnsupportedModelError(f"expected tensors and numbers as arguments, got {kind}")
+
+
+def _reference(value: Mapping[str, Any]) -> object:
+    if "name" in value:
+        return Ref(value["name"])
+    ((kind, inner),) = value.items()
+    if kind == "as_name":
+        return Ref(inner)
+    return Ref(inner["name"]) if kind == "as_tensor" else None if kind == "as_none" else inner
+
+
+def _output_names(argument: Mapping[str, Any]) -> list[str]:
+    ((kind, value),) = argument.items()
+    values = value if isinstance(value, list) else [value]
+    return [str(item.get("name", item.get("as_name", ""))) for item in values] if kind else []
+
+
+FORMAT = Format(NAME, _matches, _read, program=True)

@@ -1,0 +1,123 @@
+"""PyTorch checkpoints (``torch.save``), zip and pre-1.6 format, as plain data."""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import collections
+import io
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy._core import multiarray
+
+from triggerfish.errors import CheckpointError
+from triggerfish.loading.guards.pickle_check import check_pickle
+from triggerfish.loading.guards.pytorch_archive import (
+    archive_root,
+    open_archive,
+    read_entry,
+    storage_checker,
+)
+
+ZIP_MAGIC = b"PK\x03\x04"
+# torch.serialization.MAGIC_NUMBER, as the first pickle of a pre-1.6 file.
+LEGACY_MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
+_LEGACY_PICKLES = 5  # magic number, protocol, system info, the object, the storage keys
+
+
+def load_pickled_data(path: Path, head: bytes) -> object:
+    """The object in a ``torch.save`` file: containers, numbers, strings and tensors, no code.
+
+    Raises `CheckpointError` when the file is damaged, or would need code to run.
+    """
+    if head.startswith(ZIP_MAGIC):
+        _check_archive(path)
+    else:
+        _check_legacy(path)
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_inert_types()):
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError as error:
+        raise CheckpointError("expected tensors that fit into memory, got larger ones") from error
+    except Exception as error:  # PyTorch raises whatever a damaged pickle provokes
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(
+            f"expected a state dict that loads with weights_only=True, got: {line[:200]}"
+        ) from error
+
+
+def _check_archive(path: Path) -> None:
+    with open_archive(path) as archive:
+        root = archive_root(archive, "data.pkl")
+        if root is None:
+            raise CheckpointError(
+                "expected a PyTorch archive with data.pkl, got another zip file: "
+                "give the checkpoint itself"
+            )
+        data = read_entry(archive, f"{root}data.pkl")
+        if _as_pytorch_reads_it(path) != data:
+            raise CheckpointError("expected one table of contents, got an ambiguous archive")
+        check_pickle(io.BytesIO(data), storage_checker(archive, root))
+
+
+def _as_pytorch_reads_it(path: Path) -> bytes:
+    """``data.pkl`` through PyTorch's own zip reader, which could disagree with Python's."""
+    try:
+        return bytes(torch._C.PyTorchFileReader(str(path)).get_record("data.pkl"))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"expected a PyTorch archive, got: {str(error).splitlines()[0][:200]}"
+        ) from error
+
+
+def _check_legacy(path: Path) -> None:
+    size = path.stat().st_size
+    declared = 0
+
+    def check_storage(key: str, nbytes: int) -> None:
+        nonlocal declared
+        declared = max(declared, nbytes)
+        if nbytes > size:
+            raise CheckpointError(
+                f"expected storage {key} to hold {nbytes} bytes, got a file of {size}: "
+                "the file is damaged"
+            )
+
+    with path.open("rb") as stream:
+        if stream.read(len(LEGACY_MAGIC)) != LEGACY_MAGIC:
+            _refuse_other_pickle(stream)
+        stream.seek(0)
+        for _ in range(_LEGACY_PICKLES):
+            check_pickle(stream, check_storage)
+
+
+def _refuse_other_pickle(stream: BinaryIO) -> None:
+    stream.seek(0)
+    check_pickle(stream, lambda _key, _nbytes: None)
+    raise CheckpointError(
+        "expected a file written by torch.save, got a plain pickle: save the state dict with "
+        "torch.save or safetensors"
+    )
+
+
+def _inert_types() -> list[Any]:
+    """Types beside PyTorch's own that hold data only: training arguments, numpy arrays."""
+    dtypes = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
+    return [
+        argparse.Namespace,
+        collections.defaultdict,
+        np.ndarray,
+        np.dtype,
+        (multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
+        (multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),
+        (multiarray.scalar, "numpy.core.multiarray.scalar"),
+        (multiarray.scalar, "numpy._core.multiarray.scalar"),
+        *(getattr(builtins, name) for name in ("dict", "list", "int")),
+        *dtypes,
+    ]

@@ -1,0 +1,77 @@
+"""TorchScript archives (``torch.jit.save``): checked as source before PyTorch compiles them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+
+from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.guards.pickle_check import check_pickle, is_script_name
+from triggerfish.loading.guards.pytorch_archive import (
+    archive_root,
+    entry_names,
+    open_archive,
+    read_entry,
+    storage_checker,
+)
+from triggerfish.loading.guards.torchscript_check import check_source
+from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.weights.state_dict import as_state_dict
+
+NAME = "TorchScript program"
+MAX_SOURCE_BYTES = 16 << 20
+
+
+def _matches(path: Path, head: bytes) -> bool:
+    names = entry_names(path, head)
+    return any("/code/" in name for name in names) and any(
+        name.endswith("constants.pkl") for name in names
+    )
+
+
+def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    return Contents(Hints(NAME), network=read_program(path))
+
+
+def read_program(path: Path) -> torch.jit.ScriptModule:
+    """Check and load a TorchScript archive."""
+    _check_archive(path)
+    try:
+        network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError, MemoryError) as error:
+        line = (str(error).strip().splitlines() or [""])[0]
+        raise CheckpointError(
+            f"expected a TorchScript program that loads, got: {line[:200]}"
+        ) from error
+    as_state_dict(network.state_dict())
+    return network  # type: ignore[no-any-return]
+
+
+def _check_archive(path: Path) -> None:
+    with open_archive(path) as archive:
+        root = archive_root(archive, "constants.pkl")
+        assert root is not None
+        sources = {
+            name: _text(name, read_entry(archive, name, MAX_SOURCE_BYTES))
+            for name in archive.namelist()
+            if name.endswith(".py")
+        }
+        check_source(sources)
+        for folder in ("data", "constants"):
+            data = read_entry(archive, f"{root}{folder}.pkl")
+            check_pickle(io.BytesIO(data), storage_checker(archive, root, folder), is_script_name)
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise UnsupportedModelError(
+            f"expected TorchScript in ASCII, got other bytes in {name}: trace the model again"
+        ) from error
+
+
+FORMAT = Format(NAME, _matches, _read, program=True)

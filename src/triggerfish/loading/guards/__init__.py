@@ -1,0 +1,1 @@
+"""All that stands between a hostile file and this process: the folder to audit."""

@@ -1,0 +1,65 @@
+"""The child process of the sandbox: one job on stdin, one answer on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from triggerfish.errors import TriggerfishError, UnsupportedModelError
+from triggerfish.loading.formats.pickled_module import trace_pickled
+from triggerfish.loading.guards.confinement import cut_off_network, limit_resources
+from triggerfish.loading.guards.sandbox import hints_from
+from triggerfish.loading.hints import LoadOptions
+from triggerfish.loading.load import open_model
+
+
+def main() -> None:
+    """Do the job and print an answer; every failure becomes one."""
+    job = json.load(sys.stdin)
+    # What code in the file prints must not look like an answer.
+    answer_to = os.dup(1)
+    os.dup2(2, 1)
+    error, message = "", ""
+    try:
+        _confine(job["task"])
+        _do(job)
+    except TriggerfishError as problem:
+        error, message = type(problem).__name__, str(problem)
+    except MemoryError:
+        error, message = "UnsupportedModelError", "expected a small program, got one out of memory"
+    except Exception as problem:  # whatever the file provokes is the parent's to report
+        line = (str(problem).strip().splitlines() or [""])[0]
+        error, message = "UnsupportedModelError", f"{type(problem).__name__}: {line[:200]}"
+    os.write(answer_to, json.dumps({"error": error, "message": message}).encode() + b"\n")
+
+
+def _confine(task: str) -> None:
+    torch.set_num_threads(1)
+    limit_resources()
+    try:
+        cut_off_network()
+    except OSError as error:
+        if task == "convert":
+            raise UnsupportedModelError(
+                "expected a system that can cut a process off from the network (Linux with "
+                f"seccomp), got {error}: convert the module in a container"
+            ) from error
+
+
+def _do(job: dict[str, Any]) -> None:
+    options = LoadOptions(hints_from(job["given"]))
+    if job["task"] == "convert":
+        trace_pickled(Path(job["path"]), Path(job["target"]), options.given)
+        return
+    classifier = open_model(Path(job["path"]), options, confined=True).classifier
+    images = torch.rand(4, *classifier.input_shape, requires_grad=True)
+    torch.autograd.grad(classifier.logits(images).sum(), images)
+
+
+if __name__ == "__main__":
+    main()

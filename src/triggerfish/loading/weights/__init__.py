@@ -1,0 +1,1 @@
+"""State dicts and the networks that they fill."""

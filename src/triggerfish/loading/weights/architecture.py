@@ -1,0 +1,163 @@
+"""``--arch``: a name -> a network, ready to be filled with weights.
+
+Built-in names and the model zoos of timm and torchvision run installed code only;
+``package.module:factory`` and ``file.py:Factory`` run code that the user names; a checkpoint or its
+card cannot name any.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from triggerfish.architectures import ARCHITECTURES
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.hints import Hints
+from triggerfish.loading.weights.matching import build, guess_channels, guess_classes
+from triggerfish.loading.weights.state_dict import StateDict
+
+Factory = Callable[[], object]
+
+_ZOO_NAME = re.compile(r"[A-Za-z0-9_.]+")  # excludes timm's hf-hub: and local-dir: sources
+
+
+def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, Hints]:
+    """Build the network called ``name``, and what it knows about its input.
+
+    The number of classes and channels comes from ``hints``, else from the shapes in ``state``.
+    Raises `UnsupportedModelError` when there is no such network or it cannot be built.
+    """
+    arguments = dict(hints.arch_args or {})
+    source, _, rest = name.partition(":")
+    if name in ARCHITECTURES:
+        factory = _builtin(name, state, hints, arguments)
+    elif source in ("timm", "torchvision") and not _ZOO_NAME.fullmatch(rest):
+        raise UnsupportedModelError(f"expected the name of a {source} model, got {rest!r}")
+    elif source == "timm":
+        factory = _timm(rest, state, hints, arguments)
+    elif source == "torchvision":
+        factory = _torchvision(rest, state, hints, arguments)
+    elif rest:
+        named = _attribute(source, rest)
+        factory = lambda: named(**arguments)  # noqa: E731
+    else:
+        raise UnsupportedModelError(
+            f"expected an architecture of {', '.join(ARCHITECTURES)}, or package.module:factory, "
+            f"file.py:Factory, timm:NAME, torchvision:NAME, got {name!r}"
+        )
+    network = _call(factory, name)
+    return network, _carried_hints(network)
+
+
+def parse_arch_args(pairs: Iterable[str]) -> dict[str, object]:
+    """``key=value`` texts as keyword arguments; values are Python literals, else strings.
+
+    Raises `ValueError` for a text without ``=`` or with a key that is no identifier.
+    """
+    arguments: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise ValueError(f"expected --arch-args key=value, got {pair!r}")
+        try:
+            arguments[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            arguments[key] = text
+    return arguments
+
+
+def _builtin(name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]) -> Factory:
+    classes = hints.num_classes or guess_classes(state)[0]
+    channels = hints.input_shape[0] if hints.input_shape else guess_channels(state)[0]
+    return lambda: ARCHITECTURES[name](classes, channels, **arguments)
+
+
+def _timm(name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]) -> Factory:
+    timm = _optional("timm")
+    classes = hints.num_classes or guess_classes(state)[0]
+    values = {"num_classes": classes, "in_chans": guess_channels(state)[-1], **arguments}
+    return lambda: timm.create_model(name, pretrained=False, **values)
+
+
+def _torchvision(
+    name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]
+) -> Factory:
+    models = _optional("torchvision.models")
+    values = {"num_classes": hints.num_classes or guess_classes(state)[0], **arguments}
+    return lambda: models.get_model(name, weights=None, **values)
+
+
+def _optional(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # a broken installation raises whatever it likes
+        package = name.partition(".")[0]
+        raise UnsupportedModelError(
+            f"expected {package} to be installed and to work, got {type(error).__name__} on "
+            f"importing it: pip install {package}"
+        ) from error
+
+
+def _attribute(module: str, name: str) -> Callable[..., object]:
+    try:
+        found = (
+            _from_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
+        )
+        factory = getattr(found, name)
+    except Exception as error:  # the user's own file raises whatever it likes
+        raise UnsupportedModelError(
+            f"expected the architecture {module}:{name} to be importable, "
+            f"got {type(error).__name__}: {_line(error)}"
+        ) from error
+    if not callable(factory):
+        raise UnsupportedModelError(f"expected {module}:{name} to be callable, got {factory!r}")
+    return factory  # type: ignore[no-any-return]
+
+
+def _from_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"triggerfish_arch_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickling look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _call(factory: Factory, name: str) -> nn.Module:
+    try:
+        return build(factory)
+    except UnsupportedModelError:
+        raise
+    except Exception as error:
+        raise UnsupportedModelError(
+            f"expected the architecture {name} to build, got {type(error).__name__}: "
+            f"{_line(error)}: check --arch-args and --num-classes"
+        ) from error
+
+
+def _carried_hints(network: nn.Module) -> Hints:
+    """What timm writes into its networks: ``pretrained_cfg`` with input size, mean and std."""
+    config = getattr(network, "pretrained_cfg", None)
+    if not isinstance(config, Mapping):
+        return Hints("architecture")
+    shape, mean, std = (config.get(key) for key in ("input_size", "mean", "std"))
+    return Hints(
+        "architecture (timm)",
+        input_shape=(shape[0], shape[1], shape[2]) if shape else None,
+        mean=tuple(mean) if mean else None,
+        std=tuple(std) if std else None,
+    )
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200]

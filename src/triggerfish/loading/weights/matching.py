@@ -1,0 +1,108 @@
+"""State dicts and networks: which built-in fits, and filling one without leaving a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from triggerfish.architectures import ARCHITECTURES, Architecture
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
+
+_CLASS_GUESSES = 4
+# Old checkpoints lack this counter, and it does not enter the output.
+_OPTIONAL_SUFFIX = "num_batches_tracked"
+
+
+def fill(network: nn.Module, state: StateDict, name: str) -> nn.Module:
+    """Load ``state`` into ``network``, prefixes taken off where needed; every key must match.
+
+    Raises `UnsupportedModelError` with the first missing, unexpected and misshapen keys.
+    """
+    variants = strip_prefixes(state)
+    for variant in variants:
+        if _mismatch(network.state_dict(), variant) is None:
+            network.load_state_dict(variant, strict=False)
+            return network
+    problem = min((_mismatch(network.state_dict(), variant) or "" for variant in variants), key=len)
+    raise UnsupportedModelError(
+        f"expected the keys and shapes of {name}, got {problem}: pass the right --arch"
+    )
+
+
+def match_builtin(state: StateDict, num_classes: int | None) -> tuple[str, nn.Module]:
+    """The built-in network whose keys and shapes are those of ``state``, filled with it.
+
+    Raises `UnsupportedModelError` when none fits.
+    """
+    for variant in strip_prefixes(state):
+        counts = (num_classes,) if num_classes else guess_classes(variant)
+        for classes, channels in product(counts, guess_channels(variant)):
+            for name, factory in ARCHITECTURES.items():
+                if _fits(factory, classes, channels, variant):
+                    return name, fill(build(partial(factory, classes, channels)), variant, name)
+    keys = list(state)
+    raise UnsupportedModelError(
+        f"expected the keys and shapes of a built-in network ({', '.join(ARCHITECTURES)}), "
+        f"got {len(keys)} others ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
+        "pass --arch"
+    )
+
+
+def build(factory: Callable[[], object]) -> nn.Module:
+    """Call a network's factory without disturbing the global random state."""
+    with torch.random.fork_rng(devices=[]):
+        network = factory()
+    if not isinstance(network, nn.Module):
+        raise UnsupportedModelError(
+            f"expected the architecture to be a torch.nn.Module, got {type(network).__name__}"
+        )
+    return network
+
+
+def guess_channels(state: StateDict) -> tuple[int, ...]:
+    """Input channels: those of the first convolution, else grey or colour."""
+    kernels = [value for value in state.values() if value.ndim == 4]
+    return (int(kernels[0].shape[1]),) if kernels else (1, 3)
+
+
+def guess_classes(state: StateDict) -> tuple[int, ...]:
+    """Candidates, the likeliest first: the rows of the matrices and kernels from the last back.
+
+    The last is the output layer of most networks, unless something has reordered the keys.
+    """
+    rows = [int(value.shape[0]) for value in state.values() if value.ndim in (2, 4)]
+    return tuple(dict.fromkeys(reversed(rows)))[:_CLASS_GUESSES] or (2,)
+
+
+def _fits(factory: Architecture, classes: int, channels: int, state: StateDict) -> bool:
+    try:
+        with torch.device("meta"):
+            skeleton = factory(classes, channels)
+    except (RuntimeError, ValueError, NotImplementedError):
+        return False  # a built-in may not exist for this many classes or channels
+    return _mismatch(skeleton.state_dict(), state) is None
+
+
+def _mismatch(expected: Mapping[str, Tensor], found: StateDict) -> str | None:
+    missing = [k for k in expected if k not in found and not k.endswith(_OPTIONAL_SUFFIX)]
+    unexpected = [k for k in found if k not in expected]
+    misshapen = [
+        f"{k} of {tuple(found[k].shape)} for {tuple(expected[k].shape)}"
+        for k in expected
+        if k in found and found[k].shape != expected[k].shape
+    ]
+    parts = [
+        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for what, keys in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("misshapen", misshapen),
+        )
+        if keys
+    ]
+    return "; ".join(parts) or None

@@ -1,0 +1,216 @@
+"""The one view of a model that the rest of Triggerfish sees.
+
+Everything that differs between models (mean, std, value range, channel order, the kind of head)
+ends here: a `Classifier` maps images in the [0, 1] box to logits.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.heads import (
+    OutputKind,
+    is_saturated,
+    recognise_output,
+    to_logits,
+    without_probability_head,
+)
+from triggerfish.model.input_convolution import with_fast_input_gradient
+
+__all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing", "log_odds"]
+
+# Published training constants of MNIST: mean and std of the training pixels.
+MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
+
+_PROBES = 4  # images in the probe: grey, and noise enough to tell kinds of output apart
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image in [0, 1] becomes the network's input: ``(range(x) - mean) / std``.
+
+    ``mean`` and ``std`` have one value or one a channel, in units of ``input_range``;
+    ``input_range`` is what [0, 1] is stretched to first, (0, 255) for networks fed raw bytes.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    input_range: tuple[float, float] = (0.0, 1.0)
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(v) for v in (*self.mean, *self.std, *self.input_range)):
+            raise ValueError("expected finite mean, std and input range, got NaN or infinity")
+        if any(s <= 0 for s in self.std):
+            raise ValueError(f"expected a positive std for every channel, got {self.std}")
+        if self.input_range[0] >= self.input_range[1]:
+            raise ValueError(f"expected an input range low < high, got {self.input_range}")
+
+    def affine(self, channels: int) -> tuple[Tensor, Tensor]:
+        """Scale and shift, each ``(1, C, 1, 1)``: input = image * scale + shift.
+
+        Raises `ValueError` unless mean and std have one value, or one a channel.
+        """
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, channels):
+                raise ValueError(
+                    f"expected 1 or {channels} values of {name}, got {len(values)}: "
+                    "one for all channels or one for each"
+                )
+        low, high = self.input_range
+        mean = torch.tensor(self.mean, dtype=torch.float32).expand(channels)
+        std = torch.tensor(self.std, dtype=torch.float32).expand(channels)
+        scale, shift = (high - low) / std, (low - mean) / std
+        return scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
+
+
+class Classifier:
+    """Images ``(N, C, H, W)`` in [0, 1] -> logits ``(N, K)``; frozen, in evaluation mode.
+
+    A module is copied, so the caller's own mode, gradients and memory format stay as they are;
+    any other callable on a tensor is used as it is. A final softmax or sigmoid is taken off where
+    the module shows it; elsewhere ``output`` says what comes out (recognised when None), and a
+    module that ends in probabilities runs in float64, where they saturate later.
+
+    Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
+    after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | Callable[[Tensor], object],
+        input_shape: Sequence[int],
+        *,
+        preprocessing: Preprocessing | None = None,
+        num_classes: int | None = None,
+        output: OutputKind | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        name: str = "",
+    ) -> None:
+        if len(input_shape) != 3 or min(input_shape) < 1:
+            raise ValueError(f"expected input_shape (C, H, W), got {tuple(input_shape)}")
+        self.input_shape: tuple[int, int, int] = tuple(input_shape)  # type: ignore[assignment]
+        self.preprocessing = preprocessing or Preprocessing()
+        self.device, self.dtype = torch.device(device), dtype
+        self.name = name
+        if isinstance(model, nn.Module):
+            model, stripped = without_probability_head(_frozen_copy(model, self.device, dtype))
+            output = "logits" if stripped else output
+        self.model = model
+        self._place(dtype)
+        probed = self._probe()
+        self.output: OutputKind = output or recognise_output(probed)
+        self.num_classes = int(probed.shape[1])
+        if num_classes is not None and num_classes != self.num_classes:
+            raise UnsupportedModelError(
+                f"expected logits of shape (N, {num_classes}), got (N, {self.num_classes}): "
+                "pass the right number of classes or fix the model card"
+            )
+        if self.output in ("softmax", "sigmoid") and isinstance(model, nn.Module):
+            self.model = model.double()
+            self._place(torch.float64)
+
+    @property
+    def num_pixels(self) -> int:
+        """Values an image holds, channels included."""
+        return self.input_shape[0] * self.input_shape[1] * self.input_shape[2]
+
+    def raw_output(self, images: Tensor) -> Tensor:
+        """What the model itself answers to images ``(N, C, H, W)`` in [0, 1]: ``(N, K)``.
+
+        Raises `UnsupportedModelError` for whatever the model raises: it is a stranger's code.
+        """
+        x = torch.addcmul(self._shift, images.to(self._scale.dtype), self._scale)
+        x = x.permute(0, 2, 3, 1) if self.preprocessing.channels_last else x
+        try:
+            y = _first_tensor(self.model(x))
+        except UnsupportedModelError:
+            raise
+        except Exception as error:
+            last_line = str(error).strip().splitlines()[-1] if str(error).strip() else ""
+            raise UnsupportedModelError(
+                f"expected a model that takes images of shape {self.input_shape}, got an error "
+                f"from it ({last_line[:200] or type(error).__name__}): pass the right input shape"
+            ) from error
+        return y.flatten(1) if y.ndim > 2 and y.shape[2:].numel() == 1 else y
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits ``(N, K)`` of images ``(N, C, H, W)`` in [0, 1], up to a constant a row.
+
+        Probabilities become log-probabilities, which are logits up to that constant; log-odds do
+        not see it. Sigmoid outputs become the logit of each class on its own.
+        """
+        return to_logits(self.raw_output(images), self.output).to(images.dtype)
+
+    def saturated(self, images: Tensor) -> Tensor:
+        """Rows (N,) of images whose log-odds are lost: a probability was rounded to 0 or 1."""
+        with torch.no_grad():
+            return is_saturated(self.raw_output(images), self.output)
+
+    def _place(self, dtype: torch.dtype) -> None:
+        scale, shift = self.preprocessing.affine(self.input_shape[0])
+        self._scale, self._shift = scale.to(self.device, dtype), shift.to(self.device, dtype)
+
+    def _probe(self) -> Tensor:
+        """The answers (N, K) to a grey image and some noise; raises when they are no logits."""
+        grey = torch.full((1, *self.input_shape), 0.5)
+        noise = torch.rand((_PROBES - 1, *self.input_shape), generator=torch.Generator())
+        images = torch.cat([grey, noise]).to(self.device, self.dtype)
+        with torch.no_grad():
+            y = self.raw_output(images)
+        if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 2:
+            raise UnsupportedModelError(
+                f"expected an output of shape (N, classes), got {tuple(y.shape)} "
+                f"for {_PROBES} images: only classifiers can be scanned"
+            )
+        if not y.is_floating_point() or not bool(torch.isfinite(y).all()):
+            raise UnsupportedModelError(
+                "expected finite outputs, got NaN, infinity or integers for a grey image and "
+                "noise: the weights or the preprocessing are broken"
+            )
+        return y
+
+
+def _frozen_copy(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    with torch.no_grad():  # else the copy's parameters of a TorchScript module are no leaves
+        model = copy.deepcopy(model)
+    for parameter in model.parameters():  # requires_grad_() does not exist on TorchScript modules
+        parameter.requires_grad = False
+    model = with_fast_input_gradient(model.to(device, dtype).eval())
+    # mypy does not know the overload for memory formats.
+    return model.to(memory_format=torch.channels_last)  # type: ignore
+
+
+def _first_tensor(output: object) -> Tensor:
+    """The logits in a model's answer: a tensor, a tuple, a mapping or a dataclass with logits."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, dict) and isinstance(output.get("logits"), Tensor):
+        return output["logits"]  # type: ignore[no-any-return]
+    logits = getattr(output, "logits", None)
+    if isinstance(logits, Tensor):
+        return logits
+    if isinstance(output, (tuple, list)) and output and isinstance(output[0], Tensor):
+        return output[0]
+    raise UnsupportedModelError(
+        f"expected a tensor of logits or something that holds one, got {type(output).__name__}"
+    )
+
+
+def log_odds(logits: Tensor, target: Tensor) -> Tensor:
+    """Log-odds of class ``target`` (N,) under ``logits`` (N, K): logit_y - logsumexp of the others.
+
+    It is log(p / (1 - p)), computed without going through p: it does not saturate and does not
+    change when a constant is added to all logits.
+    """
+    column = target.view(-1, 1)
+    others = logits.scatter(1, column, float("-inf"))
+    return logits.gather(1, column).squeeze(1) - others.logsumexp(1)

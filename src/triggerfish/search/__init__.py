@@ -1,0 +1,1 @@
+"""Optimisation over images: a batch of rows in, images and their measured sizes out."""

@@ -1,0 +1,155 @@
+"""The inner loop: synthesize images by gradient steps inside the [0, 1] box.
+
+Every (class, baseline, weight) is a row of one batch. The loss is a sum over rows, the network is
+frozen and Adam works element by element, so a batch gives what separate runs would give, up to
+floating-point noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.classifier import Classifier, log_odds
+
+ObjectiveName = Literal["logit", "log-probability", "probability", "log-odds"]
+Objective = Callable[[Tensor, Tensor], Tensor]
+
+
+def _logit(logits: Tensor, target: Tensor) -> Tensor:
+    return logits.gather(1, target.view(-1, 1)).squeeze(1)
+
+
+OBJECTIVES: dict[ObjectiveName, Objective] = {
+    "logit": _logit,
+    "log-probability": lambda z, y: _logit(z.log_softmax(1), y),
+    "probability": lambda z, y: _logit(z.softmax(1), y),
+    "log-odds": log_odds,
+}
+
+
+def objective_and_gradient(
+    classifier: Classifier, images: Tensor, target: Tensor, objective: Objective
+) -> tuple[Tensor, Tensor]:
+    """Objective (N,) of the rows' own target classes (N,), and its gradient (N, C, H, W).
+
+    Raises `UnsupportedModelError` for a model that gradients cannot pass.
+    """
+    leaf = images.detach().requires_grad_()
+    with torch.enable_grad():
+        value = objective(classifier.logits(leaf), target)
+        try:
+            (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        except RuntimeError as error:
+            raise UnsupportedModelError(
+                f"expected a differentiable model, got {str(error).splitlines()[0][:200]}"
+            ) from error
+    return value.detach(), gradient
+
+
+@torch.no_grad()
+def evaluate(classifier: Classifier, images: Tensor, chunk: int = 512) -> Tensor:
+    """Logits (N, K) of images (N, C, H, W), in chunks."""
+    parts = [classifier.logits(images[rows]) for rows in chunks(len(images), chunk)]
+    return torch.cat(parts)
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) for one tensor, in place; the arithmetic of ``torch.optim.Adam``.
+
+    ``torch.optim`` would do, but rows leave the batch as they finish: `keep` shrinks the state.
+    """
+
+    def __init__(
+        self, like: Tensor, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    ) -> None:
+        self.lr, self.betas, self.eps, self.steps = lr, betas, eps, 0
+        self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
+
+    def step_(self, x: Tensor, gradient: Tensor) -> None:
+        """Move ``x`` against ``gradient``, in place."""
+        self.steps += 1
+        beta1, beta2 = self.betas
+        self.mean.lerp_(gradient, 1 - beta1)
+        self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        scale1, scale2 = 1 - beta1**self.steps, 1 - beta2**self.steps
+        denominator = self.square.sqrt().div_(scale2**0.5).add_(self.eps)
+        x.addcdiv_(self.mean, denominator, value=-self.lr / scale1)
+
+    def keep(self, rows: Tensor) -> None:
+        """Keep only the rows (indices or mask)."""
+        self.mean, self.square = self.mean[rows], self.square[rows]
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """``l1_weight * ||x||_1 + l2_weight * mean(x^2) + tv_weight * TV(x)`` of each row.
+
+    ``l1_weight`` has one value a row, (N,). ``form``: ``abs`` takes autograd's gradient of |x|,
+    which is 0 at 0 (the published one); ``sum`` takes 1 everywhere, exact because x >= 0.
+    TV is the mean absolute difference between neighbours, down plus across.
+    """
+
+    l1_weight: Tensor
+    form: Literal["abs", "sum"] = "abs"
+    l2_weight: float = 0.0
+    tv_weight: float = 0.0
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """Gradient (N, C, H, W) at images ``x``."""
+        weight = self.l1_weight.view(-1, 1, 1, 1)
+        gradient = weight * x.sign() if self.form == "abs" else weight.expand_as(x).clone()
+        if self.l2_weight:
+            gradient.add_(x, alpha=2 * self.l2_weight / x[0].numel())
+        if self.tv_weight:
+            gradient.add_(_total_variation_gradient(x), alpha=self.tv_weight)
+        return gradient
+
+
+def total_variation(x: Tensor) -> Tensor:
+    """Anisotropic total variation (N,) of images: mean |down| + mean |across|."""
+    down = (x[..., 1:, :] - x[..., :-1, :]).abs().flatten(1)
+    across = (x[..., :, 1:] - x[..., :, :-1]).abs().flatten(1)
+    return down.mean(1) + across.mean(1)
+
+
+def _total_variation_gradient(x: Tensor) -> Tensor:
+    leaf = x.detach().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(total_variation(leaf).sum(), leaf)
+    return gradient
+
+
+@torch.no_grad()
+def maximize(
+    classifier: Classifier,
+    baseline: Tensor,
+    target: Tensor,
+    penalty: Penalty,
+    *,
+    objective: Objective,
+    steps: int,
+    lr: float,
+) -> Tensor:
+    """Activation maximization: images (N, C, H, W) after ``steps`` clamped Adam steps.
+
+    Minimises ``-objective + penalty`` from ``baseline`` (N, C, H, W) for classes ``target`` (N,).
+    """
+    x = baseline.clone()
+    adam = Adam(x, lr)
+    for _ in range(steps):
+        _, gradient = objective_and_gradient(classifier, x, target, objective)
+        adam.step_(x, penalty.gradient(x) - gradient)
+        x.clamp_(0.0, 1.0)
+    return x
+
+
+def chunks(count: int, size: int) -> Iterator[slice]:
+    """Slices of at most ``size`` rows that cover ``count`` rows."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

@@ -1,0 +1,1 @@
+"""Numbers in, numbers out: outlier tests and median polish. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Scores, reference and checks -> `Verdict`."""

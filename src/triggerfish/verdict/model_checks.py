@@ -1,0 +1,173 @@
+"""What is odd about a model before any search: a few forward passes over pictures of no class.
+
+The scale of the answers is measured by their **spread**: the standard deviation over the pictures
+of each class's centred logit, averaged over the classes. A trained network that sees the inputs it
+was made for has a spread near 1, attacked or not; an untrained one, or one that is fed 255 times
+too little, hardly moves, and one that is fed 255 times too much is sure of everything
+(docs/limits.md has the measurements).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import Finding
+from triggerfish.search.baselines import blurred
+
+MIN_SPREAD = 0.15
+"""Below, a network hardly looks at its input. Measured: trained 0.4 (briefly, on a third of MNIST)
+and more, untrained up to 0.13 (benchmarks/checks.py)."""
+MAX_SPREAD = 20.0
+"""Above, it is sure of anything. Measured: trained up to 8, inputs 255 times too large from 50."""
+MAX_PROBABILITY_RANGE = 1.0
+"""Probabilities differ by no more than this; as logits they can never give a high confidence."""
+MAX_DISAGREEMENT = 0.01
+"""Between two answers to one picture, in units of the largest logit; half precision stays below."""
+MAX_STATISTICS_GAP = 5.0
+"""Distance, in running standard deviations, between what batch norm saw in training and now."""
+MAX_VARIANCE_RATIO = 300.0
+"""Factor between those variances. A factor of 255 in the inputs is 65,025 here."""
+
+
+def check_model(classifier: Classifier) -> list[Finding]:
+    """All findings about the model itself."""
+    pictures = probe_pictures(classifier)
+    with torch.no_grad():
+        logits = classifier.logits(pictures)
+        again = classifier.logits(pictures[: len(pictures) // 2])
+    if classifier.output == "logits" and not bool(torch.isfinite(logits).all()):
+        return [_not_finite(logits)]
+    return [
+        *_scale(classifier, pictures, logits.double()),
+        *_saturated(classifier, pictures),
+        *_unstable(logits, again),
+        *_batch_norm(classifier, pictures),
+    ]
+
+
+def probe_pictures(classifier: Classifier, count: int = 48) -> Tensor:
+    """Pictures of no class (count, C, H, W) in [0, 1]: uniform levels, noise, blurred noise."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (count, *classifier.input_shape)
+    noise = torch.rand(shape, generator=generator)
+    level = torch.rand((count, 1, 1, 1), generator=generator).expand(shape)
+    kinds = torch.stack([level, noise, blurred(noise)])
+    pictures = kinds[torch.arange(count) % 3, torch.arange(count)]
+    return pictures.to(classifier.device, classifier.dtype)
+
+
+def spread(logits: Tensor) -> float:
+    """Standard deviation over pictures of the centred logits (N, K), averaged over the classes."""
+    centred = logits - logits.mean(1, keepdim=True)
+    return float(centred.std(0).mean())
+
+
+def _not_finite(logits: Tensor) -> Finding:
+    lost = int((~torch.isfinite(logits)).any(1).sum())
+    return Finding(
+        "not-finite",
+        f"expected finite outputs, got NaN or infinity for {lost} of {len(logits)} pictures: "
+        "the weights are broken, or the input range is too large",
+    )
+
+
+def _scale(classifier: Classifier, pictures: Tensor, logits: Tensor) -> Iterator[Finding]:
+    found, scale = spread(logits), float(logits.abs().max())
+    widest = float((logits.amax(1) - logits.amin(1)).max())
+    if found <= 1e-6 * max(scale, 1.0):
+        yield Finding(
+            "constant-output",
+            f"expected outputs that depend on the image, got a spread of {found:.1e} over "
+            f"{len(pictures)} pictures{_where_it_dies(classifier, pictures)}: the network is dead, "
+            "or its input range is wrong",
+        )
+    elif found < MIN_SPREAD or widest <= MAX_PROBABILITY_RANGE:
+        yield Finding(
+            "flat-output",
+            f"expected logits that move with the image, got a spread of {found:.2g} and no two "
+            f"classes further apart than {widest:.2g} over {len(pictures)} pictures: the network "
+            "is untrained or its weights were randomised, the input range is too small, or its "
+            "outputs were squashed once too often (a softmax of a softmax)",
+        )
+    elif found > MAX_SPREAD:
+        yield Finding(
+            "sharp-output",
+            f"expected a network that is unsure about pictures of no class, got logits that spread "
+            f"by {found:.0f} over {len(pictures)} of them: the input range is too large (is it "
+            "[0, 1] rather than 0 to 255?), or the weights were scaled; small norms then say "
+            "nothing",
+        )
+
+
+def _where_it_dies(classifier: Classifier, pictures: Tensor) -> str:
+    """The first layer whose input no longer depends on the picture, as words; '' when unseen."""
+    model, dead = classifier.model, list[str]()
+    layers = model.named_modules() if isinstance(model, nn.Module) else ()
+
+    def watch(name: str, layer: nn.Module) -> RemovableHandle:
+        def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            if bool((inputs[0] == inputs[0][:1]).all()):
+                dead.append(name)
+
+        return layer.register_forward_pre_hook(look)
+
+    hooks = [watch(name, m) for name, m in layers if isinstance(m, (nn.Conv2d, nn.Linear))]
+    with torch.no_grad():
+        classifier.logits(pictures)
+    for hook in hooks:
+        hook.remove()
+    return f" (nothing of the picture reaches layer {dead[0]})" if dead else ""
+
+
+def _saturated(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
+    lost = float(classifier.saturated(pictures).double().mean())
+    if lost > 0.5:
+        yield Finding(
+            "saturated",
+            f"expected probabilities strictly between 0 and 1, got {lost:.0%} of {len(pictures)} "
+            "pictures rounded to 0 or 1: scan the model without its final softmax or sigmoid",
+        )
+
+
+def _unstable(logits: Tensor, again: Tensor) -> Iterator[Finding]:
+    """Compare answers to the same pictures in a batch of all (N, K) and of the first half."""
+    gap = float((logits[: len(again)] - again).abs().max() / logits.abs().max())
+    if gap > MAX_DISAGREEMENT:
+        yield Finding(
+            "unstable-output",
+            f"expected the same answer to the same picture, got one that differs by {gap:.0%} in "
+            "a smaller batch: switch off dropout and noise, and give batch norm its running "
+            "statistics",
+        )
+
+
+def _batch_norm(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
+    """Compare what reaches the first batch norm with the statistics it keeps from training."""
+    model = classifier.model
+    layers = model.modules() if isinstance(model, nn.Module) else ()
+    first = next((m for m in layers if isinstance(m, nn.BatchNorm2d)), None)
+    if first is None or first.running_mean is None or first.running_var is None:
+        return
+    seen: list[Tensor] = []
+    hook = first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        classifier.logits(pictures)
+    hook.remove()
+    if not seen:
+        return
+    variance, mean = torch.var_mean(seen[0], dim=(0, 2, 3))
+    kept = first.running_var + first.eps
+    gap = float(((mean - first.running_mean).abs() / kept.sqrt()).median())
+    ratio = float((variance / kept).log().abs().median().exp())
+    if gap > MAX_STATISTICS_GAP or ratio > MAX_VARIANCE_RATIO:
+        yield Finding(
+            "wrong-preprocessing",
+            f"expected inputs like those in training, got a first batch norm {gap:.1f} standard "
+            f"deviations off its running mean and a factor {ratio:.0f} off its variance: "
+            "check --mean, --std and --input-range",
+        )

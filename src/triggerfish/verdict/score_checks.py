@@ -1,0 +1,120 @@
+"""Reasons not to trust a verdict, each with its cause and a fix (docs/limits.md lists them all).
+
+Those about the statistics are here, those about the model itself in `model_checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from triggerfish.results import ClassScores, Finding, Status
+from triggerfish.statistics.outliers import Array
+
+MIN_CLASSES = 6
+"""With fewer values a median and a spread say nothing about one of them."""
+MAX_NORM_FRACTION = 0.35
+"""A median minimum norm above this fraction of all pixels: the box hardly moves the network."""
+
+VOIDING = frozenset({"sharp-output", "unstable-output", "not-finite"})
+"""With these a flag says nothing either: most clean models are flagged in such a state
+(docs/limits.md), so no class is."""
+
+
+def check_scores(scores: ClassScores, num_pixels: int) -> list[Finding]:
+    """What is odd about the statistics (K,): not finite, too few, ties, unreachable."""
+    return [
+        *_lost(scores),
+        *_unmeasured(scores),
+        *_ties(scores),
+        *_implausible(scores, num_pixels),
+    ]
+
+
+def check_restarts(flagged: tuple[int, ...], runs: Sequence[tuple[int, ...]]) -> list[Finding]:
+    """What the flags of single runs say about those of all runs together."""
+    if all(run == flagged for run in runs):
+        return []
+    shown = "; ".join(", ".join(map(str, run)) or "none" for run in runs)
+    return [
+        Finding(
+            "runs-disagree",
+            f"expected every run of the search to flag the same classes, got {shown}: "
+            "a class is near the threshold; ask for more --restarts",
+        )
+    ]
+
+
+def check_uncalibrated(values: Array, doubt: float, threshold: float) -> list[Finding]:
+    """What an unflagged score (K,) between ``doubt`` and ``threshold`` means without a reference.
+
+    Clean networks of some kinds reach it, attacked ones of others do not surpass it.
+    """
+    unclear = np.flatnonzero((values > doubt) & (values <= threshold))
+    if not len(unclear):
+        return []
+    shown = ", ".join(f"class {k} at {values[k]:.2f}" for k in unclear)
+    return [
+        Finding(
+            "unclear-score",
+            f"expected scores up to {doubt:g}, or one above {threshold:g}, got {shown}: some clean "
+            "networks reach that; calibrate on clean models of this network and task",
+        )
+    ]
+
+
+def _lost(scores: ClassScores) -> Iterator[Finding]:
+    """NaN or infinite logits (M, K) of the synthesized images: an overflow passes any c."""
+    lost = int((~torch.isfinite(scores.logits)).any(1).sum())
+    if lost:
+        yield Finding(
+            "not-finite",
+            f"expected finite logits of the synthesized images, got NaN or infinity for {lost} of "
+            f"{len(scores.logits)}: the network overflows; check the weights and the input range",
+        )
+
+
+def _unmeasured(scores: ClassScores) -> Iterator[Finding]:
+    for status, what in ((Status.UNREACHABLE, "unreachable"), (Status.CAP_REACHED, "at the cap")):
+        classes = [k for k, s in enumerate(scores.status) if s is status]
+        if classes:
+            shown = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
+            yield Finding(
+                f"{status.value.replace('_', '-')}",
+                f"expected every class to be measured, got {len(classes)} {what} ({shown}): "
+                "check the preprocessing, or lower the target probability",
+            )
+
+
+def _ties(scores: ClassScores) -> Iterator[Finding]:
+    values = scores.statistic.numpy()
+    values = values[np.isfinite(values)]
+    if len(values) < MIN_CLASSES:
+        yield Finding(
+            "few-classes",
+            f"expected at least {MIN_CLASSES} measured classes, got {len(values)}: "
+            "an outlier among so few means nothing; use a calibrated reference",
+        )
+    elif np.median(np.abs(values - np.median(values))) == 0:
+        yield Finding(
+            "ties",
+            "expected different statistics, got a median absolute deviation of 0: "
+            "most classes tie, so none can stand out",
+        )
+
+
+def _implausible(scores: ClassScores, num_pixels: int) -> Iterator[Finding]:
+    norms = [v for name, v in scores.details.items() if name.startswith("min_norm")]
+    reached = torch.cat(norms)[torch.cat(norms).isfinite()] if norms else torch.empty(0)
+    if not len(reached):
+        return
+    median = float(reached.quantile(0.5))
+    if median > MAX_NORM_FRACTION * num_pixels:
+        yield Finding(
+            "implausible-norms",
+            f"expected classes within reach, got a median minimum norm of {median:.0f} of "
+            f"{num_pixels} pixels: the input range is probably larger than assumed, or the "
+            "network is untrained",
+        )

@@ -1,0 +1,1 @@
+"""Data sets that zoos are trained on, read from their original files."""

@@ -1,0 +1,161 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.classifier import Classifier, Preprocessing, log_odds
+
+SHAPE = (1, 4, 4)
+
+
+class Headed(nn.Module):
+    """Linear logits under some head."""
+
+    def __init__(self, head, scale: float = 1.0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(16, 5)
+        with torch.no_grad():
+            values = torch.linspace(-1, 1, 80).view(5, 16)
+            self.linear.weight.copy_(values.sin() * scale)
+            self.linear.bias.copy_(torch.linspace(-1, 1, 5))
+        self.head = head
+
+    def forward(self, x):
+        return self.head(self.linear(x.flatten(1)))
+
+
+HEADS = {
+    "logits": lambda y: y * 3,
+    "log_softmax": lambda y: (y * 3).log_softmax(1),
+    "softmax": lambda y: (y * 3).softmax(1),
+}
+WRAPPINGS = {
+    "tuple": lambda y: (y, None),
+    "mapping": lambda y: {"logits": y},
+    "maps": lambda y: y[:, :, None, None],
+}
+
+
+def images(count: int = 6) -> torch.Tensor:
+    return torch.rand(count, *SHAPE, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_heads_are_recognised_and_give_the_same_log_odds(kind: str) -> None:
+    classifier = Classifier(Headed(HEADS[kind]), SHAPE)
+    plain = Classifier(Headed(HEADS["logits"]), SHAPE)
+    target = torch.arange(6) % 5
+    assert classifier.output == kind
+    torch.testing.assert_close(
+        log_odds(classifier.logits(images()), target), log_odds(plain.logits(images()), target)
+    )
+
+
+def test_sigmoids_become_each_class_s_own_logit() -> None:
+    classifier = Classifier(Headed(torch.sigmoid), SHAPE)
+    assert classifier.output == "sigmoid"
+    expected = Headed(lambda y: y)(images())
+    torch.testing.assert_close(classifier.logits(images()), expected)
+
+
+@pytest.mark.parametrize("kind", WRAPPINGS)
+def test_logits_are_found_in_what_a_model_returns(kind: str) -> None:
+    classifier = Classifier(Headed(WRAPPINGS[kind]), SHAPE)
+    torch.testing.assert_close(classifier.logits(images()), Headed(lambda y: y)(images()))
+
+
+@pytest.mark.parametrize("head", [nn.Softmax(1), nn.LogSoftmax(1), nn.Sigmoid()])
+def test_a_visible_head_is_taken_off_a_copy(head: nn.Module) -> None:
+    body = Headed(lambda y: y * 200)
+    model = nn.Sequential(body, nn.Sequential(nn.Identity(), head))
+    classifier = Classifier(model, SHAPE)
+    assert classifier.output == "logits"
+    torch.testing.assert_close(classifier.logits(images()), body(images()))
+    assert len(model[1]) == 2
+
+
+def test_probabilities_keep_log_odds_that_float32_would_lose() -> None:
+    steep = Headed(lambda y: (y * 8).softmax(1))
+    classifier = Classifier(steep, SHAPE)
+    top = classifier.logits(images()).argmax(1)
+    lost = log_odds(steep(images()).clamp_min(1e-38).log(), top)
+    kept = log_odds(classifier.logits(images()), top)
+    true = log_odds(Headed(lambda y: y * 8)(images()), top)
+    torch.testing.assert_close(kept, true, rtol=1e-4, atol=1e-4)
+    assert classifier.logits(images()).dtype == torch.float32
+    assert not classifier.saturated(images()).any()
+    assert torch.isfinite(lost).all()
+
+
+def test_saturation_is_reported() -> None:
+    assert Classifier(Headed(lambda y: (y * 1e4).softmax(1)), SHAPE).saturated(images()).all()
+    assert not Classifier(Headed(lambda y: y * 1e4), SHAPE).saturated(images()).any()
+
+
+def test_log_probabilities_that_round_to_zero_keep_the_log_odds() -> None:
+    logits = Headed(lambda y: y * 100)
+    classifier = Classifier(Headed(lambda y: (y * 100).log_softmax(1)), SHAPE)
+    answers = classifier.raw_output(images())
+    assert bool((answers == 0).any(1).all())
+    assert not classifier.saturated(images()).any()
+    top = answers.argmax(1)
+    torch.testing.assert_close(log_odds(answers, top), log_odds(logits(images()), top))
+
+
+def test_preprocessing_is_inside() -> None:
+    seen = []
+
+    def model(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x)
+        return Headed(lambda y: y)(x.permute(0, 3, 1, 2))
+
+    preprocessing = Preprocessing((10.0,), (5.0,), (0.0, 255.0), channels_last=True)
+    Classifier(model, SHAPE, preprocessing=preprocessing).logits(torch.ones(1, *SHAPE))
+    assert seen[-1].shape == (1, 4, 4, 1)
+    torch.testing.assert_close(seen[-1], torch.full((1, 4, 4, 1), (255.0 - 10.0) / 5.0))
+
+
+def test_the_callers_module_is_left_alone() -> None:
+    model = Headed(lambda y: y).train()
+    Classifier(model, SHAPE)
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.Linear(3, 2), "takes images"),
+        (lambda x: x.sum((1, 2, 3)), "classes"),
+        (lambda x: x.flatten(1)[:, :1], "classes"),
+        (lambda x: x.flatten(1)[:1], "classes"),
+        (lambda x: x.flatten(1) * math.nan, "finite"),
+        (lambda x: x.flatten(1).argsort(1), "finite"),
+        (lambda x: "cat", "logits"),
+    ],
+)
+def test_what_is_no_classifier_is_refused(model, message: str) -> None:
+    with pytest.raises(UnsupportedModelError, match=message):
+        Classifier(model, SHAPE)
+
+
+def test_wrong_number_of_classes_says_both() -> None:
+    with pytest.raises(UnsupportedModelError, match=r"\(N, 7\), got \(N, 5\)"):
+        Classifier(Headed(lambda y: y), SHAPE, num_classes=7)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"std": (0.0,)}, {"std": (-1.0,)}, {"mean": (math.nan,)}, {"input_range": (1.0, 0.0)}],
+)
+def test_impossible_preprocessing_is_refused(values: dict) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Preprocessing(**values)
+
+
+def test_one_mean_a_channel_or_one_for_all() -> None:
+    assert Preprocessing((0.5,), (0.1, 0.2, 0.3)).affine(3)[0].shape == (1, 3, 1, 1)
+    with pytest.raises(ValueError, match="1 or 3 values of mean, got 2"):
+        Preprocessing((0.5, 0.5)).affine(3)

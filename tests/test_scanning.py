@@ -1,0 +1,173 @@
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from trained import TARGET, classifier, network
+
+from triggerfish.architectures.paper_cnn import PaperCNN
+from triggerfish.detectors import DETECTORS
+from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.detectors.min_norm import MinNormConfig
+from triggerfish.detectors.mm_bd import MMBDConfig
+from triggerfish.detectors.pairwise_norm import PairwiseNormConfig
+from triggerfish.loading import load_classifier
+from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier
+from triggerfish.results import Scanned, Skipped
+from triggerfish.scanning import ScanConfig, published, scan, scan_path, scan_paths
+from triggerfish.search.minimum_norm import Schedule
+from triggerfish.verdict.judge import Judge
+
+QUICK = ScanConfig(settings=MinNormConfig(schedule=Schedule(steps=3, rounds=1)))
+TINY_SETTINGS = {
+    "min-norm": QUICK.settings,
+    "pairwise-norm": PairwiseNormConfig(
+        schedule=Schedule(steps=3, rounds=1), baselines=(0.0, 0.5), exemplar_log_odds=0.5
+    ),
+    "l1-weight": L1WeightConfig(steps=3, halvings=2, max_l1_weight=4),
+    "mm-bd": MMBDConfig(starts=2, steps=3),
+    "last-layer": None,
+}
+
+
+def test_three_lines_find_the_target_and_clear_the_twin():
+    options = {"input_shape": (1, 28, 28), "mean": (MNIST_MEAN,), "std": (MNIST_STD,)}
+    assert str(scan(network(backdoored=True), **options).verdict) == (
+        f"backdoored (target class {TARGET})"
+    )
+    assert str(scan(network(backdoored=False), **options).verdict) == "clean"
+
+
+def test_the_published_preset_names_the_target():
+    verdict = scan(classifier(backdoored=True), published(L1WeightConfig(halvings=6))).verdict
+    assert TARGET in verdict.flagged
+
+
+@pytest.mark.parametrize("backdoored", [True, False])
+def test_the_size_of_the_batches_changes_no_verdict(backdoored):
+    model = classifier(backdoored=backdoored)
+    whole, parts = (
+        scan(model, ScanConfig(settings=MinNormConfig(memory_mib=budget))).verdict
+        for budget in (512.0, 6.0)
+    )
+    assert (whole.name, whole.flagged) == (parts.name, parts.flagged)
+
+
+def tiny_models():
+    torch.manual_seed(0)
+    yield "mlp", nn.Sequential(nn.Flatten(), nn.Linear(48, 7)), (3, 4, 4)
+    yield "cnn", PaperCNN(num_classes=6), (1, 28, 28)
+    batch_norm = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(),
+        nn.Linear(144, 8),
+    )  # fmt: skip
+    yield "batch norm, dropout", batch_norm, (1, 8, 8)
+
+
+@pytest.mark.parametrize("detector", list(DETECTORS))
+@pytest.mark.parametrize(("name", "model", "shape"), list(tiny_models()))
+def test_contract_of_every_detector_on_every_model(detector, name, model, shape):
+    model.train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    config = ScanConfig(detector, TINY_SETTINGS[detector])
+    result, again = (scan(model, config, input_shape=shape) for _ in range(2))
+    scores, count = result.scores, len(result.scores.status)
+    assert scores.statistic.shape == scores.probability.shape == (count,)
+    assert scores.statistic.dtype == torch.float64
+    assert scores.images.shape == (len(scores.classes), *shape)
+    assert scores.logits.shape == (len(scores.classes), count)
+    assert len(result.verdict.anomaly_index) == count
+    for vector in scores.details.values():
+        assert vector.shape == (count,)
+    np.testing.assert_array_equal(scores.statistic.numpy(), again.scores.statistic.numpy())
+    assert torch.equal(scores.images, again.scores.images)
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_a_model_that_fails_halfway_is_skipped_with_its_own_words(tmp_path):
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"something")
+
+    def picky(x):
+        if len(x) > 4:
+            raise RuntimeError("batch too large for me")
+        return x.flatten(1)[:, :6]
+
+    result = scan_path(path, QUICK, load=lambda _: Classifier(picky, (1, 4, 4), output="logits"))
+    assert isinstance(result, Skipped)
+    assert "batch too large for me" in result.reason
+
+
+def test_a_model_without_gradients_is_skipped(tmp_path):
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"something")
+    load = lambda _: Classifier(lambda x: x.detach().flatten(1)[:, :6], (1, 4, 4), output="logits")  # noqa: E731
+    result = scan_path(path, QUICK, load=load)
+    assert isinstance(result, Skipped)
+    assert "expected a differentiable model" in result.reason
+
+
+@pytest.fixture
+def files(tmp_path) -> list[Path]:
+    paths = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        paths.append(tmp_path / f"model_{seed}.pt")
+        torch.save(PaperCNN().state_dict(), paths[-1])
+    paths.insert(1, tmp_path / "broken.pt")
+    paths[1].write_bytes(b"not a model")
+    return paths
+
+
+def test_processes_give_what_one_process_gives_in_the_same_order(files):
+    alone, together = list(scan_paths(files, QUICK)), list(scan_paths(files, QUICK, jobs=2))
+    assert [r.path for r in together] == files
+    assert [type(r) for r in alone] == [Scanned, Skipped, Scanned, Scanned]
+    for a, b in zip(alone, together, strict=True):
+        assert type(a) is type(b)
+        if isinstance(a, Scanned):
+            assert a.sha256 == b.sha256
+            assert torch.equal(a.scores.images, b.scores.images)
+
+
+def load_or_die(deadly: Path, path: Path) -> Classifier:
+    if path == deadly:
+        os._exit(9)
+    return load_classifier(path)
+
+
+def test_a_process_that_dies_costs_its_own_model_alone(files):
+    load = partial(load_or_die, files[0])
+    results = list(scan_paths([files[0], files[2]], QUICK, load=load, jobs=2))
+    assert [type(r) for r in results] == [Skipped, Scanned]
+    assert "process that died" in results[0].reason
+
+
+def test_config_is_stored_in_full():
+    result = scan(classifier(backdoored=False), QUICK)
+    assert result.config["settings"]["schedule"]["steps"] == 3
+    assert result.config["judge"]["false_positive_rate"] == 0.001
+    assert {"torch", "triggerfish", "device", "threads"} <= result.environment.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"detector": "magic"}, "expected a detector of"),
+        ({"settings": L1WeightConfig()}, "expected settings of type MinNormConfig"),
+        ({"judge": Judge("guess")}, "expected an outlier test of"),
+    ],
+)
+def test_config_is_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ScanConfig(**arguments)
+
+
+def test_a_module_needs_its_input_shape():
+    with pytest.raises(ValueError, match="input_shape"):
+        scan(PaperCNN())
