@@ -13,6 +13,7 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading import find_checkpoints, open_model
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.scanning import scan
+from triggerfish.verdict.fingerprint import fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,13 @@ def test_same_logits(saved: Path, name: str) -> None:
     torch.testing.assert_close(
         loaded.classifier.logits(images), expected.logits(images), atol=2e-4, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_same_reference(saved: Path, name: str) -> None:
+    expected = fingerprint(original())
+    assert expected[0] != ""
+    assert fingerprint(open_model(saved / name, confined=True).classifier) == expected
 
 
 @pytest.mark.parametrize("name", WRITERS)
