@@ -126,13 +126,23 @@ def scan(
     if isinstance(reference, (str, Path)):
         reference = read_reference(Path(reference))
     config = ScanConfig(detector or MinNorm(), Judge(reference=reference), seed)
-    if not isinstance(model, Classifier):
-        if input_shape is None:
-            raise ValueError("expected input_shape=(C, H, W) with a model that is no Classifier")
-        model = Classifier(model, input_shape, preprocessing=preprocessing)
-    elif input_shape is not None or preprocessing is not None:
-        raise ValueError("expected a Classifier alone, got input_shape or preprocessing: drop them")
-    return scan_classifier(model, config)
+    return scan_classifier(_as_classifier(model, input_shape, preprocessing), config)
+
+
+def _as_classifier(
+    model: Classifier | nn.Module | Callable[[Tensor], object],
+    input_shape: Sequence[int] | None,
+    preprocessing: Preprocessing | None,
+) -> Classifier:
+    if isinstance(model, Classifier):
+        if input_shape is not None or preprocessing is not None:
+            raise ValueError(
+                "expected a Classifier alone, got input_shape or preprocessing: drop them"
+            )
+        return model
+    if input_shape is None:
+        raise ValueError("expected input_shape=(C, H, W) with a model that is no Classifier")
+    return Classifier(model, input_shape, preprocessing=preprocessing)
 
 
 def scan_classifier(
