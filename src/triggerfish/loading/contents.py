@@ -16,12 +16,14 @@ from triggerfish.loading.weights.state_dict import StateDict
 class Contents:
     """Weights that wait for an architecture, or a whole network; one of the two.
 
-    ``hints`` is what the file itself says about its input, preprocessing and classes.
+    ``hints`` is what the file itself says about its input, preprocessing and classes. ``ordered``
+    says that the keys of ``state`` are another framework's: only its order and shapes count.
     """
 
     hints: Hints
     state: StateDict | None = None
     network: nn.Module | None = None
+    ordered: bool = False
 
 
 @dataclass(frozen=True)

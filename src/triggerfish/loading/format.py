@@ -11,6 +11,7 @@ from triggerfish.loading.formats import (
     exported,
     huggingface,
     keras,
+    keras_archive,
     onnx,
     safetensors,
     torchscript,
@@ -24,6 +25,7 @@ FORMATS: tuple[Format, ...] = (
     torchscript.FORMAT,
     onnx.FORMAT,
     keras.FORMAT,
+    keras_archive.FORMAT,
     checkpoint.FORMAT,
 )
 

@@ -18,6 +18,7 @@ from triggerfish.loading.guards import sandbox
 from triggerfish.loading.hints import Hints, LoadOptions, Settings, default_hints
 from triggerfish.loading.weights.architecture import make_network
 from triggerfish.loading.weights.matching import fill, match_builtin
+from triggerfish.loading.weights.order import named_as
 from triggerfish.model.classifier import Classifier, Preprocessing
 
 Shape = tuple[int, int, int]
@@ -86,7 +87,10 @@ def _network(contents: Contents, hints: Hints) -> tuple[str, nn.Module, Hints, s
         name, network = match_builtin(contents.state, hints.num_classes)
         return f"{name} (the built-in that fits)", network, Hints("architecture"), name
     network, carried = make_network(hints.architecture, contents.state, hints)
-    filled = fill(network, contents.state, hints.architecture)
+    state = contents.state
+    if contents.ordered:
+        state = named_as(network, state, hints.architecture)
+    filled = fill(network, state, hints.architecture)
     return hints.architecture, filled, carried, None
 
 
