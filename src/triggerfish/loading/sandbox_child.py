@@ -25,17 +25,20 @@ def main() -> None:
     answer_to = os.dup(1)
     os.dup2(2, 1)
     error, message = "", ""
+    imports: tuple[str, ...] = ()
     try:
         _confine(job["task"])
         _do(job)
     except TriggerfishError as problem:
         error, message = type(problem).__name__, str(problem)
+        imports = getattr(problem, "imports", ())
     except MemoryError:
         error, message = "UnsupportedModelError", "expected a small program, got one out of memory"
     except Exception as problem:  # whatever the file provokes is the parent's to report
         line = (str(problem).strip().splitlines() or [""])[0]
         error, message = "UnsupportedModelError", f"{type(problem).__name__}: {line[:200]}"
-    os.write(answer_to, json.dumps({"error": error, "message": message}).encode() + b"\n")
+    answer = {"error": error, "message": message, "imports": imports}
+    os.write(answer_to, json.dumps(answer).encode() + b"\n")
 
 
 def _confine(task: str) -> None:
