@@ -8,10 +8,12 @@ from triggerfish.errors import CheckpointError
 from triggerfish.loading.contents import Format
 from triggerfish.loading.formats import (
     checkpoint,
+    container,
     exported,
     huggingface,
     keras,
     keras_archive,
+    numpy_pickle,
     onnx,
     safetensors,
     torchscript,
@@ -26,6 +28,8 @@ FORMATS: tuple[Format, ...] = (
     onnx.FORMAT,
     keras.FORMAT,
     keras_archive.FORMAT,
+    container.FORMAT,
+    numpy_pickle.FORMAT,
     checkpoint.FORMAT,
 )
 
@@ -39,7 +43,7 @@ def recognise(path: Path) -> tuple[Format, bytes]:
     if not head:
         read_head(path)  # names what the path is instead
     refuse_pointers_and_text(path, head)
-    names = ", ".join(item.name for item in FORMATS)
+    names = ", ".join(item.name for item in FORMATS if item is not container.FORMAT)
     raise CheckpointError(
         f"expected a model file ({names}), got an unknown kind that begins with {head[:8]!r}"
     )

@@ -13,6 +13,7 @@ from torch import nn
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.card import read_card
 from triggerfish.loading.contents import Contents
+from triggerfish.loading.discovery import local
 from triggerfish.loading.format import recognise
 from triggerfish.loading.guards import sandbox
 from triggerfish.loading.hints import Hints, LoadOptions, Settings, default_hints
@@ -52,7 +53,7 @@ def open_model(
     Raises `CheckpointError` when the file cannot be read or is not a model, and
     `UnsupportedModelError` when it is not a classifier that can be scanned.
     """
-    path, options = Path(path), options or LoadOptions()
+    path, options = local(path), options or LoadOptions()
     kind, head = recognise(path)
     card = read_card(path)
     if kind.fragile and not confined:
