@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 import zlib
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -15,14 +17,18 @@ from triggerfish.loading.guards.pytorch_archive import entry_names
 from triggerfish.loading.hints import LoadOptions
 
 NAME = "archive"
-_TAR_MAGIC, _TAR_AT, _HEADER = b"ustar", 257, 512
+_TAR_MAGIC, _TAR_AT = b"ustar", 257
+_BEGINNING = 64 << 10  # of a compressed archive: it may be a bomb
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST, _SHOWN = 1000, 5
 
 
 def _matches(path: Path, head: bytes) -> bool:
     if head.startswith(ZIP_MAGIC):
-        return bool(_models(entry_names(path, head)))
+        names = entry_names(path, head)
+        # PyTorch's own archives hold pickles, too.
+        is_model = any(PurePosixPath(name).name == "data.pkl" for name in names)
+        return bool(_models(names)) and not is_model
     return _is_tar(head) or _is_tar(_unzipped(head))
 
 
@@ -48,26 +54,27 @@ def _is_tar(head: bytes) -> bool:
 
 
 def _unzipped(head: bytes) -> bytes:
-    """The first header in a gzip file, no more: it may be a bomb."""
+    """The beginning of what a gzip file holds."""
     if not head.startswith(_GZIP_MAGIC):
         return b""
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _HEADER)
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _BEGINNING)
     except zlib.error:
         return b""
 
 
 def _tar_names(path: Path, head: bytes) -> list[str]:
-    """Members of a tar file; of a compressed one only the first, which needs no unpacking."""
-    try:
-        if not _is_tar(head):
-            return [tarfile.TarInfo.frombuf(_unzipped(head), "utf-8", "surrogateescape").name]
-        with tarfile.open(path, "r:") as archive:
-            return [member.name for member in islice(archive, _MOST)]
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-        raise CheckpointError(
-            f"expected a model, got a damaged tar archive ({error}): fetch it again"
-        ) from error
+    """Members of a tar file; of a compressed one those that its beginning shows."""
+    stream = path.open("rb") if _is_tar(head) else io.BytesIO(_unzipped(head))
+    names: list[str] = []
+    # A damaged or cut archive shows what comes before.
+    with (
+        stream,
+        suppress(tarfile.TarError, OSError, ValueError, EOFError),
+        tarfile.open(fileobj=stream, mode="r:") as archive,
+    ):
+        names += (member.name for member in islice(archive, _MOST))
+    return names
 
 
 FORMAT = Format(NAME, _matches, _read)

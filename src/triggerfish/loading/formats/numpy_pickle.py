@@ -14,7 +14,7 @@ from triggerfish.loading.formats.pytorch import LEGACY_MAGIC
 from triggerfish.loading.guards.numpy_pickle import load_numpy_pickle
 from triggerfish.loading.guards.pickle_scan import MAX_PICKLE_BYTES, scan_pickle
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.weights.state_dict import find_state_dict
+from triggerfish.loading.weights.state_dict import WRAPPERS, find_state_dict
 
 NAME = "NumPy pickle"
 _OLD_STARTS = b"c(}]di"  # how protocols 0 and 1 begin
@@ -45,7 +45,7 @@ def _read(path: Path, _head: bytes, options: LoadOptions) -> Contents:
 
 def _flat(data: object) -> object:
     """``{"conv1": {"weight": ...}}`` as ``{"conv1.weight": ...}``, where every layer is such."""
-    if not isinstance(data, dict) or not data:
+    if not isinstance(data, dict) or not data or data.keys() & set(WRAPPERS):
         return data
     layers = data.values()
     if not all(isinstance(layer, dict) and _only_tensors(layer) for layer in layers):

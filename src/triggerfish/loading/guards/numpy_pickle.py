@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.errors import CheckpointError
-from triggerfish.loading.guards.pickle_check import code_in_pickle
+from triggerfish.loading.guards.pickle_check import code_in_pickle, is_weights_name
 from triggerfish.loading.guards.pickle_scan import scan_pickle
 
 MAX_DEPTH = 6
@@ -88,10 +88,18 @@ class _Encoded:
         raise CheckpointError("expected bytes, got an object with a state")
 
 
+class _Empty(_Encoded):
+    """No bytes, as protocol 2 has them."""
+
+    def __new__(cls) -> bytes:  # type: ignore[misc]
+        return b""
+
+
 # Classes, each with __setstate__: a pickle could set the attributes of a function, for good.
 _STAND_INS: dict[str, type] = {
     "collections.OrderedDict": OrderedDict,
     "_codecs.encode": _Encoded,
+    "__builtin__.bytes": _Empty,
     "numpy.ndarray": _Array,
     "numpy.dtype": _Dtype,
     **{f"{module}._reconstruct": _Array for module in _MODULES},
@@ -114,8 +122,14 @@ def load_numpy_pickle(data: bytes) -> object:
     Raises `DangerousFileError` with all names beyond arrays, and `CheckpointError` for damage.
     """
     scan = scan_pickle(io.BytesIO(data))
-    if names := tuple(name for name in scan.names if name not in _STAND_INS):
-        raise code_in_pickle(names)
+    names = [name for name in scan.names if name not in _STAND_INS]
+    if code := tuple(name for name in names if not is_weights_name(name)):
+        raise code_in_pickle(code)
+    if names:
+        raise CheckpointError(
+            f"expected a plain pickle of NumPy arrays, got {names[0]}: save the state dict with "
+            "torch.save or safetensors"
+        )
     if scan.broken or scan.largest_memo > scan.length:
         raise CheckpointError(
             f"expected a whole pickle, got a broken one: {scan.broken or 'a sparse memo'}"
