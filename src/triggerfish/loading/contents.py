@@ -34,6 +34,7 @@ class Format:
     ``read`` raises `CheckpointError` or `UnsupportedModelError`, nothing else. A
     ``program`` is first run in a child process with little memory and time, after it was read
     here; before, where the reader is ``fragile``: a C library that a damaged file can make hang.
+    ``check`` raises, before that, for what needs no such library to be seen.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Format:
     read: Callable[[Path, bytes, LoadOptions], Contents]
     program: bool = False
     fragile: bool = False
+    check: Callable[[Path], None] = lambda _: None

@@ -39,6 +39,7 @@ def recognise(path: Path) -> tuple[Format, bytes]:
     head = b"" if path.is_dir() else read_head(path)
     for candidate in FORMATS:
         if candidate.matches(path, head):
+            candidate.check(path)
             return candidate, head
     if not head:
         read_head(path)  # names what the path is instead

@@ -89,7 +89,7 @@ def test_dense_works_on_the_last_axis_of_pictures() -> None:
     ("layer", "message"),
     [
         ({"class_name": "Conv2D", "module": "my.layers", "config": {"name": "c"}}, "my.layers"),
-        ({"class_name": "ReLU", "registered_name": "my>ReLU", "config": {"name": "r"}}, "got ReLU"),
+        ({"class_name": "ReLU", "registered_name": "my>ReLU", "config": {"name": "r"}}, "my>ReLU"),
         ({"class_name": "Activation", "config": {"name": "a", "activation": "mine"}}, "'mine'"),
         (
             {

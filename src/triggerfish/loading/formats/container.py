@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import tarfile
 import zlib
 from contextlib import suppress
@@ -37,7 +38,13 @@ def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
     names = entry_names(path, head) if zipped else _tar_names(path, head)
     models = _models(names) or names
     shown = ", ".join(repr(name)[1:-1] for name in models[:_SHOWN])
-    command = f"unzip {path} -d FOLDER" if zipped else f"tar -xf {path} -C FOLDER"
+    leaving = [name for name in names if name.startswith("/") or ".." in name.split("/")]
+    if leaving:
+        raise CheckpointError(
+            f"expected names inside the archive, got {leaving[0]!r}: path traversal, do not unpack"
+        )
+    file = shlex.quote(str(path))
+    command = f"unzip {file} -d FOLDER" if zipped else f"tar -xf {file} -C FOLDER"
     raise CheckpointError(
         f"expected a model, got {'a zip' if zipped else 'a tar'} archive with "
         f"{shown or 'nothing'}{', ...' if len(models) > _SHOWN else ''}: unpack it with "

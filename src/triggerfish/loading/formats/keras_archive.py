@@ -6,6 +6,7 @@ import io
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -67,7 +68,11 @@ def _matches(path: Path, head: bytes) -> bool:
     return _CONFIG in names and (_WEIGHTS in names or "metadata.json" in names)
 
 
-def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+def _check(path: Path) -> None:
+    _config_and_weights(path)
+
+
+def _config_and_weights(path: Path) -> tuple[dict[str, Any], bytes]:
     with open_archive(path) as archive:
         config = parse_config(read_entry(archive, _CONFIG, _CONFIG_BYTES), _CONFIG)
         if _WEIGHTS not in archive.namelist():
@@ -75,7 +80,11 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
                 f"expected {_WEIGHTS} in a Keras archive, got {', '.join(archive.namelist()[:5])}: "
                 "save the model in one file"
             )
-        data = read_entry(archive, _WEIGHTS, _WEIGHT_BYTES)
+        return config, read_entry(archive, _WEIGHTS, _WEIGHT_BYTES)
+
+
+def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    config, data = _config_and_weights(path)
     h5py = import_h5py()
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
@@ -88,4 +97,4 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
         ) from error
 
 
-FORMAT = Format(NAME, _matches, _read, program=True, fragile=True)
+FORMAT = Format(NAME, _matches, _read, program=True, fragile=True, check=_check)

@@ -79,7 +79,7 @@ class Layer:
             if name is None or not left[name].is_floating_point():
                 raise CheckpointError(
                     f"expected floating-point weights {names[0]!r} of the Keras layer "
-                    f"{config.get('name')}, got {', '.join(left) or 'none'}"
+                    f"{config.get('name')}, got {', '.join(weights) or 'none'}"
                 )
             found[names[0]] = left.pop(name)
         if left:

@@ -68,7 +68,11 @@ def read_model(
 
     Raises `UnsupportedModelError` for a layer, an option or a wire that is not understood.
     """
-    if depth > MAX_DEPTH or model.get("class_name") not in _MODELS:
+    if depth > MAX_DEPTH:
+        raise UnsupportedModelError(
+            f"expected Keras models at most {MAX_DEPTH} deep in each other, got deeper ones"
+        )
+    if model.get("class_name") not in _MODELS:
         raise UnsupportedModelError(
             f"expected a sequential or functional Keras model, got {model.get('class_name')!r}: "
             "a model with code of its own needs model.export to ONNX"
@@ -111,7 +115,8 @@ def _layer(layer: LayerConfig, store: Store, name: str) -> nn.Module:
     kind = str(layer["class_name"])
     if kind not in LAYERS or not _is_keras(layer):
         raise UnsupportedModelError(
-            f"expected Keras layers of a convolutional network, got {kind}: "
+            f"expected Keras layers of a convolutional network, got "
+            f"{layer.get('registered_name') or kind}: "
             "convert the model to ONNX with model.export or tf2onnx"
         )
     known, config = LAYERS[kind], layer["config"]
