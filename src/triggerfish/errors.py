@@ -5,6 +5,8 @@ Wrong arguments raise ``ValueError``; these classes are for what comes from outs
 folders.
 """
 
+from __future__ import annotations
+
 
 class TriggerfishError(Exception):
     """Base class: catch this to catch everything that Triggerfish raises on purpose."""
@@ -12,6 +14,18 @@ class TriggerfishError(Exception):
 
 class CheckpointError(TriggerfishError):
     """A model file cannot be read, is malformed, or holds something else than weights."""
+
+
+class DangerousFileError(CheckpointError):
+    """A file names code that opening it the usual way would run; ``imports`` are all the names."""
+
+    def __init__(self, message: str, imports: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.imports = imports
+
+    def __reduce__(self) -> tuple[type[DangerousFileError], tuple[str, tuple[str, ...]]]:
+        """Pickle with both arguments, for results that come from another process."""
+        return type(self), (str(self), self.imports)
 
 
 class UnsupportedModelError(TriggerfishError):
