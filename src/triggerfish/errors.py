@@ -24,3 +24,7 @@ class DatasetError(TriggerfishError):
 
 class OutputError(TriggerfishError):
     """A result cannot be written where it was asked for."""
+
+
+class ResultError(TriggerfishError):
+    """A stored result cannot be read, or is none."""
