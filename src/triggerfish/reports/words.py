@@ -75,8 +75,8 @@ def calibration(result: Scanned) -> str:
     p = number(verdict.p_value if verdict.p_value is not None else math.nan, ".2g")
     least = number(verdict.smallest_p_value or math.nan, ".2g")
     return (
-        f"Of clean models like it ({printable(verdict.reference)}), a fraction {p} scores as high "
-        f"(the smallest that the reference allows is {least})."
+        f"Among clean models like it ({printable(verdict.reference)}) its p-value is {p}; the "
+        f"smallest that so many allow is {least}."
     )
 
 
@@ -87,6 +87,8 @@ def times(factor: float) -> str:
 
 def _less(score: float) -> str:
     factor = math.exp(abs(score))
+    if factor < 1.05:
+        return "needs as much change as the median class"
     return f"needs {times(factor)} {'less' if score >= 0 else 'more'} change than the median class"
 
 
@@ -108,6 +110,14 @@ def scale(scores: ClassScores, k: int) -> str:
     if scores.name not in SCALES or math.isnan(float(scores.statistic[k])):
         return ""
     return SCALES[scores.name](scores, k)
+
+
+def short_scale(scores: ClassScores, k: int) -> str:
+    """The same without saying what it is compared with, for a column that does."""
+    said = scale(scores, k)
+    for words in ("needs ", "bears ", " than the median class", " as the median class"):
+        said = said.replace(words, "")
+    return said.replace(" of the median class", "")
 
 
 def changes(scores: ClassScores) -> tuple[Change, ...]:
