@@ -28,3 +28,11 @@ class OutputError(TriggerfishError):
 
 class ResultError(TriggerfishError):
     """A stored result cannot be read, or is none."""
+
+
+class AcceptanceError(TriggerfishError):
+    """A list of accepted files cannot be read."""
+
+
+class ProjectError(TriggerfishError):
+    """A project's triggerfish.toml cannot be read, or has what it may not have."""

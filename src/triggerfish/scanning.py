@@ -24,6 +24,7 @@ from triggerfish.loading import load_classifier, sha256_of
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runtime import keep_freed_memory
+from triggerfish.trial import with_answers
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
 from triggerfish.verdict.reference_file import read_reference
@@ -102,7 +103,7 @@ def scan_classifier(
     """Scan one model; ``path`` and ``sha256`` say where it is from."""
     start = time.perf_counter()
     findings = check_model(classifier)
-    scores = config.detector(classifier, config.seed)
+    scores = with_answers(config.detector(classifier, config.seed), classifier)
     verdict = config.judge(scores, classifier, config.detector, findings)
     return Scanned(
         path=path,

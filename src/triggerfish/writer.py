@@ -9,7 +9,7 @@ from pathlib import Path
 
 from triggerfish.errors import OutputError
 from triggerfish.reports.artefacts import RESULT, render_artefacts
-from triggerfish.results import Scanned
+from triggerfish.results import Scanned, Skipped
 
 
 def ensure_writable(folder: Path) -> None:
@@ -41,7 +41,7 @@ def write_file(path: Path, content: bytes) -> None:
         raise _refused(path, error) from error
 
 
-def write_artefacts(result: Scanned, folder: Path) -> None:
+def write_artefacts(result: Scanned | Skipped, folder: Path) -> None:
     """Write every file of one result into ``folder``, ``result.json`` last."""
     ensure_writable(folder)
     for name, content in render_artefacts(result):

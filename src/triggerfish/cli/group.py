@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from triggerfish._version import __version__
 from triggerfish.cli.exit_codes import INTERRUPTED, USAGE
+from triggerfish.cli.project import use_project
 from triggerfish.errors import TriggerfishError
 
 # name -> (where the command lives, its line in --help): the commands import PyTorch, the help
@@ -91,5 +93,10 @@ class App(click.Group):
     cls=App, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.version_option(__version__, "--version", prog_name="triggerfish")
-def app() -> None:
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              show_default="triggerfish.toml, where there is one",
+              help="Project file with options of the commands.")  # fmt: skip
+@click.pass_context
+def app(ctx: click.Context, config: Path | None) -> None:
     """Find backdoors in image classifiers from the model alone: no clean data, no network."""
+    use_project(ctx, config)

@@ -14,8 +14,8 @@ from triggerfish.search.progress import listening
 Item = TypeVar("Item")
 
 
-def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
-    """Pass ``items`` on and count them; shows nothing when stderr is no terminal."""
+def track(items: Iterable[Item], total: int, label: str, *, quiet: bool = False) -> Iterator[Item]:
+    """Pass ``items`` on and count them; shows nothing when stderr is no terminal, or ``quiet``."""
     columns = (
         TextColumn(label),
         BarColumn(),
@@ -30,7 +30,7 @@ def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
         console=console,
         transient=True,
         redirect_stdout=shared,
-        disable=not console.is_terminal,
+        disable=quiet or not console.is_terminal,
     ) as progress:
         task, done = progress.add_task(label, total=total), 0
         with listening(lambda part: progress.update(task, completed=done + part)):

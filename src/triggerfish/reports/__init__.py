@@ -11,6 +11,7 @@ from typing import Protocol
 
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.csv_report import render_csv
+from triggerfish.reports.html import render_html
 from triggerfish.reports.json_report import render_json, render_json_lines
 from triggerfish.reports.junit import render_junit
 from triggerfish.reports.markdown import render_markdown
@@ -37,4 +38,5 @@ FORMATS: dict[str, Format] = {
     "sarif": render_sarif,
     "junit": render_junit,
     "markdown": render_markdown,
+    "html": render_html,
 }

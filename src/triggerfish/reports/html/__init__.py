@@ -19,27 +19,45 @@ from triggerfish.reports.html.overview import Row, overview, row
 from triggerfish.reports.html.page import page, skipped_page
 from triggerfish.results import Scanned, Skipped
 
+REPORT = "report.html"
 MOST_PAGES = 100
 """Pages inside the overview's own file; with more models, those of the most suspicious."""
 
 
-def render_html(results: Iterable[Scanned | Skipped], about: About = PLAIN) -> Iterator[str]:
-    """One document, at the end: the page of a single model, or an overview with pages inside."""
-    rows: list[Row] = []
-    pages: list[tuple[int, float, int, str]] = []  # a heap, the least suspicious first
-    for number, result in enumerate(results):
-        entry = row(result, f"#model-{number}")
-        rows.append(entry)
+class HtmlReport:
+    """A document that grows by results; it keeps rows and at most `MOST_PAGES` pages of them."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._pages: list[tuple[int, float, int, str]] = []  # a heap, the least suspicious first
+
+    def add(self, result: Scanned | Skipped, link: str | None = None) -> None:
+        """A row of ``result``, whose page is at ``link``, or inside the document when None."""
+        number = len(self._rows)
+        entry = row(result, f"#model-{number}" if link is None else link)
+        self._rows.append(entry)
+        if link is not None:
+            return
         key = (-entry.rank, entry.index if math.isfinite(entry.index) else -math.inf, -number)
-        if len(pages) < MOST_PAGES:
-            heapq.heappush(pages, (*key, render_article(result, number)))
-        elif key > pages[0][:3]:
-            heapq.heapreplace(pages, (*key, render_article(result, number)))
-    if len(rows) == 1:
-        yield _document(f"Triggerfish: {rows[0].name}", pages[0][-1])
-    else:
-        kept = sorted((-negative, text) for *_, negative, text in pages)
-        yield render_overview(rows, about, kept)
+        if len(self._pages) < MOST_PAGES:
+            heapq.heappush(self._pages, (*key, render_article(result, number)))
+        elif key > self._pages[0][:3]:
+            heapq.heapreplace(self._pages, (*key, render_article(result, number)))
+
+    def render(self, about: About = PLAIN) -> str:
+        """The document: the page of a single model, or an overview with pages inside."""
+        if len(self._rows) == len(self._pages) == 1:
+            return _document(f"Triggerfish: {self._rows[0].name}", self._pages[0][-1])
+        pages = sorted((-negative, text) for *_, negative, text in self._pages)
+        return render_overview(self._rows, about, pages)
+
+
+def render_html(results: Iterable[Scanned | Skipped], about: About = PLAIN) -> Iterator[str]:
+    """One document, in one piece at the end."""
+    report = HtmlReport()
+    for result in results:
+        report.add(result)
+    yield report.render(about)
 
 
 def render_page(result: Scanned | Skipped) -> str:
