@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,7 @@ from triggerfish.cli.exit_codes import FAIL_ON
 from triggerfish.cli.option_groups import GroupedOption
 from triggerfish.cli.project import show_config
 from triggerfish.cli.terminal import about_terminal, screen_options
-from triggerfish.errors import DatasetError
+from triggerfish.errors import CheckpointError, DatasetError
 from triggerfish.loading import sha256_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.about import About
@@ -107,7 +108,8 @@ class Reporting:
             if self.images is not None and result.verdict.flagged and result.path is not None:
                 result = with_trials(result, self.load(result.path), self.images)
         elif result.sha256 is None and result.path.is_file():
-            result = replace(result, sha256=sha256_of(result.path))
+            with suppress(CheckpointError):  # what cannot be read has no sum; it is skipped anyway
+                result = replace(result, sha256=sha256_of(result.path))
         return apply_acceptances(result, self.acceptances, self.today)
 
 
