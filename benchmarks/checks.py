@@ -24,6 +24,7 @@ from benchmarks.common import RESULTS, recorded
 from benchmarks.conditions import CONDITIONS, Case
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.detectors.min_norm import MinNormConfig
+from triggerfish.files import write_atomically
 from triggerfish.loading.load import open_model
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Verdict
@@ -31,7 +32,7 @@ from triggerfish.scanning import ScanConfig, scan
 from triggerfish.search.minimum_norm import Schedule
 from triggerfish.verdict.model_checks import check_model
 from triggerfish.zoo.data.datasets import normalisation
-from triggerfish.zoo.manifest import Entry, read_manifest, write_atomically
+from triggerfish.zoo.manifest import Entry, read_manifest
 
 ONE_ROUND = ScanConfig(settings=MinNormConfig(schedule=Schedule(rounds=1)))
 SMALL = ("lenet", "mlp")

@@ -17,7 +17,8 @@ from triggerfish.detectors.pairwise_norm import PairwiseNormConfig
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import ScanConfig, published, scan, scan_path, scan_paths
+from triggerfish.runs import scan_path, scan_paths
+from triggerfish.scanning import ScanConfig, published, scan
 from triggerfish.search.minimum_norm import Schedule
 from triggerfish.verdict.judge import Judge
 

@@ -17,16 +17,17 @@ from triggerfish.cli.detector_options import (
 )
 from triggerfish.cli.exit_codes import exit_code
 from triggerfish.cli.options import loading_options, take_load_options
-from triggerfish.cli.progress import track
-from triggerfish.cli.threads import processes, use_one_thread
+from triggerfish.cli.progress import echo, track
+from triggerfish.cli.threads import jobs_option, processes, use_one_thread
 from triggerfish.detectors import DETECTORS
+from triggerfish.files import ensure_writable
 from triggerfish.loading import LoadOptions, find_checkpoints, open_model
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import scan_paths
-from triggerfish.writer import ensure_writable, result_folder, write_artefacts
+from triggerfish.runs import scan_paths
+from triggerfish.writer import result_folder, write_artefacts
 
 
 @click.command("scan")
@@ -41,12 +42,7 @@ from triggerfish.writer import ensure_writable, result_folder, write_artefacts
 @settings_options
 @judgement_options
 @loading_options
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    show_default="number of cores, fewer for a few models",
-    help="Models scanned at a time, each in a process of one thread.",
-)
+@jobs_option("Models scanned at a time", fewer=True)
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
 def scan_command(
@@ -79,15 +75,21 @@ def scan_command(
         scan_paths(checkpoints, config, load=load, jobs=processes(jobs, len(checkpoints))),
         len(checkpoints),
         "scanning",
+        is_flagged,
     )
     for piece in FORMATS[output_format](_keep(results, out, outcomes)):
-        click.echo(piece, nl=False)
+        echo(piece, nl=False)
     summary = summarize(outcomes)
     if output_format != "table":
         click.echo(str(summary), err=True)
     if len(outcomes) < len(checkpoints):
         raise click.Abort
     ctx.exit(exit_code(summary))
+
+
+def is_flagged(result: Scanned | Skipped) -> bool:
+    """Whether a result counts as a flag."""
+    return outcome(result) == "backdoored"
 
 
 def load_model(options: LoadOptions, path: Path) -> Classifier:
