@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "parallel": {"errors", "worker"},
     "statistics": set(),
     "results": set(),
-    "model": {"errors"},
+    "model": {"errors", "results"},
     "search": {"errors", "model"},
     "reports": {"results"},
     "zoo": {"architectures", "model", "errors", "files", "parallel", "runtime"},

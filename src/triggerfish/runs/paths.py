@@ -11,7 +11,7 @@ from triggerfish.files import sha256_of
 from triggerfish.loading import load_classifier
 from triggerfish.parallel import in_order
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import Load, ScanConfig, scan
+from triggerfish.scanning import Load, ScanConfig, scan_classifier
 
 
 def scan_path(path: Path, config: ScanConfig, load: Load = load_classifier) -> Scanned | Skipped:
@@ -22,7 +22,7 @@ def scan_path(path: Path, config: ScanConfig, load: Load = load_classifier) -> S
     sha256 = None
     try:
         sha256 = sha256_of(path)
-        return scan(load(path), config, path=path, sha256=sha256)
+        return scan_classifier(load(path), config, path, sha256)
     except TriggerfishError as error:
         return Skipped(path, str(error), sha256, error.kind, error.imports)
     except Exception as error:
