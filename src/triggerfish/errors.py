@@ -46,6 +46,10 @@ class OutputError(TriggerfishError):
     """A result cannot be written where it was asked for."""
 
 
+class ResultError(TriggerfishError):
+    """A stored result cannot be read, or is none."""
+
+
 class WorkerError(TriggerfishError):
     """Processes that were to do the work do not start, or die again and again."""
 

@@ -34,6 +34,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.card:card",
         "Write model cards, which say what a checkpoint does not: shape, mean, std, classes.",
     ),
+    "report": (
+        "triggerfish.cli.report:report_command",
+        "Make any report again from stored results, without scanning.",
+    ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
         "Turn clean models into a reference: thresholds and p-values for models like them.",

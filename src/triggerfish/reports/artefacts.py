@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from triggerfish.reports.class_table import image_name, render_class_table
+from triggerfish.reports.evidence import EVIDENCE, render_evidence
 from triggerfish.reports.heat_map import render_heat_map
 from triggerfish.reports.images import render_contact_sheet, render_image
-from triggerfish.reports.json_report import SCHEMA_VERSION, as_dict
+from triggerfish.reports.json_report import render_result
 from triggerfish.reports.outlier_plot import render_outlier_plot
 from triggerfish.reports.pair_table import render_pair_table
 from triggerfish.results import Scanned
@@ -36,9 +36,7 @@ def render_artefacts(result: Scanned) -> Iterator[tuple[str, bytes]]:
     if result.scores.pairs is not None:
         yield PAIRS, render_pair_table(result, result.scores.pairs).encode()
         yield HEAT_MAP, render_heat_map(result, result.scores.pairs)
+    evidence = render_evidence(result)
+    if evidence is not None:
+        yield EVIDENCE, evidence
     yield RESULT, render_result(result).encode()
-
-
-def render_result(result: Scanned) -> str:
-    """One result as a JSON document of its own."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **as_dict(result)}, indent=1) + "\n"
