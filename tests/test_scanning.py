@@ -13,7 +13,8 @@ from triggerfish.detectors import DETECTORS, MMBD, L1Weight, LastLayer, MinNorm,
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import ScanConfig, published, scan, scan_classifier, scan_path, scan_paths
+from triggerfish.runs import scan_path, scan_paths
+from triggerfish.scanning import ScanConfig, published, scan, scan_classifier
 from triggerfish.verdict.judge import Judge
 
 QUICK = ScanConfig(MinNorm(steps=3, rounds=1))

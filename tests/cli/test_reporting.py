@@ -123,15 +123,6 @@ def test_files_that_are_no_models_are_counted_and_named(
     assert run.out.endswith("3 other files not looked at (.npz 2, no suffix 1)\n")
 
 
-def test_a_skipped_file_gets_its_sum_so_that_it_can_be_accepted(
-    triggerfish: Cli, results: list[Scanned | Skipped], tmp_path: Path
-) -> None:
-    (tmp_path / "models" / "x.pt").write_bytes(b"x")
-    results.append(Skipped(tmp_path / "models" / "x.pt", "expected A, got B"))
-    run = triggerfish("scan", "models", "--format", "jsonl")
-    assert json.loads(run.out)["sha256"].startswith("2d711642b726b04401627ca9fbac32f5")
-
-
 def test_an_unwritable_report_ends_before_the_scan(
     triggerfish: Cli, results: list[Scanned | Skipped], tmp_path: Path
 ) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from triggerfish._version import __version__
-from triggerfish.cli.exit_codes import INTERRUPTED, USAGE
+from triggerfish.cli.exit_codes import USAGE
+from triggerfish.cli.interrupts import MESSAGE, interruptible
 from triggerfish.cli.project import use_project
-from triggerfish.errors import TriggerfishError
+from triggerfish.cli.streams import output_failed, prepare_streams, was_printing
+from triggerfish.errors import TriggerfishError, described, one_line
+
+TRACEBACK = "TRIGGERFISH_TRACEBACK"
+REPORT_IT = f"please report it, with what {TRACEBACK}=1 shows"
 
 # name -> (where the command lives, its line in --help): the commands import PyTorch, the help
 # must not.
@@ -73,20 +80,45 @@ class App(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature
-        """Run, and exit: what click and we raise on purpose becomes one line and a code."""
-        kwargs["standalone_mode"] = False
+        """Run, and exit: whatever happens becomes at most one line and a code."""
+        with interruptible() as interrupt:
+            try:
+                code = self._run(*args, **kwargs)
+            except (click.Abort, KeyboardInterrupt):
+                _complain(MESSAGE)
+                interrupt.leave()
+                code = interrupt.code
+            except click.ClickException as error:
+                with suppress(OSError):
+                    error.show()
+                code = USAGE
+            except TriggerfishError as error:
+                _complain(f"error: {error}")
+                code = USAGE
+            except Exception as error:
+                if TRACEBACK in os.environ:
+                    raise
+                _complain(f"error: expected no such error, got {described(error)}: {REPORT_IT}")
+                code = USAGE
+            sys.exit(code)
+
+    def _run(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401
+        prepare_streams()
         try:
-            code = super().main(*args, **kwargs)
-        except click.Abort:
-            click.echo("interrupted: what was finished is kept", err=True)
-            code = INTERRUPTED
-        except click.ClickException as error:
-            error.show()
-            code = USAGE
-        except TriggerfishError as error:
-            click.echo(f"error: {error}", err=True)
-            code = USAGE
-        sys.exit(code if isinstance(code, int) else 0)
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            click.echo(nl=False)  # flushes
+        except SystemExit as error:  # how click ends when a pipe is closed at its other end
+            raise output_failed("Broken pipe") from error
+        except OSError as error:
+            if not was_printing(error):
+                raise
+            raise output_failed(one_line(error)) from error
+        return code if isinstance(code, int) else 0
+
+
+def _complain(line: str) -> None:
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 @click.group(

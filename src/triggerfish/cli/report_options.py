@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -18,14 +17,14 @@ from triggerfish.cli.exit_codes import FAIL_ON
 from triggerfish.cli.option_groups import GroupedOption
 from triggerfish.cli.project import show_config
 from triggerfish.cli.terminal import about_terminal, screen_options
-from triggerfish.errors import CheckpointError, DatasetError
-from triggerfish.loading import sha256_of
+from triggerfish.errors import DatasetError
+from triggerfish.files import ensure_writable, write_file
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.about import About
 from triggerfish.reports.html import REPORT, HtmlReport
 from triggerfish.results import Acceptance, Scanned, Skipped
 from triggerfish.trial import with_trials
-from triggerfish.writer import ensure_writable, result_folder, write_artefacts, write_file
+from triggerfish.writer import result_folder, write_artefacts
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 GROUP = "Reports and gate"
@@ -107,9 +106,6 @@ class Reporting:
             result = replace(result, class_names=names, command=command)
             if self.images is not None and result.verdict.flagged and result.path is not None:
                 result = with_trials(result, self.load(result.path), self.images)
-        elif result.sha256 is None and result.path.is_file():
-            with suppress(CheckpointError):  # what cannot be read has no sum; it is skipped anyway
-                result = replace(result, sha256=sha256_of(result.path))
         return apply_acceptances(result, self.acceptances, self.today)
 
 

@@ -18,16 +18,16 @@ from triggerfish.cli.detector_options import (
 from triggerfish.cli.exit_codes import exit_code
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
-from triggerfish.cli.progress import track
+from triggerfish.cli.progress import echo, track
 from triggerfish.cli.report_options import Reporting, report_options, take_reporting
-from triggerfish.cli.threads import processes, use_one_thread
+from triggerfish.cli.threads import jobs_option, processes, use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.loading import LoadOptions, find_checkpoints, open_model, other_files
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import scan_paths
+from triggerfish.runs import scan_paths
 
 
 @click.command("scan", cls=GroupedCommand)
@@ -42,12 +42,7 @@ from triggerfish.scanning import scan_paths
 @settings_options
 @judgement_options
 @loading_options
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    show_default="number of cores, fewer for a few models",
-    help="Models scanned at a time, each in a process of one thread.",
-)
+@jobs_option("Models scanned at a time", fewer=True)
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @report_options
 @click.pass_context
@@ -80,10 +75,11 @@ def scan_command(
         scan_paths(checkpoints, config, load=load, jobs=processes(jobs, len(checkpoints))),
         len(checkpoints),
         "scanning",
+        is_flagged,
         quiet=reporting.about.quiet,
     )
     for piece in FORMATS[output_format](_keep(results, reporting, outcomes), reporting.about):
-        click.echo(piece, nl=False)
+        echo(piece, nl=False)
     reporting.finish()
     summary = summarize(outcomes, reporting.about.other_files)
     if output_format != "table":
@@ -91,6 +87,11 @@ def scan_command(
     if len(outcomes) < len(checkpoints):
         raise click.Abort
     ctx.exit(exit_code(summary, reporting.fail_on))
+
+
+def is_flagged(result: Scanned | Skipped) -> bool:
+    """Whether a result counts as a flag."""
+    return outcome(result) == "backdoored"
 
 
 def load_model(options: LoadOptions, path: Path) -> Classifier:

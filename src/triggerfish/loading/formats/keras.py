@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from triggerfish.errors import CheckpointError, TriggerfishError, UnsupportedModelError
+from triggerfish.errors import CheckpointError, TriggerfishError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.pytorch_archive import MAX_COMPRESSION, entry_names
 from triggerfish.loading.hints import Hints, LoadOptions
@@ -62,7 +62,7 @@ def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
         raise
     except Exception as error:  # HDF5 and a strange config raise anything
         raise CheckpointError(
-            f"expected a whole Keras model, got {type(error).__name__}: {str(error)[:200]}"
+            f"expected a whole Keras model, got {type(error).__name__}: {one_line(error)}"
         ) from error
 
 

@@ -14,7 +14,7 @@ import pickletools
 from collections.abc import Callable
 from typing import BinaryIO
 
-from triggerfish.errors import CheckpointError
+from triggerfish.errors import CheckpointError, one_line
 
 MAX_PICKLE_BYTES = 256 << 20
 
@@ -69,6 +69,8 @@ _ALLOWED = (
 
 class CodeInPickleError(CheckpointError):
     """A pickle names something beyond weights: building it would run code."""
+
+    kind = "dangerous"
 
 
 class _Inert:
@@ -153,7 +155,7 @@ def check_pickle(
                 largest_memo = max(largest_memo, int(argument or 0))
     except (ValueError, EOFError, UnicodeError) as error:
         raise CheckpointError(
-            f"expected a whole pickle, got a broken one: {_line(error)}"
+            f"expected a whole pickle, got a broken one: {one_line(error)}"
         ) from error
     if largest_memo > operations:
         raise CheckpointError("expected a pickle with a compact memo, got a sparse one")
@@ -169,7 +171,7 @@ def _build_inert(stream: BinaryIO, check_storage: Callable[[str, int], None]) ->
         raise
     except Exception as error:  # a hostile pickle can raise anything from the unpickler
         raise CheckpointError(
-            f"expected a whole pickle, got a broken one: {_line(error)}"
+            f"expected a whole pickle, got a broken one: {one_line(error)}"
         ) from error
 
 
@@ -180,7 +182,3 @@ def _check_name(operation: str, argument: object, is_allowed: Callable[[str], bo
             f"expected a state dict, got a pickled object that names {name}: loading it would run "
             "code; save model.state_dict() instead, or see --unsafe-pickle"
         )
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
