@@ -107,7 +107,9 @@ def test_published_artefacts(triggerfish: Cli, models: Path, tmp_path: Path) -> 
         folder = tmp_path / name
         names = {file.name for file in folder.iterdir()}
         expected = {"l1_search_summary.csv", "l1_outlier_plot_mad.png", "classes.png"}
-        assert names == expected | {"result.json", "report.html"} | {f"class_{k}.png" for k in range(10)}
+        assert names == expected | {"result.json", "report.html"} | {
+            f"class_{k}.png" for k in range(10)
+        }
         with (folder / "l1_search_summary.csv").open() as file:
             rows = list(csv.reader(file))
         assert rows[0][:5] == ["label", "best_l1", "achieved_prob", "image_path", "logit_0"]

@@ -40,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.report:report_command",
         "Make any report again from stored results, without scanning.",
     ),
+    "explain": (
+        "triggerfish.cli.explain:explain_command",
+        "Say everything about one class of a stored result.",
+    ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
         "Turn clean models into a reference: thresholds and p-values for models like them.",
@@ -55,6 +59,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": (
         "triggerfish.cli.demo:demo_command",
         "Train one clean and one backdoored MNIST model, then scan both, without data.",
+    ),
+    "doctor": (
+        "triggerfish.cli.doctor:doctor_command",
+        "Say what this installation can do: versions, devices, formats, sandbox, each with a fix.",
     ),
 }
 
