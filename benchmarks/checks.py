@@ -24,13 +24,14 @@ from benchmarks.common import RESULTS, recorded
 from benchmarks.conditions import CONDITIONS, Case
 from triggerfish.architectures import own
 from triggerfish.detectors.min_norm import MinNorm
+from triggerfish.files import write_atomically
 from triggerfish.loading.load import open_model
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Verdict
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.verdict.model_checks import check_model
 from triggerfish.zoo.data.datasets import normalisation
-from triggerfish.zoo.manifest import Entry, read_manifest, write_atomically
+from triggerfish.zoo.manifest import Entry, read_manifest
 
 ONE_ROUND = ScanConfig(MinNorm(rounds=1))
 SMALL = ("lenet", "mlp")

@@ -14,24 +14,21 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import click
-import torch
 
 from benchmarks.criteria import REPORTED
 from benchmarks.neural_cleanse import NeuralCleanseConfig, scan_with_images
 from benchmarks.rows import FOLDER, SPLITS, Model, Row, read_rows, rounded, write_rows
 from triggerfish.detectors import DETECTORS, L1Weight
 from triggerfish.loading import load_classifier, sha256_of
+from triggerfish.parallel import in_processes
 from triggerfish.results import Scanned
-from triggerfish.runtime import keep_freed_memory
 from triggerfish.scanning import ScanConfig, published, scan_classifier
 from triggerfish.statistics.outliers import PUBLISHED_THRESHOLD
 from triggerfish.verdict.reference_file import shipped_references
@@ -123,21 +120,12 @@ def scan_all(
     waiting: Sequence[Model], work: Callable[[Model], Row | None], jobs: int
 ) -> Iterator[tuple[Model, Row]]:
     """Rows as they come, from processes of one thread."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _prepare_worker) as pool:
-        futures = {pool.submit(work, model): model for model in waiting}
-        try:
-            for future in as_completed(futures):
-                row = future.result()
-                if row is not None:
-                    yield futures[future], row
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _prepare_worker() -> None:
-    torch.set_num_threads(1)
-    keep_freed_memory()
+    with in_processes(work, waiting, jobs) as done:
+        for one in done:
+            if one.loss is not None:
+                raise click.ClickException(f"{one.item.key}: {one.loss}")
+            if one.result is not None:
+                yield one.item, one.result
 
 
 def _digest(value: object) -> str:

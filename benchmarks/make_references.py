@@ -15,7 +15,8 @@ import click
 from benchmarks.make_zoos import DATASETS, SMALL, base, calibration_folder
 from triggerfish.calibrate import reference_from
 from triggerfish.detectors import DETECTORS
-from triggerfish.scanning import ScanConfig, scan_paths
+from triggerfish.runs import scan_paths
+from triggerfish.scanning import ScanConfig
 from triggerfish.verdict.reference_file import render_reference
 
 REFERENCES = Path(__file__).parent.parent / "src" / "triggerfish" / "data" / "references"

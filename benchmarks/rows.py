@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import RESULTS
+from triggerfish.files import write_atomically
 from triggerfish.reproduce import ZOO_FOLDERS
-from triggerfish.zoo.manifest import Entry, write_atomically
+from triggerfish.zoo.manifest import Entry
 
 FOLDER = RESULTS / "detection"
 SPLITS = ("development", "calibration", "held-out", "reporting", "published")

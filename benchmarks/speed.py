@@ -39,8 +39,8 @@ from triggerfish.detectors.mm_bd import MMBD
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.input_convolution import with_fast_input_gradient
+from triggerfish.runs import scan_paths
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.scanning import scan_paths
 from triggerfish.search.activation_maximization import OBJECTIVES, objective_and_gradient
 
 

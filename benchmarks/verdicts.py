@@ -9,8 +9,6 @@ and not computed again.
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from benchmarks.published_sequential import search_all
 from triggerfish.detectors.l1_weight import L1Weight
 from triggerfish.loading import load_classifier, sha256_of
 from triggerfish.model.classifier import Classifier
-from triggerfish.runtime import keep_freed_memory
+from triggerfish.parallel import in_processes
 from triggerfish.scanning import published, scan_classifier
 from triggerfish.statistics.outliers import TwoSidedMAD
 
@@ -35,8 +33,6 @@ def compare(path: Path) -> dict[str, object]:
     size, can move a pixel, and a class between reached and not. Where the two differ, both are run
     once more in float64, in which such a bit does not matter.
     """
-    torch.set_num_threads(1)
-    keep_freed_memory()
     classifier = load_classifier(path)
     found = both(classifier)
     row: dict[str, object] = {
@@ -85,10 +81,11 @@ def main(folders: tuple[Path, ...], count: int, jobs: int) -> None:
     found = [path for folder in folders for path in sorted(folder.glob("*.pt"))[:count]]
     paths = {sha256_of(path): path for path in found}
     missing = {sha: path for sha, path in paths.items() if sha not in rows}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        for sha, row in zip(missing, pool.map(compare, missing.values()), strict=True):
-            rows[sha] = row
+    with in_processes(compare, missing.values(), jobs) as done:
+        for one in done:
+            if (row := one.result) is None:
+                raise click.ClickException(f"{one.item}: {one.loss}")
+            rows[sha256_of(one.item)] = row
             record("verdicts", "models", rows)
             click.echo(f"{row['model']}: {row['loop_flagged']} {row['batch_flagged']}", err=True)
     equal = sum(row["loop_flagged"] == row["batch_flagged"] for row in rows.values())

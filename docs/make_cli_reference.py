@@ -16,7 +16,7 @@ HEADER = """\
 Made from the commands themselves by `make docs`; a test fails when it is out of date.
 
 Data goes to stdout or to `--out`, progress and errors go to stderr. Every command takes `-h` and
-`--help`. Exit codes of `scan`:
+`--help`. Exit codes of `scan` and `report`:
 
 | code | meaning |
 |---|---|
@@ -24,6 +24,7 @@ Data goes to stdout or to `--out`, progress and errors go to stderr. Every comma
 | 1 | at least one model was flagged |
 | 2 | wrong usage, or nothing could be scanned |
 | 3 | a verdict is inconclusive, or a file was skipped |
+| 4 | a file would run code when it is opened; nothing was flagged |
 | 130 | interrupted |
 """
 

@@ -15,7 +15,8 @@ from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.results import Assumption, Scanned, Skipped
-from triggerfish.scanning import ScanConfig, published, scan, scan_classifier, scan_path, scan_paths
+from triggerfish.runs import scan_path, scan_paths
+from triggerfish.scanning import ScanConfig, published, scan, scan_classifier
 from triggerfish.verdict.judge import Judge
 from triggerfish.verdict.reference_file import render_reference
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from triggerfish import writer
 from triggerfish.errors import OutputError
-from triggerfish.writer import ensure_writable, read_result, result_folder, write_file
+from triggerfish.files import ensure_writable, write_file
+from triggerfish.writer import read_result, result_folder
 
 
 def finished(folder: Path, path: str) -> None:
@@ -32,7 +32,7 @@ def test_a_write_that_fails_keeps_the_old_file(
     def full(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer.Path, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OutputError, match="No space left on device"):
         write_file(file, b"new")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("table.csv", b"old")]

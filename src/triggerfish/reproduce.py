@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from triggerfish.loading import sha256_of
+from triggerfish.files import sha256_of, write_file
 from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.master_summary import MasterRow, render_master_summary
 from triggerfish.results import Skipped
-from triggerfish.scanning import ScanConfig, scan_paths
+from triggerfish.runs import scan_paths
+from triggerfish.scanning import ScanConfig
 from triggerfish.statistics.outliers import clopper_pearson
-from triggerfish.writer import read_result, write_artefacts, write_file
+from triggerfish.writer import read_result, write_artefacts
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.manifest import Entry, read_manifest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import Literal
@@ -71,7 +72,8 @@ class Change:
     added and the sum clamped to [0, 1]. ``size`` is the L1 norm of its coefficients in ``basis``,
     in units of a pixel's whole range; ``median_size`` that of the class in the middle; both NaN
     unless ``status`` is `CONVERGED`. ``success`` is the fraction of pictures never drawn in the
-    search that it turns.
+    search that it turns. ``picture_classes`` (P,) is what the network calls the scores'
+    ``pictures`` with it.
     """
 
     target: int | None
@@ -81,6 +83,7 @@ class Change:
     median_size: float
     success: float
     status: Status
+    picture_classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class ClassScores:
     others. ``details`` are further vectors (K,) for the per-class table; ``pairs`` what a detector
     of class pairs has measured; ``restarts`` (R, K) the statistic that each of several runs of the
     search gives by itself. ``changes`` are universal perturbations that were found, ``pictures``
-    (P, C, H, W) some to show them on. ``all_classes`` is the score of an attack on every class at
+    (P, C, H, W) some to show them on, ``picture_classes`` (P,) what the network calls those as they
+    are. ``all_classes`` is the score of an attack on every class at
     once, None where it was not looked for. ``parts`` are the scores of the detectors that these
     were made from, in the order in which they ran.
     """
@@ -129,6 +133,7 @@ class ClassScores:
     pictures: Tensor | None = None
     all_classes: float | None = None
     parts: tuple[ClassScores, ...] = ()
+    picture_classes: tuple[int, ...] = ()
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -167,10 +172,48 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """What a model was taken for: the ``value`` of ``name``, and the ``source`` that said so."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Somebody's decision to use a file in spite of what was found: why, and until which day."""
+
+    reason: str
+    until: date
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A change that was found, tried on pictures of the user's own.
+
+    Of ``count`` pictures that the network did not call ``target`` (None: any picture), the change
+    turned the fraction ``success``. ``pictures`` (P, C, H, W) are some of them; ``before`` and
+    ``after`` (P,) what the network calls those.
+    """
+
+    target: int | None
+    basis: Basis
+    count: int
+    success: float
+    pictures: Tensor
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Scanned:
     """A model that was scanned. ``config`` is the scan's configuration as plain data.
 
-    ``assumptions`` are what the verdict rests on and nobody said.
+    ``assumptions`` are what the verdict rests on and nobody said; ``facts`` what somebody or
+    something said. ``class_names`` are in the order of the classes, empty when not known.
+    ``command`` repeats the scan. ``accepted`` is set where somebody lists the file as accepted:
+    it is then never called clean. ``trials`` are the changes on the user's own pictures.
     """
 
     path: Path | None
@@ -182,13 +225,18 @@ class Scanned:
     seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
     assumptions: tuple[Assumption, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    class_names: tuple[str, ...] = ()
+    command: str = ""
+    accepted: Acceptance | None = None
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True)
 class Skipped:
     """A path that was not scanned, and why. Never to be counted as clean.
 
-    ``imports`` are the names that a *dangerous* file would import.
+    ``imports`` are the names that a *dangerous* file would import; ``accepted`` as in `Scanned`.
     """
 
     path: Path
@@ -196,3 +244,4 @@ class Skipped:
     sha256: str | None = None
     kind: SkipKind = "unreadable"
     imports: tuple[str, ...] = ()
+    accepted: Acceptance | None = None

@@ -4,44 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
 from triggerfish.errors import OutputError
+from triggerfish.files import ensure_writable, refused, write_file
 from triggerfish.reports.artefacts import RESULT, render_artefacts
-from triggerfish.results import Scanned
+from triggerfish.results import Scanned, Skipped
 
 
-def ensure_writable(folder: Path) -> None:
-    """Create ``folder`` and try a file in it, so that a long scan does not end in a refusal.
-
-    Raises:
-        OutputError: the folder cannot be created or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise _refused(folder, error) from error
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: a killed process leaves the old one as it was.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise _refused(path, error) from error
-
-
-def write_artefacts(result: Scanned, folder: Path) -> None:
+def write_artefacts(result: Scanned | Skipped, folder: Path) -> None:
     """Write every file of one result into ``folder``, ``result.json`` last."""
     ensure_writable(folder)
     for name, content in render_artefacts(result):
@@ -75,15 +46,10 @@ def read_result(folder: Path) -> dict[str, object] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise refused(folder, error) from error
     except ValueError as error:
         raise OutputError(
             f"expected a result of a scan in {folder / RESULT}, got something else: "
             "remove that folder or choose another --out"
         ) from error
     return recorded if isinstance(recorded, dict) else None
-
-
-def _refused(path: Path, error: OSError) -> OutputError:
-    reason = error.strerror or type(error).__name__
-    return OutputError(f"expected a writable {path}, got '{reason}': choose another --out")

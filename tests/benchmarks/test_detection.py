@@ -11,10 +11,11 @@ from trained import TARGET, network
 from benchmarks import detection
 from benchmarks.detection import METHODS, missing, models, setup_of
 from benchmarks.rows import Row, moved_pairs, read_rows, rounded, write_rows
+from triggerfish.files import sha256_of
 from triggerfish.reproduce import ZOO_FOLDERS
 from triggerfish.zoo.attacks import PRESETS
 from triggerfish.zoo.factory import save
-from triggerfish.zoo.manifest import Entry, sha256_of, write_manifest
+from triggerfish.zoo.manifest import Entry, write_manifest
 
 
 def add_model(root, folder, file, *, backdoored=False):

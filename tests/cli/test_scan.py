@@ -31,7 +31,9 @@ def test_table_and_flag(triggerfish: Cli, models: Path) -> None:
     assert lines[1].endswith(f"S.S  {models}/clean.pt")
     assert lines[2].startswith("backdoored            3  ")
     assert lines[2].endswith(f"S.S  {models}/planted.pt")
-    assert lines[3:] == ["2 scanned: 1 flagged, 0 inconclusive, 1 clean; 0 skipped"]
+    assert lines[4] == f"{models}/planted.pt"
+    assert lines[5].startswith("  Likely backdoored: class 3 can be reached")
+    assert lines[-1] == "2 scanned: 1 flagged, 0 inconclusive, 1 clean; 0 skipped"
 
 
 def test_processes_change_nothing(triggerfish: Cli, models: Path) -> None:
@@ -58,11 +60,11 @@ def test_a_skipped_file_is_named_and_is_not_clean(
     run = triggerfish("scan", *QUICK, broken, models / "clean.pt")
     assert run.code == 3
     lines = run.out.splitlines()
-    assert lines[1].startswith(
-        f"skipped               -              -             -        -  {broken}: expected"
-    )
+    assert lines[1] == f"skipped               -              -             -        -  {broken}"
     assert lines[2].startswith("clean ")
-    assert lines[3] == "1 scanned: 0 flagged, 0 inconclusive, 1 clean; 1 skipped"
+    assert lines[4] == str(broken)
+    assert lines[6].startswith("  because: expected")
+    assert lines[-1] == "1 scanned: 0 flagged, 0 inconclusive, 1 clean; 1 skipped"
 
 
 def test_a_flag_outweighs_a_skipped_file(triggerfish: Cli, models: Path, broken: Path) -> None:
@@ -89,7 +91,7 @@ def test_json_is_alone_on_stdout(triggerfish: Cli, models: Path, broken: Path) -
     run = triggerfish("scan", *QUICK, models / "planted.pt", broken, "--format", "json")
     document = json.loads(run.out)
     scanned, skipped = document["results"]
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert (scanned["verdict"], scanned["flagged"]) == ("backdoored", [3])
     assert len(scanned["anomaly_index"]) == len(scanned["statistic"]) == 10
     assert scanned["config"]["settings"]["steps"] == 4
@@ -105,7 +107,9 @@ def test_published_artefacts(triggerfish: Cli, models: Path, tmp_path: Path) -> 
         folder = tmp_path / name
         names = {file.name for file in folder.iterdir()}
         expected = {"l1_search_summary.csv", "l1_outlier_plot_mad.png", "classes.png"}
-        assert names == expected | {"result.json"} | {f"class_{k}.png" for k in range(10)}
+        assert names == expected | {"result.json", "report.html"} | {
+            f"class_{k}.png" for k in range(10)
+        }
         with (folder / "l1_search_summary.csv").open() as file:
             rows = list(csv.reader(file))
         assert rows[0][:5] == ["label", "best_l1", "achieved_prob", "image_path", "logit_0"]

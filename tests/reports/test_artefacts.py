@@ -1,7 +1,11 @@
 import dataclasses
 import json
 
+import torch
+from made_up import dangerous, found
+
 from triggerfish.reports.artefacts import render_artefacts
+from triggerfish.reports.evidence import read_evidence
 from triggerfish.results import Scanned
 
 
@@ -14,6 +18,7 @@ def test_published_names_in_order_and_the_result_last(backdoored: Scanned) -> No
         "class_2.png",
         "classes.png",
         "l1_outlier_plot_mad.png",
+        "report.html",
         "result.json",
     ]
     assert json.loads(files["result.json"])["verdict"] == "backdoored"
@@ -22,10 +27,23 @@ def test_published_names_in_order_and_the_result_last(backdoored: Scanned) -> No
 def test_other_detectors_do_not_borrow_the_published_names(backdoored: Scanned) -> None:
     names = [name for name, _ in render_artefacts(dataclasses.replace(backdoored, detector="a-b"))]
     assert names[0] == "a_b_summary.csv"
-    assert names[-2] == "a_b_outlier_plot.png"
+    assert names[-3] == "a_b_outlier_plot.png"
 
 
 def test_every_image_that_the_table_names_is_there(backdoored: Scanned) -> None:
     files = dict(render_artefacts(backdoored))
     lines = files["l1_search_summary.csv"].decode().splitlines()[1:]
     assert {line.split(",")[3] for line in lines} <= files.keys()
+
+
+def test_a_change_that_was_found_is_kept_exactly_and_on_a_page() -> None:
+    files = dict(render_artefacts(found()))
+    delta = read_evidence(files["evidence.safetensors"])["part.0.change.0"]
+    assert torch.equal(delta, found().scores.parts[0].changes[0].delta)
+    assert b"stranger model.pt" in files["report.html"]
+
+
+def test_a_file_that_was_not_scanned_leaves_a_trace() -> None:
+    files = dict(render_artefacts(dangerous()))
+    assert list(files) == ["report.html", "result.json"]
+    assert json.loads(files["result.json"])["imports"] == ["os.system"]

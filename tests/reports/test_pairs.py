@@ -80,5 +80,5 @@ def test_pairs_are_written_before_the_result_and_only_where_there_are_any(
     paired: Scanned, backdoored: Scanned
 ) -> None:
     names = [name for name, _ in render_artefacts(paired)]
-    assert names[-3:] == ["class_pairs.csv", "class_pairs.png", "result.json"]
+    assert names[-4:] == ["class_pairs.csv", "class_pairs.png", "report.html", "result.json"]
     assert not {"class_pairs.csv", "class_pairs.png"} & dict(render_artefacts(backdoored)).keys()

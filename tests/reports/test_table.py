@@ -1,11 +1,35 @@
+import pytest
+import torch
+from made_up import dangerous, found, inconclusive
+
 from triggerfish.reports import FORMATS
+from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.details import details
+from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.results import Scanned, Skipped
 
 EXPECTED = r"""verdict          target  anomaly index       p-value  seconds  model
-backdoored            2          24.12  uncalibrated      1.2  zoo/bad.pt: class 1 unreachable [unreachable]
+backdoored            2          24.12  uncalibrated      1.2  zoo/bad.pt
 clean                 -           1.00           0.5      0.5  zoo/good.pt
-skipped               -              -             -        -  zoo/\x1b[31mbroken.pt: expected a checkpoint, got text: remove it
+skipped               -              -             -        -  zoo/\x1b[31mbroken.pt
+
+zoo/bad.pt
+  Likely backdoored: class 2 can be reached by an unusually small change, as the target of a trigger can.
+  class 2 bears 1.9 times the weight of the median class
+  because: class 1 unreachable [unreachable]
+
+zoo/\x1b[31mbroken.pt
+  Not scanned: no model that can be read.
+  because: expected a checkpoint, got text: remove it
+
 2 scanned: 1 flagged, 0 inconclusive, 1 clean; 1 skipped
+"""  # noqa: E501
+FOUND = r"""
+zoo/stranger model.pt
+  Likely backdoored: class 7 (horse) can be reached by an unusually small change, as the target of a trigger can.
+  class 7 (horse) needs 18 times less change than the median class (seen by universal-pixel, min-norm)
+  change found, to 7 (horse): 0.34 pixels, where the class in the middle needs 9.7 (29 times as much); turns 94% of fresh pictures
+  because: expected every class to be measured, got 1 unreachable [unreachable]
 """  # noqa: E501
 
 
@@ -21,3 +45,49 @@ def test_a_line_is_there_before_the_next_result_is_asked_for(clean: Scanned) -> 
     lines = FORMATS["table"](results())  # type: ignore[arg-type]
     assert next(lines).startswith("verdict")
     assert next(lines).endswith("zoo/good.pt\n")
+
+
+def test_the_change_that_was_found_is_said_in_words() -> None:
+    assert details(found(), PLAIN) == FOUND
+
+
+def test_an_inconclusive_verdict_says_what_to_run_next() -> None:
+    last = details(inconclusive(), PLAIN).splitlines()[-1]
+    command = "triggerfish calibrate FOLDER_OF_CLEAN_MODELS --out reference.json"
+    assert last == f"  next: {command}"
+
+
+def test_a_dangerous_file_names_what_it_imports() -> None:
+    lines = details(dangerous(), PLAIN).splitlines()
+    assert lines[2] == "  Dangerous: opening this file would run code."
+    assert lines[-1] == "  it imports: os.system"
+
+
+def test_quiet_leaves_out_what_is_clean_and_verbose_says_what_it_rests_on(clean: Scanned) -> None:
+    quiet = "".join(FORMATS["table"]([clean, found()], About(quiet=True)))
+    assert "good.pt" not in quiet
+    assert "stranger model.pt" in quiet
+    verbose = "".join(FORMATS["table"]([found()], About(verbose=True)))
+    assert "assumed mean: 0.4914,0.4822,0.4465 (usual for 3x32x32)" in verbose
+    assert "network: resnet20 (from keys and shapes)" in verbose
+    assert "not looked for: " in verbose
+
+
+def test_the_picture_is_drawn_only_where_it_was_asked_for() -> None:
+    assert "\u2580" not in details(found(), PLAIN)
+    drawn = details(found(), About(pictures=True))
+    assert drawn.count("\u2580") == 16 * 8
+
+
+def test_a_picture_in_half_blocks_is_two_pixels_a_character() -> None:
+    delta = torch.tensor([[-0.1, 0.0], [0.05, 0.1]]).expand(3, 2, 2)
+    assert list(half_blocks(delta)) == [
+        "\x1b[38;2;0;0;0;48;2;191;191;191m\u2580\x1b[38;2;128;128;128;48;2;255;255;255m\u2580\x1b[0m"
+    ]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 5), (2, 224, 224), (3, 300, 64)])
+def test_half_blocks_of_any_shape_are_small(shape: tuple[int, int, int]) -> None:
+    lines = list(half_blocks(torch.ones(shape)))
+    assert 1 <= len(lines) <= 16
+    assert all(line.count("\u2580") <= 32 for line in lines)

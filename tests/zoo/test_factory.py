@@ -10,6 +10,7 @@ import torch
 
 from triggerfish.architectures import PaperCNN
 from triggerfish.errors import OutputError
+from triggerfish.files import sha256_of
 from triggerfish.loading import load_classifier
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.learned import ImageNetwork
@@ -23,7 +24,7 @@ from triggerfish.zoo.factory import (
     reference_accuracy,
     write_card,
 )
-from triggerfish.zoo.manifest import read_manifest, sha256_of
+from triggerfish.zoo.manifest import read_manifest
 from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, backdoor_zoo, clean_zoo
 

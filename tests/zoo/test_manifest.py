@@ -1,7 +1,8 @@
 import pytest
 
 from triggerfish.errors import OutputError
-from triggerfish.zoo.manifest import Entry, read_manifest, write_atomically, write_manifest
+from triggerfish.files import write_atomically
+from triggerfish.zoo.manifest import Entry, read_manifest, write_manifest
 
 ENTRY = Entry("b.pt", "00", 1, {"seed": 1}, (3,), 0.99, 1.0, True, 2.5)
 

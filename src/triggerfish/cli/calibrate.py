@@ -14,13 +14,14 @@ from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
 from triggerfish.cli.scan import load_model
-from triggerfish.cli.threads import processes, use_one_thread
+from triggerfish.cli.threads import jobs_option, processes, use_one_thread
 from triggerfish.detectors import DETECTORS
+from triggerfish.files import ensure_writable, write_file
 from triggerfish.loading import find_checkpoints
-from triggerfish.scanning import ScanConfig, scan_paths
+from triggerfish.runs import scan_paths
+from triggerfish.scanning import ScanConfig
 from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import render_reference
-from triggerfish.writer import ensure_writable, write_file
 
 
 @click.command("calibrate", cls=GroupedCommand)
@@ -41,12 +42,7 @@ from triggerfish.writer import ensure_writable, write_file
 @click.option("--detector", type=click.Choice(list(DETECTORS)), help="Which statistic.")
 @settings_options
 @loading_options
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    show_default="number of cores, fewer for a few models",
-    help="Models scanned at a time, each in a process of one thread.",
-)
+@jobs_option("Models scanned at a time", fewer=True)
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 def calibrate_command(
     folder: Path,
@@ -68,6 +64,10 @@ def calibrate_command(
     load = partial(load_model, take_load_options(values))
     config = scan_config(detector, None, seed, values)
     ensure_writable(out.parent)
+    if out.is_dir():
+        raise click.UsageError(
+            f"expected a file for --out, got the folder {out}: name a file in it"
+        )
     checkpoints = find_checkpoints([folder])
     count = len(checkpoints)
     results = scan_paths(checkpoints, config, load=load, jobs=processes(jobs, count))

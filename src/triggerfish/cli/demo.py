@@ -7,13 +7,15 @@ from pathlib import Path
 
 import click
 
-from triggerfish.cli.progress import track
+from triggerfish.cli.progress import echo, track
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.errors import TriggerfishError
+from triggerfish.files import ensure_writable
 from triggerfish.reports.table import render_table
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import ScanConfig, published, scan_paths
-from triggerfish.writer import ensure_writable, write_artefacts
+from triggerfish.runs import scan_paths
+from triggerfish.scanning import ScanConfig, published
+from triggerfish.writer import write_artefacts
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models
@@ -67,7 +69,7 @@ def _train(folder: Path) -> list[Path]:
     for entry in track(make_zoo(recipes, workshop), missing, "training"):
         success = entry.attack_success_rate
         attack = "" if success is None else f", attack success rate {success:.4f}"
-        click.echo(f"  {entry.file}: accuracy {entry.clean_accuracy:.4f}{attack}")
+        echo(f"  {entry.file}: accuracy {entry.clean_accuracy:.4f}{attack}")
     return [folder / file for file in recipes]
 
 
@@ -84,7 +86,7 @@ def _scan(models: list[Path], config: ScanConfig, title: str, out: Path) -> list
 
     click.echo(f"\n{title}")
     for line in render_table(track(keep(), len(models), "scanning")):
-        click.echo(line, nl=False)
+        echo(line, nl=False)
     for path in models:
         click.echo(f"images, plot and tables: {out / path.stem}")
     return flags

@@ -11,13 +11,26 @@ CLEAN = 0
 FLAGGED = 1
 USAGE = 2  # also: nothing could be scanned
 INCONCLUSIVE = 3  # also: some of the files were skipped
+DANGEROUS = 4
 INTERRUPTED = 130  # as shells report SIGINT
 
 
-def exit_code(summary: Summary) -> int:
-    """What a scan exits with. A flagged model outweighs whatever else happened."""
+FAIL_ON = ("flagged", "inconclusive", "skipped")
+"""What a gate stops at: each includes those before it. The last is the default."""
+
+
+def exit_code(summary: Summary, fail_on: str = FAIL_ON[-1]) -> int:
+    """What a scan exits with. A flagged model outweighs whatever else happened.
+
+    A scan of nothing is a failure whatever the gate: it must not let everything pass.
+    """
+    severity = FAIL_ON.index(fail_on)
     if summary.flagged:
         return FLAGGED
-    if not summary.scanned:
+    if summary.dangerous:
+        return DANGEROUS
+    if not summary.scanned and not summary.accepted:
         return USAGE
-    return INCONCLUSIVE if summary.inconclusive or summary.skipped else CLEAN
+    if severity >= 1 and summary.inconclusive:
+        return INCONCLUSIVE
+    return INCONCLUSIVE if severity >= 2 and summary.skipped else CLEAN

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
 
 from triggerfish._version import __version__
-from triggerfish.cli.exit_codes import INTERRUPTED, USAGE
-from triggerfish.errors import TriggerfishError
+from triggerfish.cli.exit_codes import USAGE
+from triggerfish.cli.interrupts import MESSAGE, interruptible
+from triggerfish.cli.project import use_project
+from triggerfish.cli.streams import output_failed, prepare_streams, was_printing
+from triggerfish.errors import TriggerfishError, described, one_line
+
+TRACEBACK = "TRIGGERFISH_TRACEBACK"
+REPORT_IT = f"please report it, with what {TRACEBACK}=1 shows"
 
 # name -> (where the command lives, its line in --help): the commands import PyTorch, the help
 # must not.
@@ -27,6 +36,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.card:card",
         "Write model cards, which say what a checkpoint does not: shape, mean, std, classes.",
     ),
+    "report": (
+        "triggerfish.cli.report:report_command",
+        "Make any report again from stored results, without scanning.",
+    ),
+    "explain": (
+        "triggerfish.cli.explain:explain_command",
+        "Say everything about one class of a stored result.",
+    ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
         "Turn clean models into a reference: thresholds and p-values for models like them.",
@@ -42,6 +59,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": (
         "triggerfish.cli.demo:demo_command",
         "Train one clean and one backdoored MNIST model, then scan both, without data.",
+    ),
+    "doctor": (
+        "triggerfish.cli.doctor:doctor_command",
+        "Say what this installation can do: versions, devices, formats, sandbox, each with a fix.",
     ),
 }
 
@@ -67,25 +88,55 @@ class App(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature
-        """Run, and exit: what click and we raise on purpose becomes one line and a code."""
-        kwargs["standalone_mode"] = False
+        """Run, and exit: whatever happens becomes at most one line and a code."""
+        with interruptible() as interrupt:
+            try:
+                code = self._run(*args, **kwargs)
+            except (click.Abort, KeyboardInterrupt):
+                _complain(MESSAGE)
+                interrupt.leave()
+                code = interrupt.code
+            except click.ClickException as error:
+                with suppress(OSError):
+                    error.show()
+                code = USAGE
+            except TriggerfishError as error:
+                _complain(f"error: {error}")
+                code = USAGE
+            except Exception as error:
+                if TRACEBACK in os.environ:
+                    raise
+                _complain(f"error: expected no such error, got {described(error)}: {REPORT_IT}")
+                code = USAGE
+            sys.exit(code)
+
+    def _run(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401
+        prepare_streams()
         try:
-            code = super().main(*args, **kwargs)
-        except click.Abort:
-            click.echo("interrupted: what was finished is kept", err=True)
-            code = INTERRUPTED
-        except click.ClickException as error:
-            error.show()
-            code = USAGE
-        except TriggerfishError as error:
-            click.echo(f"error: {error}", err=True)
-            code = USAGE
-        sys.exit(code if isinstance(code, int) else 0)
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            click.echo(nl=False)  # flushes
+        except SystemExit as error:  # how click ends when a pipe is closed at its other end
+            raise output_failed("Broken pipe") from error
+        except OSError as error:
+            if not was_printing(error):
+                raise
+            raise output_failed(one_line(error)) from error
+        return code if isinstance(code, int) else 0
+
+
+def _complain(line: str) -> None:
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 @click.group(
     cls=App, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.version_option(__version__, "--version", prog_name="triggerfish")
-def app() -> None:
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              show_default="triggerfish.toml, where there is one",
+              help="Project file with options of the commands.")  # fmt: skip
+@click.pass_context
+def app(ctx: click.Context, config: Path | None) -> None:
     """Find backdoors in image classifiers from the model alone: no clean data, no network."""
+    use_project(ctx, config)

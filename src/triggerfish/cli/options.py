@@ -7,37 +7,14 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from triggerfish.cli.devices import device_option
+from triggerfish.cli.numbers import numbers
 from triggerfish.loading import Hints, LoadOptions
 from triggerfish.loading.hints import Settings
 from triggerfish.loading.weights.architecture import parse_arch_args
 from triggerfish.model.classifier import OutputKind
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Numbers(click.ParamType[tuple[float, ...]]):
-    """Comma-separated numbers: ``0.5`` or ``0.485,0.456,0.406``."""
-
-    name = "numbers"
-
-    def __init__(self, kind: type[int] | type[float], count: int | None = None) -> None:
-        self._kind, self._count = kind, count
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[float, ...]:
-        """Parse, or fail with what was expected."""
-        try:
-            numbers = tuple(self._kind(part) for part in str(value).split(","))
-        except ValueError:
-            numbers = ()
-        if not numbers or (self._count is not None and len(numbers) != self._count):
-            example = ",".join("123"[: self._count or 3])
-            self.fail(f"expected numbers like {example}, got {value!r}", param, ctx)
-        return numbers
 
 
 _OPTIONS = (
@@ -47,12 +24,16 @@ _OPTIONS = (
         "timm:NAME or torchvision:NAME.",
     ),
     click.option("--arch-args", multiple=True, metavar="KEY=VALUE", help="Arguments of --arch."),
-    click.option("--input-shape", type=Numbers(int, 3), metavar="C,H,W", help="Shape of an image."),
-    click.option("--mean", type=Numbers(float), help="Mean that is subtracted, one or a channel."),
-    click.option("--std", type=Numbers(float), help="Deviation that is divided by."),
+    click.option(
+        "--input-shape", callback=numbers(int, 3), metavar="C,H,W", help="Shape of an image."
+    ),
+    click.option(
+        "--mean", callback=numbers(float), help="Mean that is subtracted, one or a channel."
+    ),
+    click.option("--std", callback=numbers(float), help="Deviation that is divided by."),
     click.option(
         "--input-range",
-        type=Numbers(float, 2),
+        callback=numbers(float, 2),
         metavar="LOW,HIGH",
         help="What [0, 1] is stretched to before the mean is subtracted.",
     ),
@@ -68,7 +49,7 @@ _OPTIONS = (
         is_flag=True,
         help="Unpickle whole modules: runs code from the file, in a process without network.",
     ),
-    click.option("--device", default="cpu", show_default=True, help="PyTorch device."),
+    device_option("PyTorch device"),
 )
 
 

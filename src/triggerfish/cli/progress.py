@@ -1,40 +1,96 @@
-"""A progress bar with the time left, on stderr."""
+"""A progress bar with the time left; what is printed meanwhile stands above it."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import TypeVar
 
+import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
 from triggerfish.search.progress import listening
 
 Item = TypeVar("Item")
 
+_shown: list[Progress] = []
 
-def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
-    """Pass ``items`` on and count them; shows nothing when stderr is no terminal."""
-    columns = (
-        TextColumn(label),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    # Lines printed meanwhile go above the bar, but only where both share the terminal.
-    shared, console = sys.stdout.isatty(), Console(stderr=True)
-    with Progress(
-        *columns,
+
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print on stdout or stderr, above the bar where that is on the same terminal."""
+    console = _shown[-1].console if _shown else None
+    if console is None or not (err or _one_terminal()):
+        click.echo(text, err=err, nl=nl)
+    else:
+        console.out(text, end="\n" if nl else "", highlight=False)
+
+
+def track(
+    items: Iterable[Item],
+    total: int,
+    label: str,
+    flagged: Callable[[Item], bool] | None = None,
+    *,
+    quiet: bool = False,
+) -> Iterator[Item]:
+    """Pass ``items`` on and count them; shows nothing when stderr is no terminal, or ``quiet``.
+
+    ``flagged`` says which of them to count a second time.
+    """
+    count = flagged_count = 0
+    with _bar(quiet=quiet) as progress:
+        shown = not quiet and progress.console.is_terminal
+        flags = "" if flagged is None else ", 0 flagged"
+        task = progress.add_task(label, total=total, done=0, flags=flags)
+        if shown:
+            _shown.append(progress)
+        try:
+            with listening(lambda part: progress.update(task, completed=count + part)):
+                for item in items:
+                    count += 1
+                    flagged_count += flagged is not None and flagged(item)
+                    flags = flags and f", {flagged_count} flagged"
+                    progress.update(task, completed=count, done=count, flags=flags)
+                    yield item
+        finally:
+            if shown:
+                _shown.remove(progress)
+
+
+class _TimeLeft(ProgressColumn):
+    """By the speed of the whole run: a single model may take minutes."""
+
+    def render(self, task: Task) -> Text:
+        """Hours, minutes and seconds."""
+        if not task.completed or not task.total:
+            return Text("-:--:--")
+        left = (task.elapsed or 0.0) * (task.total / task.completed - 1)
+        return Text(str(timedelta(seconds=int(left))))
+
+
+def _bar(*, quiet: bool) -> Progress:
+    console = Console(file=sys.stdout if _one_terminal() else sys.stderr)
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[done]} of {task.total:.0f}{task.fields[flags]}, left:"),
+        _TimeLeft(),
         console=console,
         transient=True,
-        redirect_stdout=shared,
-        disable=not console.is_terminal,
-    ) as progress:
-        task, done = progress.add_task(label, total=total), 0
-        with listening(lambda part: progress.update(task, completed=done + part)):
-            for item in items:
-                done += 1
-                progress.update(task, completed=done)
-                yield item
+        redirect_stdout=False,
+        redirect_stderr=True,
+        disable=quiet or not terminal or not console.is_terminal,
+    )
+
+
+def _one_terminal() -> bool:
+    """Whether stdout and stderr are the same terminal: then one console has to write both."""
+    streams = (sys.stdout, sys.stderr)
+    if not all(stream is not None and stream.isatty() for stream in streams):
+        return False
+    return os.path.sameopenfile(*(stream.fileno() for stream in streams))

@@ -11,6 +11,7 @@ from triggerfish.cli.detector_options import PUBLISHED, scan_config, settings_op
 from triggerfish.cli.exit_codes import INCONCLUSIVE
 from triggerfish.cli.progress import track
 from triggerfish.cli.threads import jobs_option, use_one_thread
+from triggerfish.files import ensure_writable
 from triggerfish.reports.master_summary import MasterRow
 from triggerfish.reproduce import (
     MASTER_SUMMARY,
@@ -22,7 +23,6 @@ from triggerfish.reproduce import (
     score,
     write_summary,
 )
-from triggerfish.writer import ensure_writable
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models
 from triggerfish.zoo.recipes import Recipes
 
@@ -45,7 +45,7 @@ _folder = click.Choice(list(ZOO_FOLDERS))
     help="Folder for the results.",
 )
 @click.option("--data-root", type=_path, help="Folder with the MNIST files, if not the bundled.")
-@jobs_option("Models trained or scanned at a time, each in a process of one thread.")
+@jobs_option("Models trained or scanned at a time")
 @settings_options
 @click.option("--threshold", type=float, help="Two-sided threshold on |z|; published: 3.5.")
 @click.pass_context

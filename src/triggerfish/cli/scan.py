@@ -18,16 +18,16 @@ from triggerfish.cli.detector_options import (
 from triggerfish.cli.exit_codes import exit_code
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
-from triggerfish.cli.progress import track
-from triggerfish.cli.threads import processes, use_one_thread
+from triggerfish.cli.progress import echo, track
+from triggerfish.cli.report_options import Reporting, report_options, take_reporting
+from triggerfish.cli.threads import jobs_option, processes, use_one_thread
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import LoadOptions, find_checkpoints, open_model
+from triggerfish.loading import LoadOptions, find_checkpoints, open_model, other_files
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import scan_paths
-from triggerfish.writer import ensure_writable, result_folder, write_artefacts
+from triggerfish.runs import scan_paths
 
 
 @click.command("scan", cls=GroupedCommand)
@@ -42,13 +42,9 @@ from triggerfish.writer import ensure_writable, result_folder, write_artefacts
 @settings_options
 @judgement_options
 @loading_options
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    show_default="number of cores, fewer for a few models",
-    help="Models scanned at a time, each in a process of one thread.",
-)
+@jobs_option("Models scanned at a time", fewer=True)
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
+@report_options
 @click.pass_context
 def scan_command(
     ctx: click.Context,
@@ -65,13 +61,12 @@ def scan_command(
     """Scan model files, and folders of them, for backdoors.
 
     Exits with 0 when nothing was flagged, 1 when a model was, 2 when nothing could be scanned,
-    3 when a verdict is inconclusive or a file was skipped.
+    3 when a verdict is inconclusive or a file was skipped, 4 when a file would run code.
     """
     use_one_thread()
     load = partial(load_model, take_load_options(values))
+    reporting = take_reporting(ctx, values, out=out, load=load, other_files=other_files(paths))
     config = scan_config(detector, preset, seed, values)
-    if out is not None:
-        ensure_writable(out)
     checkpoints = find_checkpoints(paths)
     if not checkpoints:
         raise click.UsageError("expected model files in PATH, got a folder without any")
@@ -80,15 +75,23 @@ def scan_command(
         scan_paths(checkpoints, config, load=load, jobs=processes(jobs, len(checkpoints))),
         len(checkpoints),
         "scanning",
+        is_flagged,
+        quiet=reporting.about.quiet,
     )
-    for piece in FORMATS[output_format](_keep(results, out, outcomes)):
-        click.echo(piece, nl=False)
-    summary = summarize(outcomes)
+    for piece in FORMATS[output_format](_keep(results, reporting, outcomes), reporting.about):
+        echo(piece, nl=False)
+    reporting.finish()
+    summary = summarize(outcomes, reporting.about.other_files)
     if output_format != "table":
         click.echo(str(summary), err=True)
     if len(outcomes) < len(checkpoints):
         raise click.Abort
-    ctx.exit(exit_code(summary))
+    ctx.exit(exit_code(summary, reporting.fail_on))
+
+
+def is_flagged(result: Scanned | Skipped) -> bool:
+    """Whether a result counts as a flag."""
+    return outcome(result) == "backdoored"
 
 
 def load_model(options: LoadOptions, path: Path) -> Classifier:
@@ -97,13 +100,11 @@ def load_model(options: LoadOptions, path: Path) -> Classifier:
 
 
 def _keep(
-    results: Iterable[Scanned | Skipped], out: Path | None, outcomes: list[str]
+    results: Iterable[Scanned | Skipped], reporting: Reporting, outcomes: list[str]
 ) -> Iterator[Scanned | Skipped]:
     """Write each result's files as it comes; an interrupt ends the results, not the report."""
     try:
-        for result in results:
-            if out is not None and isinstance(result, Scanned) and result.path is not None:
-                write_artefacts(result, result_folder(out, result.path))
+        for result in map(reporting.keep, results):
             outcomes.append(outcome(result))
             yield result
     except KeyboardInterrupt:

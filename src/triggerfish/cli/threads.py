@@ -1,4 +1,4 @@
-"""How many threads and processes a scan uses."""
+"""How many threads and processes a command uses."""
 
 from __future__ import annotations
 
@@ -22,14 +22,21 @@ def use_one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def jobs_option(text: str) -> Callable[[Command], Command]:
-    """``--jobs``: as many as there are cores, unless it is given."""
+def cores() -> int:
+    """How many cores this process may use; a batch system often gives it less than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def jobs_option(text: str, *, fewer: bool = False) -> Callable[[Command], Command]:
+    """``--jobs``: as many as there are cores, unless it is given; None for `processes` to say."""
     return click.option(
         "--jobs",
         type=click.IntRange(1),
-        default=os.cpu_count() or 1,
-        show_default="number of cores",
-        help=text,
+        default=None if fewer else cores,
+        show_default="number of cores" + (", fewer for a few models" if fewer else ""),
+        help=f"{text}, each in a process of one thread.",
     )
 
 
@@ -38,5 +45,5 @@ def processes(jobs: int | None, models: int) -> int:
 
     A process imports PyTorch first, which takes as long as a few scans.
     """
-    wanted = jobs if jobs is not None else min(os.cpu_count() or 1, models // 4)
+    wanted = jobs if jobs is not None else min(cores(), models // 4)
     return max(1, min(wanted, models))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import click
 
+from triggerfish.cli.numbers import numbers
 from triggerfish.cli.zoo_options import (
     COMMON,
     TARGETS,
     TRIGGER,
     count_option,
     epochs_option,
-    integers,
     options,
     seed_option,
 )
@@ -61,9 +60,7 @@ def clean(
 @count_option(None, "Keep the first models only.")
 @TARGETS
 @click.option("--replicas", type=click.IntRange(1), default=10, help="Models a target class.")
-@click.option(
-    "--trigger-size", default="2x2", callback=partial(integers, "x", 2), help="HEIGHTxWIDTH."
-)
+@click.option("--trigger-size", default="2x2", callback=numbers(int, 2, "x"), help="HEIGHTxWIDTH.")
 @options(*TRIGGER)
 @seed_option(BACKDOOR_SEED)
 @epochs_option(2)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from triggerfish.cli.devices import device_option
+from triggerfish.cli.numbers import numbers
+from triggerfish.cli.threads import jobs_option
 from triggerfish.zoo.data.datasets import DATASETS
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -22,23 +24,9 @@ CORNERS = {
 }
 
 
-def integers(
-    separator: str, length: int | None, _: click.Context, option: click.Parameter, text: str
-) -> tuple[int, ...]:
-    """Click callback: integers in a text, ``length`` of them when it is given."""
-    try:
-        values = tuple(int(part) for part in text.lower().split(separator))
-    except ValueError:
-        values = ()
-    if not values or (length is not None and len(values) != length):
-        example = separator.join("123"[: length or 3])
-        raise click.BadParameter(f"expected integers like {example}, got {text}", param=option)
-    return values
-
-
-def position(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+def position(context: click.Context, option: click.Parameter, text: str) -> object:
     """Click callback: the name of a corner, or row and column."""
-    return CORNERS[text] if text in CORNERS else integers(",", 2, context, option, text)
+    return CORNERS[text] if text in CORNERS else numbers(int, 2)(context, option, text)
 
 
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -46,7 +34,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 TARGETS = click.option(
     "--targets",
     default="0,1,2,3,4,5,6,7,8,9",
-    callback=partial(integers, ",", None),
+    callback=numbers(int),
     help="Target classes.",
 )
 
@@ -55,12 +43,8 @@ COMMON = (
     click.option("--out", type=_folder, default=Path(), help="Folder to make the zoo's folder in."),
     click.option("--data", type=click.Choice(DATASETS), default="mnist", help="Data set."),
     click.option("--data-root", type=_folder, help="Folder with the data set's files."),
-    click.option("--device", default="cpu", help="PyTorch device to train on."),
-    click.option(
-        "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1,
-        show_default="number of cores",
-        help="Models trained at a time, each in a process of one thread.",
-    ),
+    device_option("PyTorch device to train on"),
+    jobs_option("Models trained at a time"),
 )  # fmt: skip
 
 TRIGGER = (

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import torch
 
-from triggerfish.cli.progress import track
+from triggerfish.cli.progress import echo, track
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models, reference_accuracy
 from triggerfish.zoo.manifest import Entry
 from triggerfish.zoo.recipes import Recipes
@@ -39,7 +38,7 @@ def run(recipes: Recipes, folder: str, place: Place) -> None:
     workshop = Workshop(
         folder=place.out / folder,
         data_root=place.data_root,
-        device=known_device(place.device),
+        device=place.device,
         jobs=place.jobs,
         clean_reference=reference_accuracy(
             place.out / f"clean_{first.data}_models", first.architecture
@@ -48,7 +47,7 @@ def run(recipes: Recipes, folder: str, place: Place) -> None:
     missing = len(missing_models(recipes, workshop))
     try:
         for entry in track(make_zoo(recipes, workshop), missing, folder):
-            click.echo(describe(entry), err=True)
+            echo(describe(entry), err=True)
     except ValueError as error:  # settings that do not fit the data, such as a trigger too large
         raise click.UsageError(str(error)) from error
     kept = len(recipes) - missing
@@ -61,15 +60,3 @@ def describe(entry: Entry) -> str:
     measured = f"accuracy {entry.clean_accuracy:.4f}" + ("" if asr is None else f", ASR {asr:.4f}")
     doubt = " (not valid)" if entry.valid is False else ""
     return f"{entry.file}: {measured}, {entry.seconds:.0f} s{doubt}"
-
-
-def known_device(name: str) -> str:
-    """The name of a device that PyTorch can use here; `click.BadParameter` otherwise."""
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise click.BadParameter(
-            f"expected a device that works here, got {name} ({reason})", param_hint="--device"
-        ) from error
-    return name

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from triggerfish.loading.discovery import find_checkpoints
-from triggerfish.loading.guards.files import sha256_of
+from triggerfish.files import sha256_of
+from triggerfish.loading.discovery import find_checkpoints, other_files
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.load import LoadedModel, open_model
 from triggerfish.model.classifier import Classifier, OutputKind, Preprocessing
@@ -18,6 +18,7 @@ __all__ = [
     "find_checkpoints",
     "load_classifier",
     "open_model",
+    "other_files",
     "sha256_of",
 ]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.errors import CheckpointError
+from triggerfish.errors import CheckpointError, one_line
 from triggerfish.loading.hints import Hints
 from triggerfish.model.heads import OutputKind
 
@@ -52,7 +52,7 @@ def parse_card(path: Path) -> Hints:
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"expected a model card in TOML or JSON, got {path} with: {error}"
+            f"expected a model card in TOML or JSON, got {path} with: {one_line(error)}"
         ) from error
     if not isinstance(data, Mapping):
         raise CheckpointError(f"expected a table of keys in {path}, got {type(data).__name__}")

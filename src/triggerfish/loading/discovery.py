@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -43,12 +44,33 @@ def find_checkpoints(paths: Iterable[str | Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in map(local, paths):
-        for model in _walk(path, set()) if path.is_dir() else [path]:
+        for model in _models(path) if path.is_dir() else [path]:
             found.setdefault(model)
     return list(found)
 
 
+def other_files(paths: Iterable[str | Path]) -> dict[str, int]:
+    """How many files in the folders among ``paths`` are not taken for models, by suffix.
+
+    Model cards are told apart, and files inside a model's own folder do not count.
+    """
+    folders = [path for path in map(Path, paths) if path.is_dir()]
+    found = {file for folder in folders for file in _walk(folder, set()) if not _is_model(file)}
+    others = (f.suffix.lower() or "no suffix" for f in found if ".card." not in f.name)
+    return dict(sorted(Counter(others).items()))
+
+
+def _models(folder: Path) -> Iterator[Path]:
+    return filter(_is_model, _walk(folder, set()))
+
+
+def _is_model(path: Path) -> bool:
+    """Whether to read it as a model; so is a folder that cannot be listed, to name the reason."""
+    return path.suffix.lower() in MODEL_SUFFIXES or path.is_dir()
+
+
 def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """Files, and folders that are one model."""
     if is_huggingface_folder(folder):
         yield folder
         return
@@ -67,5 +89,5 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
             continue
         if item.is_dir():
             yield from _walk(item, seen)
-        elif item.suffix.lower() in MODEL_SUFFIXES:
+        else:
             yield item

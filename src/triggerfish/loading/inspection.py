@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
+from triggerfish.files import sha256_of
 from triggerfish.loading.format import recognise
-from triggerfish.loading.guards.files import sha256_of
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import LoadedModel, open_model
 
@@ -72,9 +72,8 @@ def _passes(model: LoadedModel, facts: dict[str, str]) -> str | None:
     try:
         (gradient,) = torch.autograd.grad(classifier.logits(images).square().sum(), images)
     except RuntimeError as error:
-        line = (str(error).strip().splitlines() or [""])[0]
         facts["backward"] = "fails"
-        return f"expected a differentiable model, got {line[:200]}: give the weights instead"
+        return f"expected a differentiable model, got {one_line(error)}: give the weights instead"
     facts["backward"] = "works" if bool(gradient.any()) else "works, but the gradient is zero"
     return None
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 
-from triggerfish.errors import TriggerfishError, UnsupportedModelError
+from triggerfish.errors import TriggerfishError, UnsupportedModelError, one_line
 from triggerfish.loading.formats.pickled_module import trace_pickled
 from triggerfish.loading.guards.confinement import cut_off_network, limit_resources
 from triggerfish.loading.guards.sandbox import hints_from
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import open_model
-
 
 _ALIKE = 1e-2  # far above rounding, far below what normalizing over a batch changes
 
@@ -38,8 +37,7 @@ def main() -> None:
     except MemoryError:
         error, message = "UnsupportedModelError", "expected a small program, got one out of memory"
     except Exception as problem:  # whatever the file provokes is the parent's to report
-        line = (str(problem).strip().splitlines() or [""])[0]
-        error, message = "UnsupportedModelError", f"{type(problem).__name__}: {line[:200]}"
+        error, message = "UnsupportedModelError", f"{type(problem).__name__}: {one_line(problem)}"
     answer = {"error": error, "message": message, "imports": imports}
     os.write(answer_to, json.dumps(answer).encode() + b"\n")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from triggerfish.errors import UnsupportedModelError
+from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.model.heads import (
     OutputKind,
     is_saturated,
@@ -170,10 +170,9 @@ class Classifier:
         except UnsupportedModelError:
             raise
         except Exception as error:
-            last_line = str(error).strip().splitlines()[-1] if str(error).strip() else ""
             raise UnsupportedModelError(
                 f"expected a model that takes images of shape {self.input_shape}, got an error "
-                f"from it ({last_line[:200] or type(error).__name__}): pass the right input shape"
+                f"from it ({one_line(error, last=True)}): pass the right input shape"
             ) from error
         return y.flatten(1) if y.ndim > 2 and y.shape[2:].numel() == 1 else y
 

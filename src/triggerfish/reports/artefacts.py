@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from triggerfish.reports.class_table import image_name, render_class_table
+from triggerfish.reports.evidence import EVIDENCE, render_evidence
 from triggerfish.reports.heat_map import render_heat_map
+from triggerfish.reports.html import REPORT, render_page
 from triggerfish.reports.images import render_contact_sheet, render_image
-from triggerfish.reports.json_report import SCHEMA_VERSION, as_dict
+from triggerfish.reports.json_report import render_result
 from triggerfish.reports.outlier_plot import render_outlier_plot
 from triggerfish.reports.pair_table import render_pair_table
-from triggerfish.results import Scanned
+from triggerfish.results import Scanned, Skipped
 
 RESULT = "result.json"
 PAIRS, HEAT_MAP = "class_pairs.csv", "class_pairs.png"
@@ -25,8 +26,18 @@ def artefact_names(detector: str) -> tuple[str, str]:
     return NAMES.get(detector, (f"{prefix}_summary.csv", f"{prefix}_outlier_plot.png"))
 
 
-def render_artefacts(result: Scanned) -> Iterator[tuple[str, bytes]]:
-    """(file name, content) of every file; `RESULT` comes last, so that it marks completeness."""
+def render_artefacts(result: Scanned | Skipped) -> Iterator[tuple[str, bytes]]:
+    """(file name, content) of every file; `RESULT` comes last, so that it marks completeness.
+
+    A file that was not scanned leaves a trace as well: its page and its result.
+    """
+    if isinstance(result, Scanned):
+        yield from _pictures_and_tables(result)
+    yield REPORT, render_page(result).encode()
+    yield RESULT, render_result(result).encode()
+
+
+def _pictures_and_tables(result: Scanned) -> Iterator[tuple[str, bytes]]:
     table, plot = artefact_names(result.detector)
     yield table, render_class_table(result).encode()
     for label, image in zip(result.scores.classes, result.scores.images, strict=True):
@@ -36,9 +47,6 @@ def render_artefacts(result: Scanned) -> Iterator[tuple[str, bytes]]:
     if result.scores.pairs is not None:
         yield PAIRS, render_pair_table(result, result.scores.pairs).encode()
         yield HEAT_MAP, render_heat_map(result, result.scores.pairs)
-    yield RESULT, render_result(result).encode()
-
-
-def render_result(result: Scanned) -> str:
-    """One result as a JSON document of its own."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **as_dict(result)}, indent=1) + "\n"
+    evidence = render_evidence(result)
+    if evidence is not None:
+        yield EVIDENCE, evidence

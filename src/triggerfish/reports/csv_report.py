@@ -6,20 +6,23 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
+from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import largest, number, optional, printable
 from triggerfish.results import Scanned, Skipped
 
 COLUMNS = (
     "path", "sha256", "status", "verdict", "flagged", "largest_anomaly_index", "threshold",
     "p_value", "smallest_p_value", "reference", "reasons", "seconds", "detector",
+    "outcome", "flagged_names", "imports", "accepted",
 )  # fmt: skip
 
 
-def render_csv(results: Iterable[Scanned | Skipped]) -> Iterator[str]:
+def render_csv(results: Iterable[Scanned | Skipped], _: About = PLAIN) -> Iterator[str]:
     """A header, then one line a result as it comes; lists are joined by ``;``."""
     yield csv_line(COLUMNS)
     for result in results:
-        yield csv_line(_cells(result))
+        yield csv_line([*_cells(result), *_outcome(result)])
 
 
 def csv_line(cells: Sequence[object]) -> str:
@@ -27,6 +30,19 @@ def csv_line(cells: Sequence[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
+
+
+def _outcome(result: Scanned | Skipped) -> list[object]:
+    """The last columns: what it counts as, names, and who accepted it."""
+    names = result.class_names if isinstance(result, Scanned) else ()
+    flagged = result.verdict.flagged if isinstance(result, Scanned) else ()
+    imports = result.imports if isinstance(result, Skipped) else ()
+    return [
+        outcome(result),
+        printable(";".join(names[k] for k in flagged if k < len(names))),
+        printable(";".join(imports)),
+        "" if result.accepted is None else printable(result.accepted.reason),
+    ]
 
 
 def _cells(result: Scanned | Skipped) -> list[object]:

@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from triggerfish.results import Scanned, Skipped
+
+Outcome = Literal["clean", "backdoored", "inconclusive", "skipped", "dangerous", "accepted"]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of models; ``scanned`` includes flagged and inconclusive ones, never skipped ones."""
+    """Counts of models, each in one of them beside ``scanned``, the sum of those with a verdict.
+
+    ``accepted`` are files that somebody lists as accepted, whatever was found in them, and neither
+    scanned nor skipped here; ``other_files`` count, by suffix, what was not taken for a model.
+    """
 
     scanned: int = 0
     flagged: int = 0
     inconclusive: int = 0
     skipped: int = 0
+    dangerous: int = 0
+    accepted: int = 0
+    other_files: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def clean(self) -> int:
+        """Models of which every verdict is clean."""
+        return self.scanned - self.flagged - self.inconclusive
 
     def __str__(self) -> str:
-        return (
+        parts = [
             f"{self.scanned} scanned: {self.flagged} flagged, {self.inconclusive} inconclusive, "
-            f"{self.scanned - self.flagged - self.inconclusive} clean; {self.skipped} skipped"
-        )
+            f"{self.clean} clean",
+            f"{self.skipped} skipped",
+        ]
+        if self.dangerous:
+            parts.append(f"{self.dangerous} dangerous")
+        if self.accepted:
+            parts.append(f"{self.accepted} accepted")
+        if self.other_files:
+            kinds = ", ".join(f"{suffix} {count}" for suffix, count in self.other_files.items())
+            parts.append(f"{sum(self.other_files.values())} other files not looked at ({kinds})")
+        return "; ".join(parts)
 
 
-def outcome(result: Scanned | Skipped) -> str:
-    """``clean``, ``backdoored``, ``inconclusive`` or ``skipped``."""
-    return result.verdict.name if isinstance(result, Scanned) else "skipped"
+def outcome(result: Scanned | Skipped) -> Outcome:
+    """What a result counts as. A file without findings is clean, not accepted."""
+    found = _found(result)
+    return "accepted" if result.accepted is not None and found != "clean" else found
 
 
-def summarize(outcomes: Iterable[str]) -> Summary:
+def _found(result: Scanned | Skipped) -> Outcome:
+    if isinstance(result, Scanned):
+        return result.verdict.name
+    return "dangerous" if result.kind == "dangerous" else "skipped"
+
+
+def summarize(outcomes: Iterable[str], other_files: Mapping[str, int] | None = None) -> Summary:
     """Count outcomes."""
-    found = list(outcomes)
-    skipped = found.count("skipped")
+    found = Counter(outcomes)
     return Summary(
-        scanned=len(found) - skipped,
-        flagged=found.count("backdoored"),
-        inconclusive=found.count("inconclusive"),
-        skipped=skipped,
+        scanned=found["clean"] + found["backdoored"] + found["inconclusive"],
+        flagged=found["backdoored"],
+        inconclusive=found["inconclusive"],
+        skipped=found["skipped"],
+        dangerous=found["dangerous"],
+        accepted=found["accepted"],
+        other_files=dict(other_files or {}),
     )

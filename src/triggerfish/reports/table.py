@@ -4,39 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.details import details
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.reports.text import largest, number, optional, printable
+from triggerfish.reports.words import label
 from triggerfish.results import Scanned, Skipped
 
 # The widths are fixed because lines are printed as models finish; the path comes last.
 LINE = "{:<12}  {:>9}  {:>13}  {:>12}  {:>7}  {}\n"
 
 
-def render_table(results: Iterable[Scanned | Skipped]) -> Iterator[str]:
-    """A header, one line a result as it comes, and the counts."""
+def render_table(results: Iterable[Scanned | Skipped], about: About = PLAIN) -> Iterator[str]:
+    """A header, one line a result as it comes, what there is to say about them, and the counts."""
     yield LINE.format("verdict", "target", "anomaly index", "p-value", "seconds", "model")
-    outcomes = []
+    outcomes, below = [], list[str]()
     for result in results:
-        yield row(result)
-        outcomes.append(outcome(result))
-    yield f"{summarize(outcomes)}\n"
+        found = outcome(result)
+        outcomes.append(found)
+        if found != "clean" or not about.quiet:
+            yield row(result)
+        if said := details(result, about):
+            below.append(said)
+    yield from below
+    if below:
+        yield "\n"
+    yield f"{summarize(outcomes, about.other_files)}\n"
 
 
 def row(result: Scanned | Skipped) -> str:
-    """The line of one result; reasons follow the file's name."""
+    """The line of one result."""
     if isinstance(result, Skipped):
-        return LINE.format(
-            "skipped", "-", "-", "-", "-", printable(f"{result.path}: {result.reason}")
-        )
+        return LINE.format(outcome(result), "-", "-", "-", "-", printable(result.path))
     verdict = result.verdict
-    model = "-" if result.path is None else str(result.path)
     return LINE.format(
-        verdict.name,
-        ",".join(map(str, verdict.flagged)) or "-",
+        outcome(result),
+        _target(result),
         number(largest(verdict.anomaly_index), ".2f") or "-",
         optional(verdict.p_value, ".2g") or "uncalibrated",
         f"{result.seconds:.1f}",
-        printable(
-            ": ".join([model, "; ".join(map(str, verdict.reasons))]) if verdict.reasons else model
-        ),
+        "-" if result.path is None else printable(result.path),
     )
+
+
+def _target(result: Scanned) -> str:
+    """Numbers, with the name where there is one class and room for it."""
+    flagged = result.verdict.flagged
+    if result.verdict.all_classes:
+        return "all"
+    if len(flagged) == 1 and len(named := label(flagged[0], result.class_names)) <= 9:
+        return named
+    return ",".join(map(str, flagged)) or "-"

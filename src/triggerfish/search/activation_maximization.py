@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from triggerfish.errors import UnsupportedModelError
+from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.model.classifier import Classifier, log_odds
 
 ObjectiveName = Literal["logit", "log-probability", "probability", "log-odds"]
@@ -47,7 +47,7 @@ def objective_and_gradient(
             (gradient,) = torch.autograd.grad(value.sum(), leaf)
         except RuntimeError as error:
             raise UnsupportedModelError(
-                f"expected a differentiable model, got {str(error).splitlines()[0][:200]}"
+                f"expected a differentiable model, got {one_line(error)}"
             ) from error
     return value.detach(), gradient
 

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
 
 from triggerfish.errors import OutputError
+from triggerfish.files import refused, sha256_of, write_atomically
+from triggerfish.parallel import in_processes
 from triggerfish.zoo.attacks.learned import LearnedAttack
 from triggerfish.zoo.data.datasets import load_dataset, normalisation
-from triggerfish.zoo.manifest import (
-    Entry,
-    read_manifest,
-    sha256_of,
-    write_atomically,
-    write_manifest,
-)
+from triggerfish.zoo.manifest import Entry, read_manifest, write_manifest
 from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, Recipes
 from triggerfish.zoo.training import reproducible, train
@@ -72,10 +63,7 @@ def make_zoo(recipes: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Entr
     try:
         workshop.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"expected a folder that can be made at {workshop.folder}, got an error "
-            f"({error.strerror}): choose another with --out"
-        ) from error
+        raise refused(workshop.folder, error) from error
     for data in {recipe.data for recipe in missing.values()}:
         write_card(workshop.folder, data)
     entries = read_manifest(workshop.folder)
@@ -161,32 +149,13 @@ def _make_all(missing: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Ent
         for file, recipe in missing.items():
             yield make_model(file, recipe, workshop)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workshop.jobs, context, _end_with_parent) as pool:
-        futures: list[Future[Entry]] = [
-            pool.submit(make_model, file, recipe, workshop) for file, recipe in missing.items()
-        ]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise OutputError(
-                "expected every training process to finish, got one that was killed: "
-                "lower --jobs if memory is short, and start again to go on"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    work = partial(_make_one, workshop=workshop)
+    with in_processes(work, missing.items(), workshop.jobs) as done:
+        for one in done:
+            if one.result is None:
+                raise OutputError(f"{one.loss}, and start again to go on")
+            yield one.result
 
 
-def _end_with_parent() -> None:
-    """Let a worker die without a traceback on Ctrl-C, and at once when its parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _make_one(item: tuple[str, Recipe], workshop: Workshop) -> Entry:
+    return make_model(*item, workshop)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from triggerfish.errors import OutputError
+from triggerfish.files import write_atomically
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -55,23 +54,3 @@ def write_manifest(folder: Path, entries: Iterable[Entry]) -> None:
     models = [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.file)]
     text = json.dumps({"schema_version": SCHEMA_VERSION, "models": models}, indent=1) + "\n"
     write_atomically(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then move it there in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"expected a writable folder {path.parent}, got an error ({error.strerror or error}): "
-            "free some space or choose another with --out"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

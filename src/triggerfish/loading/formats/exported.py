@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.pytorch_archive import (
     archive_root,
@@ -88,7 +88,7 @@ def _json(archive: zipfile.ZipFile, name: str) -> Any:  # noqa: ANN401 - JSON is
     try:
         return json.loads(read_entry(archive, name))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"expected JSON in {name}, got: {str(error)[:200]}") from error
+        raise CheckpointError(f"expected JSON in {name}, got: {one_line(error)}") from error
 
 
 def _tensors(archive: zipfile.ZipFile, root: str) -> dict[str, Tensor]:

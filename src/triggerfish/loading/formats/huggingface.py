@@ -16,6 +16,7 @@ from triggerfish.errors import (
     DangerousFileError,
     TriggerfishError,
     UnsupportedModelError,
+    one_line,
 )
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.discovery import is_huggingface_folder
@@ -75,7 +76,7 @@ def _json(path: Path) -> dict[str, Any]:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"expected JSON below 16 MiB in {path}, got: {str(error)[:200]}"
+            f"expected JSON below 16 MiB in {path}, got: {one_line(error)}"
         ) from error
     if not isinstance(data, dict):
         raise CheckpointError(f"expected a JSON object in {path}, got {type(data).__name__}")
@@ -131,10 +132,9 @@ def _network(config: dict[str, Any], state: StateDict) -> nn.Module:
     except TriggerfishError:
         raise
     except Exception as error:  # whatever transformers makes of a strange config
-        line = (str(error).strip().splitlines() or [""])[0]
         raise UnsupportedModelError(
             "expected an image classifier that the installed transformers knows, got "
-            f"{config.get('model_type')!r} ({type(error).__name__}: {line[:160]})"
+            f"{config.get('model_type')!r} ({type(error).__name__}: {one_line(error)})"
         ) from error
 
 

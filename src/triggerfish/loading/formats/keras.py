@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from triggerfish.errors import CheckpointError, TriggerfishError
+from triggerfish.errors import CheckpointError, TriggerfishError, one_line
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.formats.keras_input import contents_of
 from triggerfish.loading.formats.keras_weights import weights_alone
@@ -64,7 +64,7 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
         raise
     except Exception as error:  # HDF5 and a strange config raise anything
         raise CheckpointError(
-            f"expected a whole Keras model, got {type(error).__name__}: {str(error)[:200]}"
+            f"expected a whole Keras model, got {type(error).__name__}: {one_line(error)}"
         ) from error
 
 

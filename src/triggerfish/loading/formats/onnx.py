@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.files import refuse_pointers_and_text
 from triggerfish.loading.guards.onnx_tensors import read_tensor
@@ -44,7 +44,7 @@ def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except Exception as error:  # protobuf's DecodeError has no stable home
-        raise CheckpointError(f"expected a whole ONNX model, got: {str(error)[:200]}") from error
+        raise CheckpointError(f"expected a whole ONNX model, got: {one_line(error)}") from error
     try:
         return _contents(model, path.parent)
     except (
@@ -57,7 +57,7 @@ def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
         RuntimeError,
     ) as error:
         raise CheckpointError(
-            f"expected a valid ONNX model, got {type(error).__name__}: {str(error)[:200]}"
+            f"expected a valid ONNX model, got {type(error).__name__}: {one_line(error)}"
         ) from error
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats import torchscript
 from triggerfish.loading.guards import sandbox
@@ -42,8 +42,8 @@ def trace_pickled(path: Path, target: Path, given: Hints) -> None:
         data = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # the file's code may raise anything
         raise CheckpointError(
-            f"expected a pickled module that loads here, got {type(error).__name__}: {error}: "
-            "install the package that defines it"
+            f"expected a pickled module that loads here, got {type(error).__name__}: "
+            f"{one_line(error)}: install the package that defines it"
         ) from error
     module = _module(data)
     shape = given.input_shape or (1, 28, 28)

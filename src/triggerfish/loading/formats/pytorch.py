@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy._core import multiarray
 
-from triggerfish.errors import CheckpointError, DangerousFileError
+from triggerfish.errors import CheckpointError, DangerousFileError, one_line
 from triggerfish.loading.guards.pickle_check import check_pickle, code_in_pickle
 from triggerfish.loading.guards.pytorch_archive import (
     archive_root,
@@ -40,15 +40,18 @@ def load_pickled_data(path: Path, head: bytes) -> object:
     else:
         _check_legacy(path)
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_inert_types()):
+        with (
+            path.open("rb") as stream,  # PyTorch opens no name that is not UTF-8
+            warnings.catch_warnings(),
+            torch.serialization.safe_globals(_inert_types()),
+        ):
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except MemoryError as error:
         raise CheckpointError("expected tensors that fit into memory, got larger ones") from error
     except Exception as error:  # PyTorch raises whatever a damaged pickle provokes
-        line = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"expected a state dict that loads with weights_only=True, got: {line[:200]}"
+            f"expected a state dict that loads with weights_only=True, got: {one_line(error)}"
         ) from error
 
 
@@ -69,11 +72,10 @@ def _check_archive(path: Path) -> None:
 def _as_pytorch_reads_it(path: Path) -> bytes:
     """``data.pkl`` through PyTorch's own zip reader, which could disagree with Python's."""
     try:
-        return bytes(torch._C.PyTorchFileReader(str(path)).get_record("data.pkl"))
+        with path.open("rb") as stream:
+            return bytes(torch._C.PyTorchFileReader(stream).get_record("data.pkl"))
     except RuntimeError as error:
-        raise CheckpointError(
-            f"expected a PyTorch archive, got: {str(error).splitlines()[0][:200]}"
-        ) from error
+        raise CheckpointError(f"expected a PyTorch archive, got: {one_line(error)}") from error
 
 
 def _check_legacy(path: Path) -> None:

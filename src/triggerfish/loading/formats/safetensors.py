@@ -12,7 +12,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from triggerfish.errors import CheckpointError
+from triggerfish.errors import CheckpointError, one_line
 from triggerfish.loading.card import FIELDS, read_fields
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.files import refuse_pointers_and_text
@@ -28,7 +28,7 @@ def load_safetensors(path: Path) -> StateDict:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, MemoryError) as error:
         raise CheckpointError(
-            f"expected a whole safetensors file, got {str(error)[:200]}: fetch it again"
+            f"expected a whole safetensors file, got {one_line(error)}: fetch it again"
         ) from error
     if not tensors:
         raise CheckpointError("expected weights, got a safetensors file without tensors")

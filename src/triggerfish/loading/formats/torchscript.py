@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.pickle_check import check_pickle, is_script_name
 from triggerfish.loading.guards.pytorch_archive import (
@@ -42,9 +42,8 @@ def read_program(path: Path) -> torch.jit.ScriptModule:
     try:
         network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, MemoryError) as error:
-        line = (str(error).strip().splitlines() or [""])[0]
         raise CheckpointError(
-            f"expected a TorchScript program that loads, got: {line[:200]}"
+            f"expected a TorchScript program that loads, got: {one_line(error)}"
         ) from error
     as_state_dict(network.state_dict())
     return network  # type: ignore[no-any-return]

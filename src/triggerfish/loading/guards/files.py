@@ -1,8 +1,7 @@
-"""Files as they come: is it a file that can be read, what does it begin with, what is its hash."""
+"""Files as they come: is it a file that can be read, what does it begin with."""
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from pathlib import Path
 
@@ -46,26 +45,6 @@ def refuse_pointers_and_text(path: Path, head: bytes) -> None:
         raise CheckpointError(
             f"expected a model, got a text file at {path}: a download may have saved an error page"
         )
-
-
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file, or of a folder's regular files (names and contents, sorted), in hex."""
-    path = Path(path)
-    if not path.is_dir():
-        return _file_sha256(path)
-    digest = hashlib.sha256()
-    for item in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(f"{item.relative_to(path).as_posix()}\0{_file_sha256(item)}\n".encode())
-    return digest.hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    read_head(path, 1)
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _is_text(head: bytes) -> bool:

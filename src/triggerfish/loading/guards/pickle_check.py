@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Callable
 from typing import BinaryIO
 
-from triggerfish.errors import CheckpointError, DangerousFileError
+from triggerfish.errors import CheckpointError, DangerousFileError, one_line
 from triggerfish.loading.guards.pickle_scan import scan_pickle
 
 _SHOWN = 5
@@ -167,9 +167,7 @@ def _build_inert(stream: BinaryIO, check_storage: Callable[[str, int], None]) ->
         raise
     except Exception as error:  # a hostile pickle can raise anything from the unpickler
         raise CheckpointError(
-            f"expected a whole pickle, got a broken one: {_line(error)}"
+            f"expected a whole pickle, got a broken one: {one_line(error)}"
         ) from error
 
 
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

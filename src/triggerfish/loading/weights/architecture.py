@@ -20,7 +20,7 @@ from typing import Any
 from torch import nn
 
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.errors import UnsupportedModelError
+from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.matching import build, guess_channels, guess_classes
 from triggerfish.loading.weights.state_dict import StateDict
@@ -116,7 +116,7 @@ def _attribute(module: str, name: str) -> Callable[..., object]:
     except Exception as error:  # the user's own file raises whatever it likes
         raise UnsupportedModelError(
             f"expected the architecture {module}:{name} to be importable, "
-            f"got {type(error).__name__}: {_line(error)}"
+            f"got {type(error).__name__}: {one_line(error)}"
         ) from error
     if not callable(factory):
         raise UnsupportedModelError(f"expected {module}:{name} to be callable, got {factory!r}")
@@ -141,7 +141,7 @@ def _call(factory: Factory, name: str) -> nn.Module:
     except Exception as error:
         raise UnsupportedModelError(
             f"expected the architecture {name} to build, got {type(error).__name__}: "
-            f"{_line(error)}: check --arch-args and --num-classes"
+            f"{one_line(error)}: check --arch-args and --num-classes"
         ) from error
 
 
@@ -157,7 +157,3 @@ def _carried_hints(network: nn.Module) -> Hints:
         mean=tuple(mean) if mean else None,
         std=tuple(std) if std else None,
     )
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:200]

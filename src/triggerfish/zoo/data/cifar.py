@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from triggerfish.errors import DatasetError
+from triggerfish.errors import DatasetError, one_line
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
@@ -107,9 +107,8 @@ def _checked(read: Reader, path: Path) -> tuple[Bytes, Bytes]:
         OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError,
         pickle.UnpicklingError, zipfile.BadZipFile,
     ) as error:  # fmt: skip
-        reason = str(error).partition("\n")[0] or type(error).__name__
         raise DatasetError(
-            f"expected CIFAR-10 images in {path}, got an error ({reason}): "
+            f"expected CIFAR-10 images in {path}, got an error ({one_line(error)}): "
             "download it again, or point --data-root elsewhere"
         ) from error
     return images, labels

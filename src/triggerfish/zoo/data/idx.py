@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from triggerfish.errors import DatasetError
+from triggerfish.errors import DatasetError, one_line
 
 _PREFIX = {"train": "train", "test": "t10k"}
 _UNSIGNED_BYTE = 0x08
@@ -48,9 +48,8 @@ def read_bytes(path: Path) -> bytes:
         content = path.read_bytes()
         return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except (OSError, EOFError, zlib.error) as error:
-        reason = str(error) or type(error).__name__
         raise DatasetError(
-            f"expected a readable file {path}, got an error ({reason}): {_REPAIR}"
+            f"expected a readable file {path}, got an error ({one_line(error)}): {_REPAIR}"
         ) from error
 
 

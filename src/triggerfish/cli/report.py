@@ -1,0 +1,67 @@
+"""``triggerfish report``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from triggerfish.cli.exit_codes import FAIL_ON, exit_code
+from triggerfish.cli.terminal import about_terminal, screen_options
+from triggerfish.reports import FORMATS
+from triggerfish.reports.json_report import json_schema
+from triggerfish.reports.summary import outcome, summarize
+from triggerfish.results import Scanned, Skipped
+from triggerfish.stored import read_results
+
+
+def _print_schema(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(json_schema(), nl=False)
+        ctx.exit()
+
+
+@click.command("report")
+@click.argument(
+    "results",
+    nargs=-1,
+    required=True,
+    metavar="RESULTS...",
+    type=click.Path(exists=True, path_type=Path),
+)
+@click.option("--format", "output_format", type=click.Choice(list(FORMATS)), default="table",
+              help="What goes to stdout.")  # fmt: skip
+@click.option("--fail-on", type=click.Choice(FAIL_ON), default=FAIL_ON[-1],
+              help="The least finding that makes the exit code other than 0.")  # fmt: skip
+@click.option("--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
+              help="Print the JSON Schema of json and jsonl, and exit.")  # fmt: skip
+@screen_options
+@click.pass_context
+def report_command(
+    ctx: click.Context,
+    /,
+    results: tuple[Path, ...],
+    output_format: str,
+    fail_on: str,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Make any report again from stored results, without scanning.
+
+    RESULTS are folders that scan --out has filled, or files of --format json or jsonl. Exits as
+    scan does.
+    """
+    outcomes: list[str] = []
+    stored = _counted((r for path in results for r in read_results(path)), outcomes)
+    for piece in FORMATS[output_format](stored, about_terminal(quiet=quiet, verbose=verbose)):
+        click.echo(piece, nl=False)
+    ctx.exit(exit_code(summarize(outcomes), fail_on))
+
+
+def _counted(
+    results: Iterable[Scanned | Skipped], outcomes: list[str]
+) -> Iterator[Scanned | Skipped]:
+    for result in results:
+        outcomes.append(outcome(result))
+        yield result

@@ -1,0 +1,168 @@
+"""The options that say what becomes of a scan's results, shared with whoever scans."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from triggerfish.acceptance import apply_acceptances, read_acceptances
+from triggerfish.cli.exit_codes import FAIL_ON
+from triggerfish.cli.option_groups import GroupedOption
+from triggerfish.cli.project import show_config
+from triggerfish.cli.terminal import about_terminal, screen_options
+from triggerfish.errors import DatasetError
+from triggerfish.files import ensure_writable, write_file
+from triggerfish.model.classifier import Classifier
+from triggerfish.reports.about import About
+from triggerfish.reports.html import REPORT, HtmlReport
+from triggerfish.results import Acceptance, Scanned, Skipped
+from triggerfish.trial import with_trials
+from triggerfish.writer import result_folder, write_artefacts
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+GROUP = "Reports and gate"
+# What says where results go, and not what is computed: no part of the command that repeats it.
+ELSEWHERE = {
+    "out", "output_format", "html", "accept", "fail_on", "quiet", "verbose", "show_config", "jobs"
+}  # fmt: skip
+
+_OPTIONS = (
+    click.option("--html", cls=GroupedOption, group=GROUP, type=click.Path(path_type=Path),
+                 help="File for an HTML report of all models."),
+    click.option("--images", cls=GroupedOption, group=GROUP,
+                 type=click.Path(exists=True, file_okay=False, path_type=Path),
+                 help="Folder of your own pictures to try a change on that was found."),
+    click.option("--class-names", cls=GroupedOption, group=GROUP,
+                 type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                 help="Text file with a class's name on each line, in their order."),
+    click.option("--accept", cls=GroupedOption, group=GROUP,
+                 type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                 help="TOML file of accepted files: sha256, reason, until."),
+    click.option("--fail-on", cls=GroupedOption, group=GROUP, type=click.Choice(FAIL_ON),
+                 default=FAIL_ON[-1],
+                 help="The least finding that makes the exit code other than 0."),
+    click.option("--show-config", cls=GroupedOption, group=GROUP, is_flag=True,
+                 help="Print the options in force and where they are from, and exit."),
+)  # fmt: skip
+
+
+def report_options(command: Command) -> Command:
+    """Add the options; the command gets them as keywords, for `take_reporting`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return screen_options(command)
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """What becomes of results: how they are completed, and where they go.
+
+    ``command`` is the scan's own without its paths. ``load`` opens a model once more, where a
+    change that was found is tried on the user's ``images``.
+    """
+
+    out: Path | None
+    html: Path | None
+    images: Path | None
+    about: About
+    fail_on: str
+    class_names: tuple[str, ...]
+    acceptances: Mapping[str, Acceptance]
+    command: tuple[str, ...]
+    load: Callable[[Path], Classifier]
+    today: date = field(default_factory=date.today)
+    _report: HtmlReport = field(default_factory=HtmlReport)
+    _overview: HtmlReport = field(default_factory=HtmlReport)
+
+    def keep(self, result: Scanned | Skipped) -> Scanned | Skipped:
+        """Complete a result and write its files; returns the completed one."""
+        result = self._completed(result)
+        if self.out is not None and result.path is not None:
+            folder = result_folder(self.out, result.path)
+            write_artefacts(result, folder)
+            self._overview.add(result, f"{folder.name}/{REPORT}")
+        if self.html is not None:
+            self._report.add(result)
+        return result
+
+    def finish(self) -> None:
+        """Write the reports on all models."""
+        if self.out is not None:
+            write_file(self.out / REPORT, self._overview.render(self.about).encode())
+        if self.html is not None:
+            write_file(self.html, self._report.render(self.about).encode())
+
+    def _completed(self, result: Scanned | Skipped) -> Scanned | Skipped:
+        if isinstance(result, Scanned):
+            names = self.class_names or result.class_names
+            command = shlex.join([*self.command, str(result.path)])
+            result = replace(result, class_names=names, command=command)
+            if self.images is not None and result.verdict.flagged and result.path is not None:
+                result = with_trials(result, self.load(result.path), self.images)
+        return apply_acceptances(result, self.acceptances, self.today)
+
+
+def take_reporting(
+    ctx: click.Context,
+    values: dict[str, Any],
+    *,
+    out: Path | None,
+    load: Callable[[Path], Classifier],
+    other_files: Mapping[str, int],
+) -> Reporting:
+    """Take the options out of a command's keywords; prints them and exits where that was asked."""
+    if values.pop("show_config"):
+        click.echo(show_config(ctx), nl=False)
+        ctx.exit()
+    about = about_terminal(other_files, quiet=values.pop("quiet"), verbose=values.pop("verbose"))
+    html, names, accept = values.pop("html"), values.pop("class_names"), values.pop("accept")
+    for folder in filter(None, (out, html and html.absolute().parent)):
+        ensure_writable(folder)
+    return Reporting(
+        out=out,
+        html=html,
+        images=values.pop("images"),
+        about=about,
+        fail_on=values.pop("fail_on"),
+        class_names=() if names is None else read_class_names(names),
+        acceptances={} if accept is None else read_acceptances(accept),
+        command=_command(ctx),
+        load=load,
+    )
+
+
+def read_class_names(file: Path) -> tuple[str, ...]:
+    """A name a line; empty lines at the end do not count."""
+    try:
+        return tuple(file.read_text("utf-8").rstrip().splitlines())
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"expected a UTF-8 text file of class names in {file}") from error
+
+
+def _command(ctx: click.Context) -> tuple[str, ...]:
+    """The command with the options that were given, on the command line or by the project."""
+    words = ctx.command_path.split()
+    for option in ctx.command.params:
+        name = option.name
+        if not isinstance(option, click.Option) or name is None or name in ELSEWHERE:
+            continue
+        if ctx.get_parameter_source(name) in (ParameterSource.DEFAULT, None):
+            continue
+        words += _words(max(option.opts, key=len), ctx.params[name], option)
+    return tuple(words)
+
+
+def _words(flag: str, value: object, option: click.Option) -> list[str]:
+    if option.is_flag:
+        return [flag] if value else []
+    if option.multiple and isinstance(value, tuple):
+        return [word for item in value for word in (flag, str(item))]
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return [flag, text]

@@ -1,0 +1,74 @@
+"""What there is to say about one result in a terminal: short lines below the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from triggerfish.reports.about import About
+from triggerfish.reports.half_blocks import half_blocks
+from triggerfish.reports.reasons import next_step
+from triggerfish.reports.scope import KINDS, not_looked_for
+from triggerfish.reports.summary import outcome
+from triggerfish.reports.text import printable
+from triggerfish.reports.words import changes, headline, label, scale, size, success
+from triggerfish.results import Change, Scanned, Skipped
+
+
+def details(result: Scanned | Skipped, about: About) -> str:
+    """The lines, after an empty one; empty for a clean model, unless more was asked for."""
+    if outcome(result) == "clean" and not about.verbose:
+        return ""
+    path = "-" if result.path is None else printable(result.path)
+    return "\n".join(["", path, *(f"  {line}" for line in lines_of(result, about))]) + "\n"
+
+
+def lines_of(result: Scanned | Skipped, about: About) -> Iterator[str]:
+    """The lines, the answer first."""
+    return _skipped(result) if isinstance(result, Skipped) else _scanned(result, about)
+
+
+def _skipped(result: Skipped) -> Iterator[str]:
+    yield headline(result)
+    yield f"because: {printable(result.reason)}"
+    if result.imports:
+        yield f"it imports: {printable(', '.join(result.imports))}"
+
+
+def _scanned(result: Scanned, about: About) -> Iterator[str]:
+    yield headline(result)
+    for k in result.verdict.flagged:
+        yield from _flagged(result, k)
+    for change in changes(result.scores):
+        if change.target in result.verdict.flagged or change.target is None:
+            yield from _change(result, change, about)
+    for reason in result.verdict.reasons:
+        yield f"because: {printable(reason)}"
+    if result.verdict.name == "inconclusive":
+        steps = filter(None, (next_step(result, reason) for reason in result.verdict.reasons))
+        yield from (f"next: {printable(step)}" for step in list(dict.fromkeys(steps))[:1])
+    if about.verbose:
+        yield from _verbose(result)
+
+
+def _flagged(result: Scanned, k: int) -> Iterator[str]:
+    said = scale(result.scores, k)
+    seen = ", ".join(result.verdict.seen_by.get(k, ()))
+    if said or seen:
+        by = f" (seen by {seen})" if seen else ""
+        yield f"class {label(k, result.class_names)} {said or 'stands out'}{by}"
+
+
+def _change(result: Scanned, change: Change, about: About) -> Iterator[str]:
+    where = "away" if change.target is None else f"to {label(change.target, result.class_names)}"
+    yield f"change found, {where}: {size(change)}; {success(change)}"
+    if about.pictures and not bool(change.delta.isnan().any()):
+        yield from half_blocks(change.delta)
+
+
+def _verbose(result: Scanned) -> Iterator[str]:
+    yield from (f"note: {printable(note)}" for note in result.verdict.notes)
+    for fact in result.facts:
+        yield f"{printable(fact.name)}: {printable(fact.value)} (from {printable(fact.source)})"
+    for item in result.assumptions:
+        yield f"assumed {item.name}: {printable(item.value)} ({printable(item.because)})"
+    yield "not looked for: " + "; ".join(KINDS[kind] for kind in not_looked_for(result))

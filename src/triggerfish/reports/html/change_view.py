@@ -1,0 +1,156 @@
+"""The change that was found, as a page shows it: itself, its size, and pictures with it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from triggerfish.reports.html.pictures import (
+    amplification,
+    change_picture,
+    picture,
+    with_change,
+)
+from triggerfish.reports.html.size_strip import SizeStrip, size_strip
+from triggerfish.reports.words import UNITS, changes, label, size, success
+from triggerfish.results import Change, ClassScores, Scanned, Status, Trial
+
+MOST_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """One picture without and with the change; ``turned`` when it became what was wanted."""
+
+    plain: str
+    called: str
+    changed: str
+    called_with: str
+    turned: bool
+
+
+@dataclass(frozen=True)
+class ChangeView:
+    """``picture`` is None where the change itself was not stored; ``factor`` amplifies it."""
+
+    title: str
+    target: str
+    basis: str
+    picture: str | None
+    factor: str
+    size: str
+    success: str
+    seen_by: str
+    strip: SizeStrip | None
+    columns: tuple[Column, ...]
+    suspicious: bool
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """The same on the user's own pictures."""
+
+    words: str
+    columns: tuple[Column, ...]
+
+
+def change_views(result: Scanned) -> list[ChangeView]:
+    """Those to the flagged classes; where none is flagged, the smallest beside its median."""
+    owned = [
+        (scores, change)
+        for scores in (result.scores, *result.scores.parts)
+        for change in scores.changes
+    ]
+    verdict = result.verdict
+    wanted = [
+        (scores, change)
+        for scores, change in owned
+        if (verdict.all_classes if change.target is None else change.target in verdict.flagged)
+    ]
+    if wanted:
+        return [_view(result, scores, change, suspicious=True) for scores, change in wanted]
+    measured = [(s, c) for s, c in owned if c.status is Status.CONVERGED and c.size > 0]
+    measured.sort(key=lambda pair: pair[1].size / pair[1].median_size)
+    return [_view(result, s, c, suspicious=False) for s, c in measured[:1]]
+
+
+def trial_views(result: Scanned) -> list[TrialView]:
+    """Each trial, with the change that it tried."""
+    views = []
+    for trial in result.trials:
+        key = (trial.target, trial.basis)
+        found = [c for c in changes(result.scores) if (c.target, c.basis) == key]
+        wanted = _where(result, trial.target)
+        words = f"It turns {trial.success:.0%} of {trial.count} pictures {wanted}."
+        views.append(TrialView(words, _trial_columns(result, trial, found)))
+    return views
+
+
+def _view(result: Scanned, scores: ClassScores, change: Change, *, suspicious: bool) -> ChangeView:
+    factor = amplification(change.delta)
+    target = "another class" if change.target is None else label(change.target, result.class_names)
+    seen = () if change.target is None else result.verdict.seen_by.get(change.target, ())
+    return ChangeView(
+        title=f"This change turns pictures {_where(result, change.target)}"
+        if suspicious
+        else f"The smallest change that was found turns pictures {_where(result, change.target)}",
+        target=target,
+        basis=UNITS[change.basis],
+        picture=change_picture(change.delta),
+        factor="" if math.isnan(factor) else f"{factor:.2g}",
+        size=size(change),
+        success=success(change),
+        seen_by=", ".join(seen),
+        strip=size_strip(result, scores, change),
+        columns=_columns(result, scores, change),
+        suspicious=suspicious,
+    )
+
+
+def _where(result: Scanned, target: int | None) -> str:
+    if target is None:
+        return "into another class"
+    return f"into class {label(target, result.class_names)}"
+
+
+def _columns(result: Scanned, scores: ClassScores, change: Change) -> tuple[Column, ...]:
+    if scores.pictures is None or bool(change.delta.isnan().any()):
+        return ()
+    shown = scores.pictures[:MOST_PICTURES]
+    changed = with_change(shown, change.delta)
+    before, after = scores.picture_classes, change.picture_classes
+    return _paired(result, change.target, (shown, changed), before, after)
+
+
+def _trial_columns(result: Scanned, trial: Trial, found: list[Change]) -> tuple[Column, ...]:
+    shown = trial.pictures[:MOST_PICTURES]
+    if not len(shown) or not found or bool(found[0].delta.isnan().any()):
+        return ()
+    changed = with_change(shown, found[0].delta)
+    return _paired(result, trial.target, (shown, changed), trial.before, trial.after)
+
+
+def _paired(
+    result: Scanned,
+    target: int | None,
+    pictures: tuple[Tensor, Tensor],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+) -> tuple[Column, ...]:
+    """Pictures (P, C, H, W) without and with the change, and what they are called."""
+    plain, changed = pictures
+    columns = []
+    for i in range(len(plain)):
+        was, now = (calls[i] if i < len(calls) else None for calls in (before, after))
+        columns.append(
+            Column(
+                plain=picture(plain[i]),
+                called="" if was is None else label(was, result.class_names),
+                changed=picture(changed[i]),
+                called_with="" if now is None else label(now, result.class_names),
+                turned=now is not None and (now != was if target is None else now == target),
+            )
+        )
+    return tuple(columns)

@@ -1,0 +1,89 @@
+"""All classes as bars against the threshold: coordinates for an SVG drawing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from triggerfish.reports.words import label
+from triggerfish.results import Scanned
+
+WIDTH, HEIGHT = 720.0, 240.0  # of the drawing, in its own units
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 8.0, 22.0, 30.0
+MOST_LABELS = 30
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One class: a rectangle, or a mark on the zero line where it was not measured."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    k: int
+    words: str
+    flagged: bool
+    measured: bool
+    labelled: bool
+
+
+@dataclass(frozen=True)
+class ClassChart:
+    """``zero`` and ``threshold`` are heights, None where there is no threshold."""
+
+    bars: tuple[Bar, ...]
+    zero: float
+    threshold: float | None
+    threshold_value: float
+    ticks: tuple[tuple[float, str], ...]
+    width: float = WIDTH
+    height: float = HEIGHT
+    left: float = LEFT
+    bottom: float = HEIGHT - BOTTOM
+
+
+def class_chart(result: Scanned) -> ClassChart:
+    """Bars in the order of the classes. The scale reaches the threshold at least."""
+    verdict = result.verdict
+    finite = [v for v in verdict.anomaly_index if math.isfinite(v)]
+    known = math.isfinite(verdict.threshold)
+    high = max([0.0, *finite, verdict.threshold if known else 0.0]) * 1.05 or 1.0
+    low = min([0.0, *finite]) * 1.05
+    span = high - low
+
+    def height_of(value: float) -> float:
+        return TOP + (high - value) / span * (HEIGHT - TOP - BOTTOM)
+
+    step = (WIDTH - LEFT - RIGHT) / max(1, len(verdict.anomaly_index))
+    bars = []
+    for k, value in enumerate(verdict.anomaly_index):
+        measured = math.isfinite(value)
+        top, zero = height_of(max(value, 0.0) if measured else 0.0), height_of(0.0)
+        end = height_of(min(value, 0.0)) if measured else zero
+        flagged = k in verdict.flagged
+        said = f"{value:.2f}" if measured else result.scores.status[k].value.replace("_", " ")
+        bars.append(
+            Bar(
+                x=round(LEFT + k * step + 0.1 * step, 2),
+                y=round(top, 2),
+                width=round(0.8 * step, 2),
+                height=round(max(end - top, 1.0), 2),
+                k=k,
+                words=f"class {label(k, result.class_names)}: {said}",
+                flagged=flagged,
+                measured=measured,
+                labelled=flagged or len(verdict.anomaly_index) <= MOST_LABELS,
+            )
+        )
+    ticks = tuple((round(height_of(v), 2), f"{v:g}") for v in _ticks(low, high))
+    threshold = round(height_of(verdict.threshold), 2) if known else None
+    return ClassChart(tuple(bars), round(height_of(0.0), 2), threshold, verdict.threshold, ticks)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """About four round numbers between the ends."""
+    raw = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw)
+    return [round(i * step, 10) for i in range(math.ceil(low / step), int(high // step) + 1)]

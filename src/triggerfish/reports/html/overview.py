@@ -1,0 +1,102 @@
+"""Many models: rows of a table that a page can sort and filter, and what they sum to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from triggerfish.reports.about import About
+from triggerfish.reports.html.histogram import Histogram, histogram
+from triggerfish.reports.html.page import file_name, thumbnail
+from triggerfish.reports.summary import Summary, outcome, summarize
+from triggerfish.reports.text import largest, number, optional, printable
+from triggerfish.reports.words import targets
+from triggerfish.results import Scanned, Skipped
+
+# What needs somebody first comes first.
+RANK = {
+    "backdoored": 0,
+    "dangerous": 1,
+    "inconclusive": 2,
+    "skipped": 3,
+    "accepted": 4,
+    "clean": 5,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One result. ``index`` and ``threshold`` are NaN where there are none; ``link`` may be ''."""
+
+    name: str
+    path: str
+    outcome: str
+    rank: int
+    target: str
+    index: float
+    threshold: float
+    index_text: str
+    p_value: str
+    seconds: str
+    reason: str
+    picture: str | None
+    link: str
+
+    @property
+    def order(self) -> tuple[int, float, str]:
+        """The most suspicious first."""
+        return self.rank, -self.index if math.isfinite(self.index) else 0.0, self.path
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All rows, the most suspicious first."""
+
+    rows: tuple[Row, ...]
+    summary: Summary
+    counts: tuple[tuple[str, int], ...]
+    histogram: Histogram | None
+
+
+def row(result: Scanned | Skipped, link: str) -> Row:
+    """The row of a result; ``link`` leads to its page."""
+    found, path = outcome(result), file_name(result)
+    index = threshold = math.nan
+    p_value = seconds = ""
+    if isinstance(result, Skipped):
+        target, reason = "", printable(result.reason)
+    else:
+        verdict = result.verdict
+        target = targets(result).removeprefix("class ").removeprefix("classes ")
+        reason = "; ".join(printable(r.text) for r in verdict.reasons)
+        index, threshold = largest(verdict.anomaly_index), verdict.threshold
+        p_value = optional(verdict.p_value, ".2g") or "uncalibrated"
+        seconds = f"{result.seconds:.1f}"
+    return Row(
+        name=path,
+        path="" if result.path is None else printable(result.path),
+        outcome=found,
+        rank=RANK[found],
+        target=target,
+        index=index,
+        threshold=threshold,
+        index_text=number(index, ".2f"),
+        p_value=p_value,
+        seconds=seconds,
+        reason=reason,
+        picture=thumbnail(result) if found != "clean" else None,
+        link=link,
+    )
+
+
+def overview(rows: Sequence[Row], about: About) -> Overview:
+    """The table of all rows, with a histogram where at least two models were measured."""
+    summary = summarize((r.outcome for r in rows), about.other_files)
+    counts = [(name, sum(r.outcome == name for r in rows)) for name in RANK]
+    return Overview(
+        rows=tuple(sorted(rows, key=lambda r: r.order)),
+        summary=summary,
+        counts=tuple((name, count) for name, count in counts if count),
+        histogram=histogram([(r.outcome, r.index, r.threshold) for r in rows]),
+    )

@@ -1,0 +1,189 @@
+"""One result as its page shows it: plain data for the template."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from triggerfish.reports.html.change_view import ChangeView, TrialView, change_views, trial_views
+from triggerfish.reports.html.class_chart import ClassChart, class_chart
+from triggerfish.reports.html.class_rows import ClassRow, class_rows
+from triggerfish.reports.html.pair_map import PairMap, pair_map
+from triggerfish.reports.html.pictures import change_picture, picture
+from triggerfish.reports.json_report import as_plain
+from triggerfish.reports.rates import how_often_wrong
+from triggerfish.reports.reasons import CHECKS, next_step
+from triggerfish.reports.scope import KINDS, looked_for, not_looked_for
+from triggerfish.reports.summary import outcome
+from triggerfish.reports.text import number, printable
+from triggerfish.reports.words import calibration, changes, evidence, headline, label
+from triggerfish.results import ClassScores, Scanned, Skipped
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """A check: what it asks, and what it found; empty where it found nothing."""
+
+    code: str
+    asks: str
+    found: str
+    command: str
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """What one detector said."""
+
+    name: str
+    highest: str
+    score: str
+    unmeasured: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A model that was scanned; texts are printable, pictures are URIs."""
+
+    name: str
+    outcome: str
+    headline: str
+    answers: tuple[str, ...]
+    changes: tuple[ChangeView, ...]
+    trials: tuple[TrialView, ...]
+    chart: ClassChart
+    classes: tuple[ClassRow, ...]
+    left_out: int
+    pairs: PairMap | None
+    parts: tuple[PartRow, ...]
+    notes: tuple[str, ...]
+    facts: tuple[tuple[str, str, str], ...]
+    assumptions: tuple[tuple[str, str, str], ...]
+    checks: tuple[CheckRow, ...]
+    looked_for: tuple[str, ...]
+    unseen: tuple[str, ...]
+    provenance: tuple[tuple[str, str], ...]
+    config: str
+    command: str
+
+
+@dataclass(frozen=True)
+class SkippedPage:
+    """A file that was not scanned."""
+
+    name: str
+    outcome: str
+    headline: str
+    reason: str
+    imports: tuple[str, ...]
+    provenance: tuple[tuple[str, str], ...]
+
+
+def file_name(result: Scanned | Skipped) -> str:
+    """The last part of the path."""
+    return "model in memory" if result.path is None else printable(result.path.name)
+
+
+def skipped_page(result: Skipped) -> SkippedPage:
+    """The page of a file that was not scanned."""
+    return SkippedPage(
+        name=file_name(result),
+        outcome=outcome(result),
+        headline=headline(result),
+        reason=printable(result.reason),
+        imports=tuple(map(printable, result.imports)),
+        provenance=(("file", printable(result.path)), ("SHA-256", result.sha256 or "not known")),
+    )
+
+
+def page(result: Scanned) -> Page:
+    """The page of a model."""
+    scores, classes = result.scores, tuple(class_rows(result))
+    return Page(
+        name=file_name(result),
+        outcome=outcome(result),
+        headline=headline(result),
+        answers=(evidence(result), calibration(result), how_often_wrong(result)),
+        changes=tuple(change_views(result)),
+        trials=tuple(trial_views(result)),
+        chart=class_chart(result),
+        classes=classes,
+        left_out=len(result.verdict.anomaly_index) - len(classes),
+        pairs=None if scores.pairs is None else pair_map(result, scores.pairs),
+        parts=tuple(_part(result, part) for part in (scores, *scores.parts)),
+        notes=tuple(map(printable, result.verdict.notes)),
+        facts=tuple((f.name, printable(f.value), printable(f.source)) for f in result.facts),
+        assumptions=tuple(
+            (a.name, printable(a.value), printable(a.because)) for a in result.assumptions
+        ),
+        checks=tuple(_checks(result)),
+        looked_for=tuple(KINDS[kind] for kind in looked_for(result)),
+        unseen=tuple(KINDS[kind] for kind in not_looked_for(result)),
+        provenance=tuple(_provenance(result)),
+        config=json.dumps(as_plain(result.config), indent=2),
+        command=printable(result.command),
+    )
+
+
+def thumbnail(result: Scanned | Skipped) -> str | None:
+    """The picture of a row: the change to a flagged class, else the most suspicious image."""
+    if isinstance(result, Skipped):
+        return None
+    flagged = result.verdict.flagged
+    for change in changes(result.scores):
+        if change.target in flagged or (change.target is None and result.verdict.all_classes):
+            return change_picture(change.delta)
+    index, scores = result.verdict.anomaly_index, result.scores
+    measured = [k for k in scores.classes if math.isfinite(index[k])]
+    if not measured or not len(scores.images):
+        return None
+    return picture(scores.images[scores.classes.index(max(measured, key=lambda k: index[k]))])
+
+
+def _part(result: Scanned, scores: ClassScores) -> PartRow:
+    values = scores.statistic.nan_to_num(-math.inf)
+    known = bool(scores.statistic.isfinite().any())
+    highest = int(values.argmax()) if known else 0
+    return PartRow(
+        name=scores.name.replace("_", " "),
+        highest=label(highest, result.class_names) if known else "",
+        score=number(float(values[highest]), ".2f") if known else "",
+        unmeasured=int(scores.statistic.isnan().sum()),
+    )
+
+
+def _checks(result: Scanned) -> Iterator[CheckRow]:
+    """Those that found something first."""
+    found = {reason.code: reason for reason in result.verdict.reasons}
+    for code, reason in found.items():
+        asks = CHECKS[code].asks if code in CHECKS else code
+        yield CheckRow(code, asks, printable(reason.text), next_step(result, reason) or "")
+    yield from (
+        CheckRow(code, check.asks, "", "")
+        for code, check in CHECKS.items()
+        if code not in found and _applies(code, result)
+    )
+
+
+def _applies(code: str, result: Scanned) -> bool:
+    """Whether a check that found nothing was made at all."""
+    if code == "cap-reached":
+        return result.detector == "l1-weight"
+    if code == "runs-disagree":
+        return result.scores.restarts is not None
+    if code == "unclear-score":
+        return result.verdict.reference is None
+    if code == "few-classes":
+        return result.verdict.reference is None
+    return True
+
+
+def _provenance(result: Scanned) -> Iterator[tuple[str, str]]:
+    yield "file", "model in memory" if result.path is None else printable(result.path)
+    yield "SHA-256", result.sha256 or "not known"
+    yield "detector", result.detector
+    yield "seconds", f"{result.seconds:.1f}"
+    if "seed" in result.config:
+        yield "seed", str(result.config["seed"])
+    yield from ((printable(k), printable(v)) for k, v in result.environment.items())

@@ -1,0 +1,79 @@
+"""How large a change is beside those of the other classes: dots on a logarithmic line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from triggerfish.reports.words import UNITS, label
+from triggerfish.results import Change, ClassScores, Scanned
+
+WIDTH, LEFT, RIGHT = 640.0, 20.0, 20.0
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One class at ``x``; ``own`` is the class of the change."""
+
+    x: float
+    words: str
+    own: bool
+
+
+@dataclass(frozen=True)
+class SizeStrip:
+    """``others`` says the range of the other classes in words, empty when it is not known."""
+
+    dots: tuple[Dot, ...]
+    median: float | None
+    ticks: tuple[tuple[float, str], ...]
+    others: str
+    unit: str
+    width: float = WIDTH
+
+
+def sizes_of(scores: ClassScores, change: Change) -> dict[int, float]:
+    """The size of every class in the basis of the change, from the detail ``size_<basis>``."""
+    vector = scores.details.get(f"size_{change.basis}")
+    values = enumerate([] if vector is None else vector.tolist())
+    return {k: v for k, v in values if math.isfinite(v) and v > 0}
+
+
+def size_strip(result: Scanned, scores: ClassScores, change: Change) -> SizeStrip | None:
+    """The line; None where the change has no size or there is nothing to compare it with."""
+    if not change.size > 0:
+        return None
+    sizes = sizes_of(scores, change)
+    if change.target is not None:
+        sizes[change.target] = change.size
+    others = [v for k, v in sizes.items() if k != change.target]
+    known = [*others, change.size, *([change.median_size] if change.median_size > 0 else [])]
+    if len(known) < 2:
+        return None
+    low, high = math.log10(min(known)) - 0.08, math.log10(max(known)) + 0.08
+
+    def place(value: float) -> float:
+        return round(LEFT + (math.log10(value) - low) / (high - low) * (WIDTH - LEFT - RIGHT), 1)
+
+    unit = UNITS[change.basis]
+    dots = [
+        Dot(place(v), f"class {label(k, result.class_names)}: {v:.2g} {unit}", k == change.target)
+        for k, v in sizes.items()
+    ]
+    if change.target is None:
+        dots.append(Dot(place(change.size), f"this change: {change.size:.2g} {unit}", True))
+    return SizeStrip(
+        dots=tuple(sorted(dots, key=lambda dot: dot.own)),
+        median=place(change.median_size) if change.median_size > 0 else None,
+        ticks=tuple((place(v), f"{v:g}") for v in _round_numbers(low, high)),
+        others=f"other classes {min(others):.2g} to {max(others):.2g}" if others else "",
+        unit=unit,
+    )
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten between two logarithms; powers alone over long spans."""
+    steps = (1, 2, 5) if high - low < 2 else (1,)
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    values = [m * 10.0**p for p in powers for m in steps]
+    return [v for v in values if low <= math.log10(v) <= high]

@@ -1,0 +1,49 @@
+"""What a scan looked for, and what it did not: kinds of backdoor by stable names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from triggerfish.results import ClassScores, Scanned
+
+KINDS: dict[str, str] = {
+    "one-target": "a class that single pictures are led to by an unusually small change",
+    "universal-pixel": "one change of few pixels that leads any picture to one class",
+    "universal-frequency": "one faint pattern over the picture that leads any picture to one class",
+    "all-to-all": "one change that leads pictures of every class to another class",
+    "class-pairs": "a change that works only on pictures of some class",
+    "input-dependent": "triggers that differ from picture to picture, such as a warp",
+    "semantic": "things that a photograph may show anyway, used as a trigger",
+    "program": "code in the model file that looks for a trigger by itself",
+    "adaptive": "an attacker who trained the network against this very scan",
+}
+# Nothing here measures these, whatever the detector.
+NEVER = ("input-dependent", "semantic", "program", "adaptive")
+
+
+def looked_for(result: Scanned) -> list[str]:
+    """The kinds that at least one of the detectors measures, in the order of `KINDS`."""
+    parts = (result.scores, *result.scores.parts)
+    found = {kind for scores in parts for kind in _kinds(scores)}
+    if result.verdict.all_classes:
+        found.add("all-to-all")
+    return [kind for kind in KINDS if kind in found]
+
+
+def not_looked_for(result: Scanned) -> list[str]:
+    """The other kinds."""
+    found = looked_for(result)
+    return [kind for kind in KINDS if kind not in found]
+
+
+def _kinds(scores: ClassScores) -> Iterator[str]:
+    """What a detector measured, by what its scores hold."""
+    bases: set[str] = {change.basis for change in scores.changes}
+    bases |= {name.rpartition("_")[2] for name in scores.details if name.startswith("size_")}
+    yield from (f"universal-{basis}" for basis in bases)
+    if scores.pairs is not None:
+        yield "class-pairs"
+    if scores.all_classes is not None:
+        yield "all-to-all"
+    if not bases and scores.pairs is None:
+        yield "one-target"

@@ -1,0 +1,141 @@
+"""Sentences about a result that every format shares. Names from outside come out printable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from triggerfish.reports.summary import outcome
+from triggerfish.reports.text import largest, number, printable
+from triggerfish.results import Change, ClassScores, Scanned, Skipped
+
+MOST_NAMED = 5
+UNITS = {"pixel": "pixels", "frequency": "frequency coefficients"}
+KINDS = {
+    "unreadable": "Not scanned: no model that can be read.",
+    "unsupported": "Not scanned: a model of a kind that cannot be scanned.",
+    "dangerous": "Dangerous: opening this file would run code.",
+    "failed": "Not scanned: the scan broke off.",
+}
+
+
+def label(k: int, names: Sequence[str]) -> str:
+    """A class by its number, and its name where it is known: ``7 (truck)``."""
+    return f"{k} ({printable(names[k])})" if k < len(names) else str(k)
+
+
+def targets(result: Scanned) -> str:
+    """``class 7 (truck)``, ``classes 3, 7 and 2 more``, ``all classes``; empty when none."""
+    flagged = result.verdict.flagged
+    if result.verdict.all_classes:
+        return "all classes"
+    shown = ", ".join(label(k, result.class_names) for k in flagged[:MOST_NAMED])
+    more = f" and {len(flagged) - MOST_NAMED} more" if len(flagged) > MOST_NAMED else ""
+    return f"{'class' if len(flagged) == 1 else 'classes'} {shown}{more}" if flagged else ""
+
+
+def headline(result: Scanned | Skipped) -> str:
+    """The answer in a sentence, and that somebody accepted it where that is so."""
+    text = _verdict(result) if isinstance(result, Scanned) else KINDS[result.kind]
+    if outcome(result) == "accepted" and result.accepted is not None:
+        day, reason = result.accepted.until.isoformat(), printable(result.accepted.reason)
+        return f"Accepted until {day} ({reason}). What was found: {text}"
+    return text
+
+
+def _verdict(result: Scanned) -> str:
+    verdict = result.verdict
+    if verdict.name == "inconclusive":
+        return "No answer: the scan cannot tell whether this model is backdoored."
+    if verdict.name == "clean":
+        return "Nothing found: no class can be reached by an unusually small change."
+    if verdict.all_classes:
+        return "Likely backdoored: one small change leads pictures of every class to another class."
+    return (
+        f"Likely backdoored: {targets(result)} can be reached by an unusually small change, "
+        "as the target of a trigger can."
+    )
+
+
+def evidence(result: Scanned) -> str:
+    """What the verdict is measured by: the largest anomaly index beside the threshold."""
+    index, threshold = largest(result.verdict.anomaly_index), result.verdict.threshold
+    if math.isnan(index):
+        return "No class was measured."
+    above = "above" if index > threshold else "not above"
+    beside = f", {above} the threshold {number(threshold, '.2f')}" if threshold == threshold else ""
+    return f"The largest anomaly index is {number(index, '.2f')}{beside}."
+
+
+def calibration(result: Scanned) -> str:
+    """The reference and the p-value, or that there is none."""
+    verdict = result.verdict
+    if verdict.reference is None:
+        return "Uncalibrated: no clean reference models of this network and task."
+    p = number(verdict.p_value if verdict.p_value is not None else math.nan, ".2g")
+    least = number(verdict.smallest_p_value or math.nan, ".2g")
+    return (
+        f"Among clean models like it ({printable(verdict.reference)}) its p-value is {p}; the "
+        f"smallest that so many allow is {least}."
+    )
+
+
+def times(factor: float) -> str:
+    """``4.2 times``, ``30 times``."""
+    return f"{factor:.0f} times" if factor >= 10 else f"{factor:.1f} times"
+
+
+def _less(score: float) -> str:
+    factor = math.exp(abs(score))
+    if factor < 1.05:
+        return "needs as much change as the median class"
+    return f"needs {times(factor)} {'less' if score >= 0 else 'more'} change than the median class"
+
+
+def _weight(scores: ClassScores, k: int) -> str:
+    median = float(scores.statistic.nanquantile(0.5))
+    value = float(scores.statistic[k])
+    return f"bears {times(value / median)} the weight of the median class" if median > 0 else ""
+
+
+# How to say one class's statistic, by the statistic's name, where it has a scale of its own.
+SCALES: dict[str, Callable[[ClassScores, int], str]] = {
+    "log_norm_ratio": lambda scores, k: _less(float(scores.statistic[k])),
+    "best_l1_weight": _weight,
+}
+
+
+def scale(scores: ClassScores, k: int) -> str:
+    """One class's score on a scale that a person can read; empty where there is none."""
+    if scores.name not in SCALES or math.isnan(float(scores.statistic[k])):
+        return ""
+    return SCALES[scores.name](scores, k)
+
+
+def short_scale(scores: ClassScores, k: int) -> str:
+    """The same without saying what it is compared with, for a column that does."""
+    said = scale(scores, k)
+    for words in ("needs ", "bears ", " than the median class", " as the median class"):
+        said = said.replace(words, "")
+    return said.replace(" of the median class", "")
+
+
+def changes(scores: ClassScores) -> tuple[Change, ...]:
+    """Every change that was found, those of the parts last."""
+    return (*scores.changes, *(c for part in scores.parts for c in part.changes))
+
+
+def size(change: Change) -> str:
+    """``0.3 pixels, where the class in the middle needs 9.7 (32 times as much)``."""
+    if math.isnan(change.size):
+        return f"no size: the search ended {change.status.value.replace('_', ' ')}"
+    own = f"{change.size:.2g} {UNITS[change.basis]}"
+    if not change.median_size > 0:
+        return own
+    factor = times(change.median_size / change.size) if change.size > 0 else "infinitely"
+    return f"{own}, where the class in the middle needs {change.median_size:.2g} ({factor} as much)"
+
+
+def success(change: Change) -> str:
+    """On how many fresh pictures it works."""
+    return f"turns {change.success:.0%} of fresh pictures"

@@ -1,0 +1,191 @@
+"""Plain data of one result -> `Scanned` or `Skipped`: the inverse of `reports.json_report`."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from triggerfish.reports.class_table import image_name
+from triggerfish.reports.evidence import delta_name, pictures_name, trial_name
+from triggerfish.results import (
+    Acceptance,
+    Assumption,
+    Change,
+    ClassScores,
+    Fact,
+    Finding,
+    Pairs,
+    Scanned,
+    Skipped,
+    Status,
+    Trial,
+    Verdict,
+)
+
+Data = Mapping[str, Any]
+
+
+class Artefacts:
+    """What lies beside a result: here nothing."""
+
+    def tensor(self, name: str) -> Tensor | None:
+        """A tensor by name, None when it is not there."""
+        return None
+
+    def file(self, name: str) -> bytes | None:
+        """The content of a file, None when it is not there."""
+        return None
+
+
+def revive(data: Data, artefacts: Artefacts) -> Scanned | Skipped:
+    """The result that ``data`` was made of.
+
+    Raises `KeyError`, `TypeError` or `ValueError` when it was made of none.
+    """
+    return _scanned(data, artefacts) if data["status"] == "scanned" else _skipped(data)
+
+
+def _skipped(data: Data) -> Skipped:
+    return Skipped(
+        path=Path(data["path"]),
+        reason=data["reasons"][0]["text"],
+        sha256=data["sha256"],
+        kind=data["kind"],
+        imports=tuple(data["imports"]),
+        accepted=_acceptance(data["accepted"]),
+    )
+
+
+def _scanned(data: Data, artefacts: Artefacts) -> Scanned:
+    parts = tuple(_scores(part, artefacts, i, ()) for i, part in enumerate(data["parts"]))
+    trials = enumerate(data["trials"])
+    return Scanned(
+        path=None if data["path"] is None else Path(data["path"]),
+        sha256=data["sha256"],
+        detector=data["detector"],
+        scores=_scores(data, artefacts, None, parts),
+        verdict=_verdict(data),
+        config=data["config"],
+        seconds=data["seconds"],
+        environment=data["environment"],
+        assumptions=tuple(Assumption(**item) for item in data["assumptions"]),
+        facts=tuple(Fact(**item) for item in data["facts"]),
+        class_names=tuple(data["class_names"]),
+        command=data["command"],
+        accepted=_acceptance(data["accepted"]),
+        trials=tuple(_trial(trial, artefacts, data["image_shape"], i) for i, trial in trials),
+    )
+
+
+def _verdict(data: Data) -> Verdict:
+    return Verdict(
+        name=data["verdict"],
+        flagged=tuple(data["flagged"]),
+        anomaly_index=tuple(map(_number, data["anomaly_index"])),
+        threshold=_number(data["threshold"]),
+        reasons=tuple(Finding(**reason) for reason in data["reasons"]),
+        notes=tuple(data["notes"]),
+        p_value=data["p_value"],
+        smallest_p_value=data["smallest_p_value"],
+        reference=data["reference"],
+        all_classes=data["all_classes"],
+        seen_by={int(k): tuple(names) for k, names in data["seen_by"].items()},
+    )
+
+
+def _scores(
+    data: Data, artefacts: Artefacts, part: int | None, parts: tuple[ClassScores, ...]
+) -> ClassScores:
+    status = tuple(map(Status, data["class_status"]))
+    shown = None if data["shown"] is None else tuple(data["shown"])
+    classes = tuple(range(len(status))) if shown is None else shown
+    images = _images(classes, data["image_shape"], artefacts) if part is None else None
+    pairs = data["pairs"]
+    changes = enumerate(data["changes"])
+    return ClassScores(
+        name=data["statistic_name"],
+        statistic=_tensor(data["statistic"]),
+        status=status,
+        images=torch.empty(0, *data["image_shape"]) if images is None else images,
+        probability=_tensor(data["probability"]),
+        logits=torch.full((len(classes), len(status)), torch.nan, dtype=torch.float64),
+        details={name: _tensor(vector) for name, vector in data["details"].items()},
+        shown=shown,
+        pairs=None if pairs is None else Pairs(_tensor(pairs["score"]), _tensor(pairs["norm"])),
+        restarts=None if data["restarts"] is None else _tensor(data["restarts"]),
+        changes=tuple(
+            _change(change, data["image_shape"], artefacts.tensor(delta_name(part, i)))
+            for i, change in changes
+        ),
+        pictures=artefacts.tensor(pictures_name(part)),
+        all_classes=data["all_classes_score"],
+        parts=parts,
+        picture_classes=tuple(data["picture_classes"]),
+    )
+
+
+def _change(data: Data, shape: Sequence[int], delta: Tensor | None) -> Change:
+    return Change(
+        target=data["target"],
+        basis=data["basis"],
+        delta=torch.full(tuple(shape), torch.nan) if delta is None else delta,
+        size=_number(data["size"]),
+        median_size=_number(data["median_size"]),
+        success=_number(data["success"]),
+        status=Status(data["status"]),
+        picture_classes=tuple(data["picture_classes"]),
+    )
+
+
+def _trial(data: Data, artefacts: Artefacts, shape: Sequence[int], index: int) -> Trial:
+    pictures = artefacts.tensor(trial_name(index))
+    return Trial(
+        target=data["target"],
+        basis=data["basis"],
+        count=data["count"],
+        success=_number(data["success"]),
+        pictures=torch.empty(0, *shape) if pictures is None else pictures,
+        before=tuple(data["before"]),
+        after=tuple(data["after"]),
+    )
+
+
+def _images(classes: Sequence[int], shape: Sequence[int], artefacts: Artefacts) -> Tensor | None:
+    """Images (M, C, H, W) in [0, 1] from their PNG files, None when one of them is missing."""
+    images = []
+    for label in classes:
+        content = artefacts.file(image_name(label))
+        if content is None:
+            return None
+        images.append(_image(content, shape))
+    return torch.stack(images) if images else torch.empty(0, *shape)
+
+
+def _image(content: bytes, shape: Sequence[int]) -> Tensor:
+    """The inverse of `reports.images.render_image`."""
+    values = torch.from_numpy(np.array(Image.open(io.BytesIO(content)))).float() / 255
+    if values.ndim == 3:
+        return values.permute(2, 0, 1)
+    return values.view(len(values), -1, shape[2]).permute(1, 0, 2)
+
+
+def _acceptance(data: Data | None) -> Acceptance | None:
+    return None if data is None else Acceptance(data["reason"], date.fromisoformat(data["until"]))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _tensor(values: Sequence[Any]) -> Tensor:
+    """Float64 of numbers or rows of numbers, NaN for None."""
+    return torch.from_numpy(np.array(values, dtype=np.float64))

@@ -1,0 +1,50 @@
+"""One path -> `Scanned` or `Skipped`, never an exception; many paths -> an iterator of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from triggerfish.errors import TriggerfishError, described
+from triggerfish.files import sha256_of
+from triggerfish.loading import load_classifier
+from triggerfish.parallel import in_order
+from triggerfish.results import Scanned, Skipped
+from triggerfish.scanning import Load, ScanConfig, scan_classifier
+
+
+def scan_path(path: Path, config: ScanConfig, load: Load = load_classifier) -> Scanned | Skipped:
+    """Load and scan one checkpoint. What cannot be scanned is `Skipped`, with the reason.
+
+    Whatever else a model provokes ends in a *failed* one, so that the others go on.
+    """
+    sha256 = None
+    try:
+        sha256 = sha256_of(path)
+        return scan_classifier(load(path), config, path, sha256)
+    except TriggerfishError as error:
+        return Skipped(path, str(error), sha256, error.kind, error.imports)
+    except Exception as error:
+        return Skipped(path, f"expected a scan that ends, got {described(error)}", sha256, "failed")
+
+
+def scan_paths(
+    paths: Iterable[Path],
+    config: ScanConfig | None = None,
+    *,
+    load: Load = load_classifier,
+    jobs: int = 1,
+) -> Iterator[Scanned | Skipped]:
+    """Scan checkpoints, in their order; with ``jobs`` > 1 in that many processes of one thread.
+
+    ``load`` must then be picklable. One thread a process beats several threads on one model
+    (docs/performance.md), and gives the same results as one process with one thread.
+    """
+    work = partial(scan_path, config=config or ScanConfig(), load=load)
+    if jobs == 1:
+        yield from map(work, paths)
+        return
+    with in_order(work, paths, jobs) as done:
+        for one in done:
+            yield one.result or Skipped(one.item, str(one.loss), kind="failed")

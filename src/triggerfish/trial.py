@@ -1,0 +1,129 @@
+"""A change that was found, tried: on the pictures of the search, and on a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from triggerfish.errors import DatasetError
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import Change, ClassScores, Scanned, Trial
+
+MOST_PICTURES = 200
+"""A success counted on so many is known to 7 %: more would only take longer."""
+SHOWN, BATCH = 8, 32
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+def with_answers(scores: ClassScores, classifier: Classifier) -> ClassScores:
+    """Scores with what the network calls their ``pictures``, without and with each change."""
+    parts = tuple(with_answers(part, classifier) for part in scores.parts)
+    pictures = scores.pictures
+    if pictures is None or not scores.changes:
+        return replace(scores, parts=parts)
+    changes = tuple(
+        replace(change, picture_classes=called(classifier, changed(pictures, change)))
+        for change in scores.changes
+    )
+    plain = called(classifier, pictures)
+    return replace(scores, parts=parts, changes=changes, picture_classes=plain)
+
+
+def called(classifier: Classifier, pictures: Tensor) -> tuple[int, ...]:
+    """What the network calls pictures (P, C, H, W) in [0, 1]."""
+    answers = []
+    with torch.no_grad():
+        for start in range(0, len(pictures), BATCH):
+            batch = pictures[start : start + BATCH]
+            logits = classifier.logits(batch.to(classifier.device, classifier.dtype))
+            answers += logits.argmax(1).tolist()
+    return tuple(map(int, answers))
+
+
+def changed(pictures: Tensor, change: Change) -> Tensor:
+    """Pictures (P, C, H, W) with the change added, clamped to [0, 1]."""
+    return (pictures + change.delta.to(pictures)).clamp(0, 1)
+
+
+def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanned:
+    """The result with every change to a flagged class tried on the pictures in ``folder``.
+
+    Raises:
+        DatasetError: there are no pictures, or one cannot be read.
+    """
+    scores = (result.scores, *result.scores.parts)
+    wanted = [c for part in scores for c in part.changes if _is_flagged(result, c)]
+    if not wanted:
+        return result
+    pictures = read_pictures(folder, classifier.input_shape)
+    plain = called(classifier, pictures)
+    trials = tuple(trial(classifier, change, pictures, plain) for change in wanted)
+    return replace(result, trials=trials)
+
+
+def trial(
+    classifier: Classifier, change: Change, pictures: Tensor, plain: tuple[int, ...]
+) -> Trial:
+    """The change tried on pictures (P, C, H, W) that the network calls ``plain`` (P,)."""
+    with_it = called(classifier, changed(pictures, change))
+    tried = [i for i, was in enumerate(plain) if was != change.target]
+    turned = [i for i in tried if _turned(change, plain[i], with_it[i])]
+    shown = tried[:SHOWN]
+    return Trial(
+        target=change.target,
+        basis=change.basis,
+        count=len(tried),
+        success=len(turned) / len(tried) if tried else float("nan"),
+        pictures=pictures[shown],
+        before=tuple(plain[i] for i in shown),
+        after=tuple(with_it[i] for i in shown),
+    )
+
+
+def read_pictures(folder: Path, shape: tuple[int, ...]) -> Tensor:
+    """The first 200 pictures in a folder, by name, as (P, C, H, W) in [0, 1].
+
+    Each is scaled and cropped in its middle; grey where the network takes one channel.
+    """
+    try:
+        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    except OSError as error:
+        raise DatasetError(f"expected a folder of pictures in {folder}, got '{error}'") from error
+    if not files:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise DatasetError(f"expected pictures ({kinds}) in {folder}, got none")
+    if shape[0] not in (1, 3):
+        raise DatasetError(
+            f"expected a network of grey or color pictures for --images, got {shape[0]} channels"
+        )
+    return torch.stack(list(_pictures(files[:MOST_PICTURES], shape)))
+
+
+def _pictures(files: list[Path], shape: tuple[int, ...]) -> Iterator[Tensor]:
+    channels, height, width = shape
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                image = image.convert("RGB" if channels == 3 else "L")
+                fitted = ImageOps.fit(image, (width, height))
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise DatasetError(
+                f"expected a picture in {file}, got '{error}': remove it from the folder"
+            ) from error
+        values = torch.from_numpy(np.array(fitted)).float() / 255
+        yield values.view(height, width, channels).permute(2, 0, 1)
+
+
+def _is_flagged(result: Scanned, change: Change) -> bool:
+    verdict = result.verdict
+    return verdict.all_classes if change.target is None else change.target in verdict.flagged
+
+
+def _turned(change: Change, was: int, now: int) -> bool:
+    return now != was if change.target is None else now == change.target

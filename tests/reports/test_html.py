@@ -1,0 +1,249 @@
+"""What an HTML report says, without a browser; `test_browser` opens it in one."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+from made_up import EVERYTHING, NAMES, accepted, clean, dangerous, found, inconclusive, unreadable
+
+from triggerfish.reports.html import MOST_PAGES, render_html, render_page
+from triggerfish.reports.html.histogram import histogram
+from triggerfish.reports.html.size_strip import size_strip
+from triggerfish.reports.rates import Rate, how_often_wrong
+from triggerfish.results import Scanned, Status
+
+VOID = {"meta", "img", "br", "input", "link", "hr"}
+
+
+class Outline(HTMLParser):
+    """Balance of tags, ids, images without a text, and addresses that are loaded."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.silent: list[str] = []
+        self.addresses: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if values.get("id"):
+            self.ids.append(str(values["id"]))
+        if tag == "img" and "alt" not in values:
+            self.silent.append(str(values))
+        self.addresses += [str(values[k]) for k in ("src", "href", "action") if values.get(k)]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open and "script" not in self.open:
+            self.text.append(data)
+
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def many() -> str:
+    return "".join(render_html([make() for make in EVERYTHING.values()]))
+
+
+PAGES = {**{name: lambda make=make: render_page(make()) for name, make in EVERYTHING.items()},
+         "many": many}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_document_is_whole_loads_nothing_and_describes_its_pictures(name: str) -> None:
+    outline = Outline(PAGES[name]())
+    assert outline.open == []
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert outline.silent == []
+    assert all(address.startswith(("data:image/png", "#")) for address in outline.addresses)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_same_result_gives_the_same_bytes(name: str) -> None:
+    assert PAGES[name]() == PAGES[name]()
+
+
+def test_the_answer_comes_first_then_the_change_then_all_classes() -> None:
+    words = Outline(render_page(found())).words()
+    order = [
+        "Likely backdoored: class 7 (horse)",
+        "The largest anomaly index is 2.90, above the threshold 1.40",
+        "This change turns pictures into class 7 (horse)",
+        "0.34 pixels, where the class in the middle needs 9.7",
+        "other classes 5.1 to 17",
+        "On your own pictures",
+        "It turns 95% of 20 pictures into class 7 (horse)",
+        "All classes",
+        "From class to class",
+        "What each detector said",
+        "What it rests on",
+        "Not looked for",
+        "To repeat it",
+    ]
+    places = [words.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_it_says_what_the_network_calls_each_picture_with_the_change() -> None:
+    html = render_page(found())
+    assert html.count('<td class="turned">') == 7 + 3
+    assert html.count("→ 7 (horse)") == 7 + 3
+
+
+def test_where_nothing_is_flagged_the_nearest_change_is_shown_for_comparison() -> None:
+    result = found()
+    calm = replace(result.verdict, name="clean", flagged=(), seen_by={})
+    words = Outline(render_page(replace(result, verdict=calm, trials=()))).words()
+    assert "The smallest change that was found turns pictures into class 7 (horse)" in words
+    assert "No class is flagged" in words
+
+
+def test_classes_are_sorted_by_suspicion() -> None:
+    rows = re.findall(r'alt="synthesized image of class (\d)', render_page(found()))
+    assert rows == ["7", "3", "6", "0", "2", "8", "5", "1", "9", "4"]
+
+
+def test_an_inconclusive_page_says_why_and_what_to_run() -> None:
+    words = Outline(render_page(inconclusive())).words()
+    assert "Why no answer: expected scores up to 1, got class 7 at 1.20" in words
+    assert "Next: triggerfish calibrate FOLDER_OF_CLEAN_MODELS --out reference.json" in words
+
+
+def test_checks_that_failed_and_that_passed() -> None:
+    html = render_page(found())
+    assert html.count('<li class="failed">') == 1
+    assert html.count('<li class="passed">') == 10
+
+
+def test_accepted_is_said_and_never_clean() -> None:
+    words = Outline(render_page(accepted())).words()
+    assert "Accepted until 2031-01-01 (known test model). What was found: Likely" in words
+
+
+def test_a_dangerous_page_names_the_imports() -> None:
+    assert "os.system" in Outline(render_page(dangerous())).words()
+
+
+def test_what_comes_from_outside_cannot_write_markup() -> None:
+    evil = "<script>alert(1)</script>"
+    result = found()
+    names = (evil, *NAMES[1:])
+    result = replace(
+        result,
+        path=Path(evil),
+        class_names=names,
+        command=evil,
+        environment={evil: evil},
+        config={"detector": evil},
+        verdict=replace(result.verdict, notes=(evil,), reference=evil),
+    )
+    for html in (
+        render_page(result),
+        "".join(render_html([result, unreadable()])),
+    ):
+        assert html.count("<script") == 1
+        assert "\x1b" not in html
+        assert "<b>|broken" not in html
+
+
+def test_without_stored_pictures_the_numbers_are_still_there() -> None:
+    result = found()
+    scores = replace(result.scores, images=torch.empty(0, 3, 16, 16))
+    part = scores.parts[0]
+    lost = tuple(replace(c, delta=torch.full_like(c.delta, torch.nan)) for c in part.changes)
+    scores = replace(scores, parts=(replace(part, changes=lost, pictures=None),))
+    words = Outline(render_page(replace(result, scores=scores))).words()
+    assert "0.34 pixels, where the class in the middle needs 9.7" in words
+
+
+def test_hundreds_of_classes_show_the_most_suspicious() -> None:
+    result, count = clean(), 600
+    index = torch.linspace(0, 1, count).double()
+    scores = replace(
+        result.scores,
+        statistic=index,
+        status=(Status.CONVERGED,) * count,
+        images=torch.zeros(count, 3, 4, 4),
+        probability=index,
+        logits=torch.zeros(count, count),
+        details={},
+    )
+    verdict = replace(result.verdict, anomaly_index=tuple(index.tolist()))
+    html = render_page(replace(result, scores=scores, verdict=verdict))
+    assert html.count('alt="synthesized image') == 100
+    assert "500 less suspicious classes are left out here" in html
+
+
+def test_nothing_measured_still_gives_a_page() -> None:
+    result = clean()
+    nan = (float("nan"),) * 10
+    verdict = replace(result.verdict, name="inconclusive", anomaly_index=nan, threshold=nan[0])
+    assert "No class was measured" in render_page(replace(result, verdict=verdict))
+
+
+def test_pages_of_the_most_suspicious_are_inside_a_large_overview() -> None:
+    def numbered(i: int) -> Scanned:
+        index = tuple(v * i / 100 for v in clean().verdict.anomaly_index)
+        verdict = replace(clean().verdict, anomaly_index=index)
+        return replace(clean(), path=Path(f"zoo/{i:03}.pt"), verdict=verdict)
+
+    html = "".join(render_html([*(numbered(i) for i in range(MOST_PAGES + 9)), found()]))
+    assert html.count('<article class="page"') == MOST_PAGES
+    assert f"those of the other {10}" in html
+    assert 'href="#model-109"' in html  # found
+    assert 'href="#model-108"' in html  # the largest index of the clean ones
+    assert 'href="#model-3"' not in html
+
+
+def test_a_histogram_counts_every_measured_model_once() -> None:
+    models = [("clean", 0.1 * i, 1.4) for i in range(10)]
+    drawn = histogram([*models, ("backdoored", 3.0, 1.4), ("inconclusive", float("nan"), 1.4)])
+    assert drawn is not None
+    assert sum(int(block.words.split()[0]) for block in drawn.blocks) == 11
+    assert drawn.threshold is not None
+    assert max(b.x for b in drawn.blocks if b.outcome == "clean") < drawn.threshold
+    assert min(b.x for b in drawn.blocks if b.outcome == "backdoored") > drawn.threshold
+
+
+def test_no_histogram_of_one_model_and_no_threshold_where_they_differ() -> None:
+    assert histogram([("clean", 0.1, 1.4)]) is None
+    drawn = histogram([("clean", 0.1, 1.4), ("clean", 0.2, 1.6)])
+    assert drawn is not None
+    assert drawn.threshold is None
+
+
+def test_sizes_lie_in_order_on_the_line() -> None:
+    result = found()
+    part = result.scores.parts[0]
+    strip = size_strip(result, part, part.changes[0])
+    assert strip is not None
+    own = [dot.x for dot in strip.dots if dot.own]
+    others = [dot.x for dot in strip.dots if not dot.own]
+    assert max(own) < min(others)
+    assert len(others) == 8  # class 4 has no size
+    assert strip.median is not None
+    assert min(others) < strip.median < max(others)
+
+
+def test_rates_are_said_for_the_same_detector_and_calibration_only() -> None:
+    rate = Rate("default", True, "ours", 100, 2, 50, 3)
+    assert how_often_wrong(found(), (rate,)) == "Of 100 clean models (ours), 2 were flagged."
+    calm = replace(found(), verdict=replace(found().verdict, name="clean", flagged=()))
+    assert how_often_wrong(calm, (rate,)).startswith("Of 50 backdoored models (ours), 3 were")
+    assert "has not been measured" in how_often_wrong(clean(), (rate,))
+    assert "no answer" in how_often_wrong(inconclusive(), (rate,))

@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from made_up import EVERYTHING, clean, dangerous, found
+
+from triggerfish.errors import ResultError
+from triggerfish.reports import FORMATS
+from triggerfish.reports.json_report import as_dict, render_result
+from triggerfish.results import Scanned
+from triggerfish.stored import read_results
+from triggerfish.writer import write_artefacts
+
+
+@pytest.fixture(autouse=True)
+def _without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing reads the plots back, and they take long to draw."""
+    for name in ("render_outlier_plot", "render_heat_map", "render_contact_sheet"):
+        monkeypatch.setattr(f"triggerfish.reports.artefacts.{name}", lambda *_: b"")
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_what_comes_back_is_what_went_in(name: str, tmp_path: Path) -> None:
+    result = EVERYTHING[name]()
+    if isinstance(result, Scanned):
+        write_artefacts(result, tmp_path)
+    else:
+        (tmp_path / "result.json").write_text(render_result(result))
+    (again,) = read_results(tmp_path)
+    assert as_dict(again) == as_dict(result)
+
+
+def test_images_changes_and_pictures_come_back(tmp_path: Path) -> None:
+    result = found()
+    write_artefacts(result, tmp_path)
+    (again,) = read_results(tmp_path)
+    assert isinstance(again, Scanned)
+    torch.testing.assert_close(again.scores.images, result.scores.images)
+    old, new = result.scores.parts[0], again.scores.parts[0]
+    assert torch.equal(new.changes[0].delta, old.changes[0].delta)
+    assert torch.equal(new.changes[1].delta, old.changes[1].delta)
+    assert old.pictures is not None
+    assert new.pictures is not None
+    torch.testing.assert_close(new.pictures, old.pictures)
+    torch.testing.assert_close(again.trials[0].pictures, result.trials[0].pictures)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_images_of_any_channel_count_come_back(channels: int, tmp_path: Path) -> None:
+    images = (torch.rand(10, channels, 5, 6) * 255).round() / 255
+    result = clean()
+    scores = {**vars(result.scores), "images": images}
+    result = Scanned(**{**vars(result), "scores": type(result.scores)(**scores)})
+    write_artefacts(result, tmp_path)
+    (again,) = read_results(tmp_path)
+    assert isinstance(again, Scanned)
+    torch.testing.assert_close(again.scores.images, images)
+
+
+@pytest.mark.parametrize("output_format", ["json", "jsonl"])
+def test_a_whole_scan_in_one_file(output_format: str, tmp_path: Path) -> None:
+    results = [make() for make in EVERYTHING.values()]
+    (tmp_path / "scan").write_text("".join(FORMATS[output_format](results)))
+    again = list(read_results(tmp_path / "scan"))
+    assert [as_dict(r) for r in again] == [as_dict(r) for r in results]
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_every_format_of_stored_results_is_that_of_the_scan(
+    output_format: str, tmp_path: Path
+) -> None:
+    for name, result in (("a", found()), ("b", clean())):
+        write_artefacts(result, tmp_path / name)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "result.json").write_text(render_result(dangerous()))
+    live = "".join(FORMATS[output_format]([found(), clean(), dangerous()]))
+    assert "".join(FORMATS[output_format](read_results(tmp_path))) == live
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "expected JSON or JSON lines"),
+        ("{", "expected JSON or JSON lines"),
+        ("[]", "expected results of schema version 2 .*, got something else"),
+        ('{"schema_version": 1}', "expected results of schema version 2 .*, got 1"),
+        ('{"schema_version": 2}', "expected a result of a scan in .*, got something else"),
+        ('{"schema_version": 2, "status": "scanned"}', "expected a result of a scan in"),
+        ('{"schema_version": 2, "results": [3]}', "expected a result of a scan in"),
+    ],
+)
+def test_what_is_no_result_ends_in_one_line(content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(content)
+    with pytest.raises(ResultError, match=message):
+        list(read_results(tmp_path))
+
+
+def test_a_path_without_results(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match=r"got a folder without a result\.json"):
+        list(read_results(tmp_path))
+    with pytest.raises(ResultError, match="No such file"):
+        list(read_results(tmp_path / "missing"))
+
+
+def test_damaged_evidence_is_an_error_not_a_missing_picture(tmp_path: Path) -> None:
+    write_artefacts(found(), tmp_path)
+    (tmp_path / "evidence.safetensors").write_bytes(b"\x00" * 20)
+    with pytest.raises(ResultError, match="expected a result of a scan"):
+        list(read_results(tmp_path))
+
+
+def test_without_the_images_the_numbers_are_still_there(tmp_path: Path) -> None:
+    write_artefacts(found(), tmp_path)
+    for image in tmp_path.glob("*.png"):
+        image.unlink()
+    (again,) = read_results(tmp_path)
+    assert json.dumps(as_dict(again)) == json.dumps(as_dict(found()))

@@ -1,0 +1,101 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from made_up import clean, found
+from PIL import Image
+from torch import Tensor, nn
+
+from triggerfish.errors import DatasetError
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import Change, ClassScores, Status
+from triggerfish.trial import read_pictures, trial, with_answers, with_trials
+
+
+class Corner(nn.Module):
+    """Calls a picture 2 where its first pixel is above 0.9, else 0 or 1 by its mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.flatten(1).mean(1)
+        corner = (x[:, 0, 0, 0] > 0.9).float() * 10
+        return torch.stack([0.5 - mean, mean - 0.5, corner], dim=1)
+
+
+CLASSIFIER = Classifier(Corner(), (1, 4, 4))
+DELTA = torch.zeros(1, 4, 4).index_put((torch.tensor(0),) * 3, torch.tensor(0.5))
+CHANGE = Change(2, "pixel", DELTA, 0.5, 5.0, 0.9, Status.CONVERGED)
+LEVELS = torch.tensor([0.1, 0.2, 0.6, 0.95]).view(4, 1, 1, 1).expand(4, 1, 4, 4)
+
+
+def test_counts_only_pictures_that_were_not_the_target_already() -> None:
+    tried = trial(CLASSIFIER, CHANGE, LEVELS, (0, 0, 1, 2))
+    assert (tried.count, tried.success) == (3, 1 / 3)  # 0.6 + 0.5 passes 0.9, clamped to 1
+    assert (tried.before, tried.after) == ((0, 0, 1), (0, 0, 2))
+    torch.testing.assert_close(tried.pictures, LEVELS[:3])
+
+
+def test_away_from_what_they_are_called_counts_any_other_class() -> None:
+    away = replace(CHANGE, target=None, delta=-torch.ones(1, 4, 4))
+    tried = trial(CLASSIFIER, away, LEVELS, (0, 0, 1, 2))
+    assert (tried.count, tried.success) == (4, 0.5)
+
+
+def test_where_all_pictures_are_the_target_nothing_is_measured() -> None:
+    tried = trial(CLASSIFIER, CHANGE, LEVELS[3:], (2,))
+    assert tried.count == 0
+    assert tried.success != tried.success
+
+
+def test_answers_are_filled_in_for_every_change_of_every_part() -> None:
+    empty = torch.empty(0)
+    scores = ClassScores("x", empty, (), empty, empty, empty, changes=(CHANGE,), pictures=LEVELS)
+    outer = replace(scores, changes=(), pictures=None, parts=(scores,))
+    filled = with_answers(outer, CLASSIFIER).parts[0]
+    assert filled.picture_classes == (0, 0, 1, 2)
+    assert filled.changes[0].picture_classes == (0, 0, 2, 2)
+
+
+def pictures(folder: Path, *levels: int) -> Path:
+    folder.mkdir()
+    for number, level in enumerate(levels):
+        Image.new("RGB", (9, 7), (level,) * 3).save(folder / f"{number}.png")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def test_pictures_of_any_size_and_color_fit_the_network(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "own", 0, 255)
+    grey = read_pictures(folder, (1, 4, 5))
+    assert grey.shape == (2, 1, 4, 5)
+    assert [float(p.mean()) for p in grey] == [0.0, 1.0]
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(folder / "2.png")
+    red = read_pictures(folder, (3, 8, 8))[2]
+    assert red.mean((1, 2)).tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_other_channel_counts_are_refused(channels: int, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=f"got {channels} channels"):
+        read_pictures(pictures(tmp_path / "own", 0), (channels, 4, 4))
+
+
+def test_no_pictures_and_broken_ones_are_said(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="got none"):
+        read_pictures(pictures(tmp_path / "own"), (1, 4, 4))
+    (tmp_path / "own" / "a.jpg").write_text("broken")
+    with pytest.raises(DatasetError, match=r"expected a picture in .*a\.jpg"):
+        read_pictures(tmp_path / "own", (1, 4, 4))
+    with pytest.raises(DatasetError, match="expected a folder of pictures"):
+        read_pictures(tmp_path / "none", (1, 4, 4))
+
+
+def test_only_changes_to_flagged_classes_are_tried(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "own", 150, 20)
+    scores = replace(clean().scores, changes=(CHANGE, replace(CHANGE, target=0)))
+    verdict = replace(found().verdict, flagged=(2,))
+    result = replace(found(), scores=scores, verdict=verdict, trials=())
+    (tried,) = with_trials(result, CLASSIFIER, folder).trials
+    assert (tried.target, tried.count, tried.success) == (2, 2, 0.5)
+    calm = replace(result, verdict=clean().verdict)
+    assert with_trials(calm, CLASSIFIER, tmp_path / "none").trials == ()
