@@ -1,7 +1,8 @@
 from collections import defaultdict
 
 from benchmarks.criteria import PAIRWISE_ATTACKS
-from benchmarks.make_zoos import CALIBRATION, ROUNDS, SEEDS, SMALL, full_plan, part_of
+from benchmarks.make_zoos import part_of
+from benchmarks.zoo_plan import CALIBRATION, ROUNDS, SEEDS, SMALL, full_plan
 from triggerfish.reproduce import ZOO_FOLDERS
 
 
