@@ -10,8 +10,6 @@ from typing import TypeVar
 
 import click
 
-from triggerfish.zoo.data.datasets import DATASETS
-
 Command = TypeVar("Command", bound=Callable[..., None])
 
 CORNERS = {
@@ -50,10 +48,8 @@ TARGETS = click.option(
     help="Target classes.",
 )
 
-COMMON = (
-    click.option("--softmax-head", is_flag=True, help="Declare a softmax head in the manifest."),
+PLACE = (
     click.option("--out", type=_folder, default=Path(), help="Folder to make the zoo's folder in."),
-    click.option("--data", type=click.Choice(DATASETS), default="mnist", help="Data set."),
     click.option("--data-root", type=_folder, help="Folder with the data set's files."),
     click.option("--device", default="cpu", help="PyTorch device to train on."),
     click.option(
@@ -89,13 +85,6 @@ def count_option(default: int | None, text: str) -> Callable[[Command], Command]
     return click.option(
         "--count", type=click.IntRange(1), default=default, show_default=True, help=text
     )
-
-
-def epochs_option(
-    default: int | None, text: str = "Training epochs."
-) -> Callable[[Command], Command]:
-    """``--epochs``, which an attack has its own default of."""
-    return click.option("--epochs", type=click.IntRange(1), default=default, help=text)
 
 
 def seed_option(default: int) -> Callable[[Command], Command]:
