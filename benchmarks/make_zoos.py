@@ -33,10 +33,11 @@ def make(step: Step, root: Path, data_root: Path | None) -> None:
     data, architecture = step.folder.parts[0], next(iter(step.recipes.values())).architecture
     reference = reference_accuracy(root / data / calibration_folder(architecture), architecture)
     workshop = Workshop(root / step.folder, data_root, clean_reference=reference)
-    for entry in make_zoo(step.recipes, workshop):
+    for entry in make_zoo(step.resolved(root), workshop):
         asr = entry.attack_success_rate
         measured = f"{entry.clean_accuracy:.4f} {'-' if asr is None else f'{asr:.4f}'}"
-        print(step.folder / entry.file, measured, entry.valid, file=sys.stderr, flush=True)
+        took = f"{entry.seconds:.0f} s"
+        print(step.folder / entry.file, measured, entry.valid, took, file=sys.stderr, flush=True)
 
 
 @click.command()
@@ -56,7 +57,7 @@ def main(
         steps = [step for step in steps if any(step.folder.match(pattern) for pattern in only)]
     if dry_run:
         for folder, step in {step.folder: step for step in steps}.items():
-            missing = len(missing_models(step.recipes, Workshop(root / folder)))
+            missing = len(missing_models(step.resolved(root), Workshop(root / folder)))
             print(f"{folder}: {missing} of {len(step.recipes)} missing")
         return
     for step in steps:

@@ -16,6 +16,7 @@ published folders were made and scanned in float32 too (docs/reproduction.md).
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from typing import Literal
 from benchmarks.criteria import PAIRWISE_ATTACKS
 from triggerfish.reproduce import ZOO_FOLDERS, published_recipes
 from triggerfish.zoo.attacks import PRESETS
+from triggerfish.zoo.manifest import MANIFEST
+from triggerfish.zoo.origin import find_origins, tuned_zoo
 from triggerfish.zoo.recipes import Recipe, Recipes, attack_zoo, clean_zoo
 from triggerfish.zoo.varieties import VARIETIES, variety
 
@@ -45,10 +48,26 @@ PRECISION: Literal["bfloat16"] = "bfloat16"
 
 @dataclass(frozen=True)
 class Step:
-    """Models that one folder must hold after a round; a later round's are these and more."""
+    """Models that one folder must hold after a round; a later round's are these and more.
+
+    With ``origins`` the recipes continue, for ``steps`` batches, the training of the first
+    ``origin_count`` clean models of that folder, which an earlier step has made.
+    """
 
     folder: Path
     recipes: Recipes
+    origins: Path | None = None
+    origin_count: int = 0
+    steps: int = 0
+
+    def resolved(self, root: Path) -> Recipes:
+        """The recipes, with their origins as they are under ``root``."""
+        if self.origins is None or not (root / self.origins / MANIFEST).is_file():
+            return self.recipes
+        origins = find_origins(root / self.origins).origins[: self.origin_count]
+        # Attacks begin at different origins, so that few models an attack still use them all.
+        first = zlib.crc32(self.folder.name.encode()) % len(origins)
+        return tuned_zoo(self.recipes, (*origins[first:], *origins[:first]), self.steps)
 
 
 def base(split: str, data: str, **changes: object) -> Recipe:
