@@ -28,6 +28,7 @@ from triggerfish.zoo.manifest import (
 )
 from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, Recipes
+from triggerfish.zoo.stored import TRIGGER_SUFFIX
 from triggerfish.zoo.training import build, reproducible, train
 
 MIN_SUCCESS = 0.95
@@ -37,8 +38,6 @@ MAX_ACCURACY_LOSS = 0.01
 
 CARD = "triggerfish.toml"
 """Beside the models: what they take as input, for whoever loads them. It tells no ground truth."""
-TRIGGER_SUFFIX = ".trigger"
-"""Beside a model: what its attack has learned, for those who want to stamp images with it."""
 
 
 @dataclass(frozen=True)

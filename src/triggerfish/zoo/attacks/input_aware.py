@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -95,6 +95,12 @@ class InputAwareAttack(LearnedAttack):
     def learned(self) -> dict[str, Tensor]:
         """Both networks."""
         return self._ready().state_dict()
+
+    def restored(self, learned: Mapping[str, Tensor]) -> InputAwareAttack:
+        """The attack with both networks."""
+        painter = TriggerPainter(channels=learned["pattern_net.0.weight"].shape[1])
+        painter.load_state_dict(learned)
+        return replace(self, painter=painter.requires_grad_(requires_grad=False))
 
     def _paint(self, images: Tensor, sources: Tensor) -> Tensor:
         pattern, mask = self._ready()(sources)
