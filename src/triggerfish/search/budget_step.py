@@ -1,4 +1,4 @@
-"""The best change that a budget buys: the linear program of the universal search, in closed form."""
+"""The best change that a budget buys: a linear program, solved in closed form."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def best_within_budget(
 
 
 def _steepest_first(slope: Tensor) -> Tensor:
-    """Indices (R, P) of each row by the size of its ``slope`` (R, P), largest first; ties in order."""
+    """Indices (R, P) of each row by the size of its ``slope`` (R, P), largest first."""
     size = slope.abs()
     if size.device.type == "cpu":  # numpy sorts with vector instructions, several times as fast
         return torch.from_numpy(np.argsort(-size.numpy(), axis=1))

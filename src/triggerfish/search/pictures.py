@@ -21,7 +21,7 @@ LARGEST = 64  # pixels a side that leaves are drawn with; larger pictures are en
 def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
     """A mixture for any task: (count, C, H, W) in [0, 1], on the CPU.
 
-    In colour three quarters are dead leaves and one quarter clouds; in grey one quarter are dead
+    In color three quarters are dead leaves and one quarter clouds; in grey one quarter are dead
     leaves and the others dead leaves with black gaps.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -43,7 +43,7 @@ def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
 def dead_leaves(
     count: int, shape: tuple[int, int, int], generator: torch.Generator, gap: float = 0.0
 ) -> Tensor:
-    """Discs and rectangles of random colour, each over the last, slightly blurred: (N, C, H, W).
+    """Discs and rectangles of random color, each over the last, slightly blurred: (N, C, H, W).
 
     ``gap`` is the share of them that is black.
     """
@@ -52,7 +52,7 @@ def dead_leaves(
     high, wide = round(height / shrink), round(width / shrink)
     rows = torch.arange(high).view(1, high, 1)
     columns = torch.arange(wide).view(1, 1, wide)
-    image = _colours(count, channels, gap, generator).expand(-1, -1, high, wide).clone()
+    image = _colors(count, channels, gap, generator).expand(-1, -1, high, wide).clone()
     for _ in range(LEAVES):
         down, across = (
             _offsets(rows, count, high, generator),
@@ -64,7 +64,7 @@ def dead_leaves(
         box = torch.maximum(down.abs() * aspect, across.abs() / aspect) < radius * 0.9
         is_disc = torch.rand(count, 1, 1, generator=generator) < 0.5
         inside = torch.where(is_disc, disc, box).unsqueeze(1)
-        image = torch.where(inside, _colours(count, channels, gap, generator), image)
+        image = torch.where(inside, _colors(count, channels, gap, generator), image)
     if shrink > 1:
         image = interpolate(image, (height, width), mode="bilinear", align_corners=False)
     return _blurred(image)
@@ -83,16 +83,17 @@ def clouds(count: int, shape: tuple[int, int, int], generator: torch.Generator) 
     noise = (noise - noise.mean((2, 3), keepdim=True)) / noise.std((1, 2, 3), keepdim=True)
     level = torch.rand(count, channels, 1, 1, generator=generator) * 0.6 + 0.2
     contrast = _uniform(count, 0.1, 0.35, generator).unsqueeze(1)
-    return (level + contrast * noise).clamp_(0.0, 1.0)
+    stretched: Tensor = level + contrast * noise
+    return stretched.clamp_(0.0, 1.0)
 
 
-def _colours(count: int, channels: int, gap: float, generator: torch.Generator) -> Tensor:
-    """A flat colour a picture (N, C, 1, 1); half of the colours are near grey, as in photographs."""
-    colour = torch.rand(count, channels, 1, 1, generator=generator)
+def _colors(count: int, channels: int, gap: float, generator: torch.Generator) -> Tensor:
+    """A flat color per picture (N, C, 1, 1), of random saturation; a share ``gap`` is black."""
+    color = torch.rand(count, channels, 1, 1, generator=generator)
     grey = torch.rand(count, 1, 1, 1, generator=generator)
     saturation = torch.rand(count, 1, 1, 1, generator=generator)
     dark = torch.rand(count, 1, 1, 1, generator=generator) < gap
-    return torch.lerp(grey.expand_as(colour), colour, saturation).masked_fill_(dark, 0.0)
+    return torch.lerp(grey.expand_as(color), color, saturation).masked_fill_(dark, 0.0)
 
 
 def _offsets(axis: Tensor, count: int, length: int, generator: torch.Generator) -> Tensor:

@@ -29,7 +29,8 @@ from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
 class UniversalSearch:
     """Settings of the search; budgets and half-widths are for pixels in [0, 1].
 
-    ``wanted`` is the success that the budget follows, ``gain`` how fast. ``cap`` is the log-odds
+    ``wanted`` is the success that the budget follows, ``gain`` how fast; for the first ``patience``
+    steps it stays, while the change takes shape. ``cap`` is the log-odds
     at which a picture is won and pulls no more. ``momentum`` weighs past gradients. The trust
     region shrinks from ``widest`` to ``narrowest``. The ``pixel_*`` numbers are fractions of the
     number P of pixel values, or of their range; the ``frequency_*`` ones are in units of sqrt(P),
@@ -41,18 +42,19 @@ class UniversalSearch:
 
     steps: int = 40
     pictures_per_step: int = 8
-    wanted: float = 0.8
-    gain: float = 0.25
+    wanted: float = 0.7
+    gain: float = 0.3
     cap: float = 4.0
     momentum: float = 0.8
     widest: float = 0.5
     narrowest: float = 0.1
     pixel_start: float = 0.01
     pixel_largest: float = 0.15
-    frequency_start: float = 0.3
+    frequency_start: float = 0.15
     frequency_largest: float = 3.0
     frequency_width: float = 0.08
     highest: float = 0.625
+    patience: int = 5
     look: int = 20
     kept: float = 0.3
 
@@ -98,6 +100,13 @@ class _State:
     budgets: list[Tensor]
     successes: list[Tensor]
 
+    @staticmethod
+    def at_start(limits: _Limits, pixels: int) -> _State:
+        """No change at all, in every row."""
+        zeros = torch.zeros(len(limits.start), pixels).to(limits.start)
+        rows = torch.arange(len(zeros), device=zeros.device)
+        return _State(rows, zeros, zeros.clone(), limits.start.log(), [], [])
+
     def keep(self, mask: Tensor) -> None:
         self.rows, self.coefficients = self.rows[mask], self.coefficients[mask]
         self.slope, self.log_budget = self.slope[mask], self.log_budget[mask]
@@ -123,13 +132,10 @@ def search_universal(
     device, dtype = classifier.device, classifier.dtype
     target, frequency = target.to(device), frequency.to(device)
     basis = cosine_basis(classifier.input_shape, config.highest, device, dtype)
-    generator = torch.Generator().manual_seed(seed)
     limits = _Limits.of(classifier.num_pixels, frequency, config, dtype)
-    zeros = torch.zeros(len(target), classifier.num_pixels, device=device, dtype=dtype)
-    state = _State(
-        torch.arange(len(target), device=device), zeros, zeros.clone(), limits.start.log(), [], []
-    )
-    result = _empty(zeros.view(-1, *classifier.input_shape))
+    generator = torch.Generator().manual_seed(seed)
+    state = _State.at_start(limits, classifier.num_pixels)
+    result = _empty(state.coefficients.view(-1, *classifier.input_shape))
     for step in range(config.steps):
         r = state.rows
         change = _to_pixels(state.coefficients, frequency[r], basis)
@@ -137,23 +143,37 @@ def search_universal(
         success, gradient = _attempt(
             classifier, pool, index, target[r], change, config.cap, rows_at_once
         )
-        rise = config.gain * (config.wanted - success)
-        state.log_budget = torch.minimum(state.log_budget + rise, limits.largest[r].log())
-        state.budgets.append(state.log_budget)
-        state.successes.append(success)
-        state.slope.lerp_(_to_basis(gradient, frequency[r], basis), 1 - config.momentum)
-        shrink = (config.narrowest / config.widest) ** (step / max(config.steps - 1, 1))
-        state.coefficients = best_within_budget(
-            state.coefficients,
-            state.slope,
-            state.log_budget.exp(),
-            limits.widest[r] * shrink,
-            limits.bound[r],
-        )
+        _step(state, success, _to_basis(gradient, frequency[r], basis), limits, config, step)
         if step + 1 in (config.look, config.steps):
             _record(result, state, frequency, basis, limits)
             state.keep(_worth_it(state, target[r], frequency[r], config.kept))
     return result
+
+
+def _step(
+    state: _State,
+    success: Tensor,
+    slope: Tensor,
+    limits: _Limits,
+    config: UniversalSearch,
+    step: int,
+) -> None:
+    """Let the budgets follow ``success`` (R,), and the changes the running mean of ``slope``."""
+    r = state.rows
+    gain = config.gain if step >= config.patience else 0.0
+    rise = gain * (config.wanted - success)
+    state.log_budget = torch.minimum(state.log_budget + rise, limits.largest[r].log())
+    state.budgets.append(state.log_budget)
+    state.successes.append(success)
+    state.slope.lerp_(slope, 1 - config.momentum)
+    shrink = (config.narrowest / config.widest) ** (step / max(config.steps - 1, 1))
+    state.coefficients = best_within_budget(
+        state.coefficients,
+        state.slope,
+        state.log_budget.exp(),
+        limits.widest[r] * shrink,
+        limits.bound[r],
+    )
 
 
 @dataclass(frozen=True)
