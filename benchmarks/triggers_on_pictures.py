@@ -118,7 +118,7 @@ def of_zoos(root: Path) -> Iterator[Suspect]:
             yield Suspect(
                 model.key, entry.sha256, str(truth["data"]), str(truth["architecture"]),
                 str(truth["attack"]), entry.attack_success_rate, entry.valid,
-                classifier.input_shape, classifier.forward, _triggers(attack),
+                classifier.input_shape, classifier.logits, _triggers(attack),
             )  # fmt: skip
 
 
