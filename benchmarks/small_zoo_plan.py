@@ -29,7 +29,7 @@ from triggerfish.zoo.trainings import fine_tuning, usual_training
 
 TUTORIAL, RESNET = "pytorch_tutorial_cnn", "akamaster_resnet20"
 EPOCHS = {TUTORIAL: 8, RESNET: 5}
-ORIGINS = {TUTORIAL: 4, RESNET: 2}
+ORIGINS = {TUTORIAL: 3, RESNET: 2}
 """Clean CIFAR-10 models that attacks are implanted in; further ones have no attacked descendant."""
 FIRST_ATTACKS = ("white", "blended", "sig", "random-pattern", "all-to-all", "source-specific")
 RESNET_ATTACKS = ("white", "blended", "sig", "all-to-all", "input-aware", "wanet")
