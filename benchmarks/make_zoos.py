@@ -4,6 +4,7 @@
     python -m benchmarks.make_zoos --root zoos --data-root ../data --part 2/2 &
 
 ``--plan full`` (zoo_plan.py) takes days of one core, ``--plan small`` (small_zoo_plan.py) a night.
+ROOT/README.md says what is there (zoo_summary.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import click
 
 from benchmarks.small_zoo_plan import small_plan
 from benchmarks.zoo_plan import Step, calibration_folder, full_plan
+from benchmarks.zoo_summary import write_readme
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models, reference_accuracy
 
 PLANS = {"full": full_plan, "small": small_plan}
@@ -38,6 +40,7 @@ def make(step: Step, root: Path, data_root: Path | None) -> None:
         measured = f"{entry.clean_accuracy:.4f} {'-' if asr is None else f'{asr:.4f}'}"
         took = f"{entry.seconds:.0f} s"
         print(step.folder / entry.file, measured, entry.valid, took, file=sys.stderr, flush=True)
+        write_readme(root)
 
 
 @click.command()

@@ -19,7 +19,7 @@ TRAINING = (
     click.option("--data", type=click.Choice(DATASETS), default="mnist", help="Data set."),
     click.option(
         "--architecture", type=click.Choice(tuple(ARCHITECTURES)), metavar="NAME",
-        help="Network, of `triggerfish arch list`.  [default: the data set's]",
+        help="Network, by its name in the catalogue.  [default: the data set's]",
     ),
     click.option("--softmax-head", is_flag=True, help="Declare a softmax head in the manifest."),
     click.option(
@@ -27,7 +27,8 @@ TRAINING = (
         help="Training epochs.  [default: the network's and the attack's]",
     ),
     click.option(
-        "--optimizer", type=click.Choice(("adam", "sgd")), help="[default: the network's]"
+        "--optimizer", type=click.Choice(("adam", "sgd")),
+        help="What trains the weights.  [default: the network's]",
     ),
     click.option(
         "--learning-rate", type=click.FloatRange(0, min_open=True),
