@@ -23,17 +23,16 @@ import torch
 from benchmarks.common import RESULTS, recorded
 from benchmarks.conditions import CONDITIONS, Case
 from triggerfish.architectures import own
-from triggerfish.detectors.min_norm import MinNormConfig
+from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.loading.load import open_model
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Verdict
-from triggerfish.scanning import ScanConfig, scan
-from triggerfish.search.minimum_norm import Schedule
+from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.verdict.model_checks import check_model
 from triggerfish.zoo.data.datasets import normalisation
 from triggerfish.zoo.manifest import Entry, read_manifest, write_atomically
 
-ONE_ROUND = ScanConfig(settings=MinNormConfig(schedule=Schedule(rounds=1)))
+ONE_ROUND = ScanConfig(MinNorm(rounds=1))
 SMALL = ("lenet", "mlp")
 """Networks whose verdicts are counted: a scan of one takes a second."""
 CLEAN_SHARE = 4
@@ -80,7 +79,7 @@ class Tally:
         self.noticed += bool(found)
         self.codes.update(found)
         if scanned:
-            verdict = scan(classifier, ONE_ROUND).verdict
+            verdict = scan_classifier(classifier, ONE_ROUND).verdict
             self.scans += 1
             self.outcomes[outcome(verdict, targets)] += 1
             self.reasons.update(reason.code for reason in verdict.reasons)

@@ -28,22 +28,21 @@ import torch
 from benchmarks.criteria import REPORTED
 from benchmarks.neural_cleanse import NeuralCleanseConfig, scan_with_images
 from benchmarks.rows import FOLDER, SPLITS, Model, Row, read_rows, rounded, write_rows
-from triggerfish.detectors import DETECTORS
-from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.detectors import DETECTORS, L1Weight
 from triggerfish.loading import load_classifier, sha256_of
 from triggerfish.results import Scanned
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.scanning import ScanConfig, published, scan
+from triggerfish.scanning import ScanConfig, published, scan_classifier
 from triggerfish.statistics.outliers import PUBLISHED_THRESHOLD
-from triggerfish.verdict.reference import shipped_references
+from triggerfish.verdict.reference_file import shipped_references
 from triggerfish.zoo.manifest import MANIFEST, read_manifest
 
 NEURAL_CLEANSE = "neural-cleanse"
 # The search ends once the verdict is settled: a quarter of the time for the published flags. The
 # statistics are then what the search knew at that point.
 SCANS: dict[str, ScanConfig] = {
-    "published": published(L1WeightConfig(decide_at=PUBLISHED_THRESHOLD)),
-    **{name: ScanConfig(name) for name in DETECTORS if name != "l1-weight"},
+    "published": published(L1Weight(decide_at=PUBLISHED_THRESHOLD)),
+    **{name: ScanConfig(make()) for name, make in DETECTORS.items() if make is not L1Weight},
 }
 METHODS = (*SCANS, NEURAL_CLEANSE)
 
@@ -77,8 +76,8 @@ def setup_of(method: str) -> str:
     if method == NEURAL_CLEANSE:
         return _digest(asdict(NeuralCleanseConfig()))
     config = SCANS[method]
-    references = [r for r in shipped_references() if r.detector == config.detector]
-    return _digest([asdict(config), *map(asdict, references)])
+    references = [r for r in shipped_references() if r.detector == config.detector.name]
+    return _digest([config.as_plain(), *map(asdict, references)])
 
 
 def missing(found: Sequence[Model], rows: Mapping[str, Row], setup: str) -> list[Model]:
@@ -95,7 +94,7 @@ def answer(model: Model, method: str, setup: str, data_root: Path | None) -> Row
     if method == NEURAL_CLEANSE:
         result = scan_with_images(classifier, model.folder.parts[0], data_root)
     else:
-        result = scan(classifier, SCANS[method])
+        result = scan_classifier(classifier, SCANS[method])
     return row_of(model, setup, result)
 
 

@@ -30,7 +30,7 @@ from benchmarks.criteria import (
 from benchmarks.markdown import markdown, rate, rate_of
 from benchmarks.quality import Array, auroc, auroc_interval, detected_at_fpr
 from benchmarks.rows import FOLDER, Row, read_rows
-from triggerfish.detectors import DETECTORS
+from triggerfish.detectors import MinNorm
 from triggerfish.reproduce import ZOO_FOLDERS
 from triggerfish.zoo.factory import MIN_SUCCESS
 
@@ -164,7 +164,7 @@ def uncalibrated(found: Results) -> str:
 
 
 def _above_fixed_threshold(row: Row) -> set[int]:
-    return _above(row, DETECTORS[OURS].threshold)
+    return _above(row, MinNorm.outlier_test.threshold)
 
 
 def _above(row: Row, level: float | None) -> set[int]:
@@ -177,7 +177,7 @@ def _passes_fixed_threshold(row: Row) -> bool:
 
 
 def _is_doubtful(row: Row) -> bool:
-    return not _passes_fixed_threshold(row) and bool(_above(row, DETECTORS[OURS].doubt))
+    return not _passes_fixed_threshold(row) and bool(_above(row, MinNorm.doubt))
 
 
 def _fixed_threshold_names_right(row: Row) -> bool:

@@ -20,8 +20,7 @@ POINT = """
 import json, resource, sys, time, torch
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.model.classifier import Classifier
-from triggerfish.detectors.min_norm import MinNormConfig, min_norm
-from triggerfish.search.minimum_norm import Schedule
+from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.runtime import keep_freed_memory
 keep_freed_memory(); torch.set_num_threads(1); torch.manual_seed(0)
 name, classes, channels, height, width, baselines = json.loads(sys.argv[1])
@@ -30,9 +29,9 @@ classifier = Classifier(network, (channels, height, width))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 levels = (0.0, 0.3, 0.5, 1.0)[:baselines]
 # An untrained network never reaches 0.9999: one round, so that every row takes all the steps.
-config = MinNormConfig(baselines=levels, schedule=Schedule(steps=STEPS, rounds=1))
+detector = MinNorm(baselines=levels, steps=STEPS, rounds=1)
 start = time.perf_counter()
-min_norm(classifier, config)
+detector(classifier)
 seconds = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"seconds": seconds, "peak_mib": peak / 1024, "before_mib": before / 1024}))

@@ -16,7 +16,7 @@ from benchmarks.zoo_plan import DATASETS, SMALL, calibration_folder
 from triggerfish.calibrate import reference_from
 from triggerfish.detectors import DETECTORS
 from triggerfish.scanning import ScanConfig, scan_paths
-from triggerfish.verdict.reference import render_reference
+from triggerfish.verdict.reference_file import render_reference
 
 REFERENCES = Path(__file__).parent.parent / "src" / "triggerfish" / "data" / "references"
 NETWORKS = ("paper_cnn", *SMALL)
@@ -28,7 +28,7 @@ NETWORKS = ("paper_cnn", *SMALL)
 @click.option("--jobs", type=int, default=2, show_default=True)
 def main(root: Path, detector: str, jobs: int) -> None:
     """Scan the calibration models and write what they are worth as references."""
-    config = ScanConfig(detector)
+    config = ScanConfig(DETECTORS[detector]())
     for data in DATASETS:
         for network in NETWORKS:
             folder = root / data / calibration_folder(network)

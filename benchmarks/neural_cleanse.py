@@ -23,7 +23,7 @@ from torch.nn import functional
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Scanned, Status, Verdict
 from triggerfish.search.activation_maximization import evaluate
-from triggerfish.statistics.outliers import Outliers, one_sided_mad
+from triggerfish.statistics.outliers import OneSidedMAD, Outliers
 from triggerfish.zoo.data.datasets import Dataset, load_dataset
 
 THRESHOLD = 2.0
@@ -157,7 +157,7 @@ def scan_with_images(classifier: Classifier, data: str, root: Path | None = None
         verdict=Verdict(
             name="backdoored" if outliers.flagged else "clean",
             flagged=outliers.flagged,
-            anomaly_index=tuple(outliers.anomaly_index.tolist()),
+            anomaly_index=tuple(outliers.score.tolist()),
             threshold=outliers.threshold,
         ),
         config=asdict(NeuralCleanseConfig()),
@@ -167,7 +167,7 @@ def scan_with_images(classifier: Classifier, data: str, root: Path | None = None
 
 def judge(triggers: Triggers) -> Outliers:
     """The published test: ``(median - norm) / (1.4826 MAD) > 2``, small norms only."""
-    return one_sided_mad(-triggers.norm.double().numpy(), THRESHOLD)
+    return OneSidedMAD(THRESHOLD)(-triggers.norm.double().numpy())
 
 
 def _batches(

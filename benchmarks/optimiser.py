@@ -19,7 +19,7 @@ from torch import Tensor
 
 from benchmarks.common import classifiers, record, timed, zoo_models
 from benchmarks.prototype import minimize_norm_by_adam
-from triggerfish.detectors.min_norm import MinNormConfig, combined, log_ratios
+from triggerfish.detectors.min_norm import MinNorm, combined, log_ratios
 from triggerfish.model.classifier import Classifier
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.search.minimum_norm import Schedule, minimize_norm
@@ -38,7 +38,7 @@ def _ours(steps: int) -> Minimizer:
 def _two_runs(classifier: Classifier, baseline: Tensor, target: Tensor) -> Tensor:
     """As the detector does it: the second run from noise around the baseline."""
     noise = torch.rand(classifier.input_shape, generator=torch.Generator().manual_seed(0))
-    start = (baseline + MinNormConfig().jitter * (2 * noise - 1)).clamp(0, 1)
+    start = (baseline + MinNorm().jitter * (2 * noise - 1)).clamp(0, 1)
     first = minimize_norm(classifier, baseline, target, 9.21)
     return first.or_better(minimize_norm(classifier, baseline, target, 9.21, start=start)).norm
 
@@ -56,7 +56,7 @@ METHODS: dict[str, Minimizer] = {
 
 def statistic(norm: Tensor) -> Tensor:
     """The detector's statistic (K,), from norms (B, K)."""
-    floor = MinNormConfig().norm_floor
+    floor = MinNorm().norm_floor
     return combined(torch.stack([log_ratios(row.double(), floor) for row in norm]))
 
 

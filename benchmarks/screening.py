@@ -14,7 +14,7 @@ import click
 import torch
 
 from benchmarks.common import record, timed
-from triggerfish.detectors.min_norm import MinNormConfig, min_norm
+from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.loading import load_classifier
 from triggerfish.search.screening import Screening, first_pass_cost
 from triggerfish.zoo.manifest import read_manifest
@@ -35,7 +35,7 @@ def main(zoos: tuple[Path, ...]) -> None:
             ranks.append(int(cost.argsort().tolist().index(entry.targets[0])))
             first_seconds += took
             if len(ranks) <= 5:
-                full_seconds += timed(lambda m=model: min_norm(m, MinNormConfig()))[0]  # type: ignore[misc]
+                full_seconds += timed(lambda m=model: MinNorm()(m))[0]  # type: ignore[misc]
     result = {
         "models": len(ranks),
         "target_first": ranks.count(0),

@@ -33,9 +33,9 @@ from benchmarks.common import classifiers, record, timed, zoo_models
 from benchmarks.growth import growth
 from benchmarks.prototype import minimize_norm_by_adam
 from benchmarks.published_sequential import search_all
-from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
-from triggerfish.detectors.min_norm import MinNormConfig, min_norm
-from triggerfish.detectors.mm_bd import MMBDConfig, mm_bd
+from triggerfish.detectors.l1_weight import L1Weight
+from triggerfish.detectors.min_norm import MinNorm
+from triggerfish.detectors.mm_bd import MMBD
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.input_convolution import with_fast_input_gradient
@@ -54,12 +54,12 @@ def prototype(classifier: Classifier) -> None:
 
 METHODS: dict[str, Callable[[Classifier], object]] = {
     "published loop": search_all,
-    "l1-weight, 32 halvings": lambda c: l1_weight(c, L1WeightConfig()),
-    "l1-weight, until decided": lambda c: l1_weight(c, L1WeightConfig(decide_at=3.5)),
+    "l1-weight, 32 halvings": lambda c: L1Weight()(c),
+    "l1-weight, until decided": lambda c: L1Weight(decide_at=3.5)(c),
     "prototype of min-norm": prototype,
-    "min-norm, one run": lambda c: min_norm(c, MinNormConfig(restarts=1)),
-    "min-norm": lambda c: min_norm(c, MinNormConfig()),
-    "mm-bd": lambda c: mm_bd(c, MMBDConfig()),
+    "min-norm, one run": lambda c: MinNorm(restarts=1)(c),
+    "min-norm": lambda c: MinNorm()(c),
+    "mm-bd": lambda c: MMBD()(c),
 }
 
 
@@ -138,13 +138,13 @@ def peak(zoo: Path) -> None:
     flops = counter.get_total_flops()
     a, b = torch.rand(1536, 1536), torch.rand(1536, 1536)
     rates: dict[str, list[float]] = {"product": [], "step": [], "scan": []}
-    config = MinNormConfig()
+    config = MinNorm()
     searches = len(config.baselines) * config.restarts * classifier.num_classes
     scan_flops = flops / 40 * searches * (config.schedule.steps + 1)  # and the last look
     for _ in range(7):
         rates["product"].append(2 * 1536**3 / timed(lambda: a @ b)[0])
         rates["step"].append(flops / timed(step)[0])
-        rates["scan"].append(scan_flops / timed(lambda: min_norm(classifier, config))[0])
+        rates["scan"].append(scan_flops / timed(lambda: config(classifier))[0])
     median = {name: statistics.median(values) / 1e9 for name, values in rates.items()}
     record(
         "speed",

@@ -20,7 +20,7 @@ import click
 from benchmarks import checks_table, detection_tables, pictures_table, zoo_summary
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate
-from triggerfish.detectors.min_norm import MinNormConfig
+from triggerfish.detectors.min_norm import MinNorm
 
 _ROOT = Path(__file__).parent.parent
 DOCUMENTS = (_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md")))
@@ -111,7 +111,7 @@ def compiled() -> str:
     if not data:
         return ""
     eager, fast, first = (data[k] for k in ("eager_step", "compiled_step", "first_seconds"))
-    config = MinNormConfig()
+    config = MinNorm()
     gain = (eager - fast) * (config.schedule.steps + 1)
     pays = f"{first / gain:.0f} models" if gain > 0 else "never"
     return markdown(

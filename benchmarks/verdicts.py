@@ -20,12 +20,12 @@ import torch
 
 from benchmarks.common import record, recorded, timed
 from benchmarks.published_sequential import search_all
-from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.detectors.l1_weight import L1Weight
 from triggerfish.loading import load_classifier, sha256_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.scanning import published, scan
-from triggerfish.statistics.outliers import two_sided_mad
+from triggerfish.scanning import published, scan_classifier
+from triggerfish.statistics.outliers import TwoSidedMAD
 
 
 def compare(path: Path) -> dict[str, object]:
@@ -53,11 +53,11 @@ def both(classifier: Classifier) -> dict[str, Any]:
     """The loop's and our own weights, flags and seconds."""
     loop_seconds, found = timed(lambda: search_all(classifier))
     loop = [one.weight for one in found]
-    config = published(L1WeightConfig(decide_at=3.5))
-    batch_seconds, batch = timed(lambda: scan(classifier, config))
+    config = published(L1Weight(decide_at=3.5))
+    batch_seconds, batch = timed(lambda: scan_classifier(classifier, config))
     return {
         "loop_weights": loop,
-        "loop_flagged": list(two_sided_mad(np.array(loop)).flagged),
+        "loop_flagged": list(TwoSidedMAD()(np.array(loop)).flagged),
         "batch_weights": [None if np.isnan(w) else w for w in batch.scores.statistic.tolist()],
         "batch_flagged": list(batch.verdict.flagged),
         "loop_seconds": loop_seconds,

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "errors": set(),
     "statistics": set(),
     "results": set(),
-    "model": {"errors"},
+    "model": {"errors", "results"},
     "search": {"errors", "model"},
     "reports": {"results"},
     "zoo": {"architectures", "model", "errors", "runtime"},

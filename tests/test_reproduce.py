@@ -7,7 +7,7 @@ import torch
 
 from triggerfish import reproduce
 from triggerfish.architectures.paper_cnn import PaperCNN
-from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.detectors.l1_weight import L1Weight
 from triggerfish.reports.master_summary import MasterRow
 from triggerfish.reproduce import (
     judged,
@@ -20,7 +20,7 @@ from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import ScanConfig, published
 from triggerfish.zoo.manifest import Entry, sha256_of, write_manifest
 
-QUICK = published(L1WeightConfig(steps=2, halvings=1, max_l1_weight=2))
+QUICK = published(L1Weight(steps=2, halvings=1, max_l1_weight=2))
 
 
 @pytest.fixture

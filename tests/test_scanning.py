@@ -9,32 +9,28 @@ from torch import nn
 from trained import TARGET, classifier, network
 
 from triggerfish.architectures.paper_cnn import PaperCNN
-from triggerfish.detectors import DETECTORS
-from triggerfish.detectors.l1_weight import L1WeightConfig
-from triggerfish.detectors.min_norm import MinNormConfig
-from triggerfish.detectors.mm_bd import MMBDConfig
-from triggerfish.detectors.pairwise_norm import PairwiseNormConfig
+from triggerfish.detectors import DETECTORS, MMBD, L1Weight, LastLayer, MinNorm, PairwiseNorm
 from triggerfish.loading import load_classifier
-from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier
+from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import ScanConfig, published, scan, scan_path, scan_paths
-from triggerfish.search.minimum_norm import Schedule
+from triggerfish.scanning import ScanConfig, published, scan, scan_classifier, scan_path, scan_paths
 from triggerfish.verdict.judge import Judge
 
-QUICK = ScanConfig(settings=MinNormConfig(schedule=Schedule(steps=3, rounds=1)))
+QUICK = ScanConfig(MinNorm(steps=3, rounds=1))
 TINY_SETTINGS = {
-    "min-norm": QUICK.settings,
-    "pairwise-norm": PairwiseNormConfig(
-        schedule=Schedule(steps=3, rounds=1), baselines=(0.0, 0.5), exemplar_log_odds=0.5
-    ),
-    "l1-weight": L1WeightConfig(steps=3, halvings=2, max_l1_weight=4),
-    "mm-bd": MMBDConfig(starts=2, steps=3),
-    "last-layer": None,
+    "min-norm": QUICK.detector,
+    "pairwise-norm": PairwiseNorm(steps=3, rounds=1, baselines=(0.0, 0.5), exemplar_log_odds=0.5),
+    "l1-weight": L1Weight(steps=3, halvings=2, max_l1_weight=4),
+    "mm-bd": MMBD(starts=2, steps=3),
+    "last-layer": LastLayer(),
 }
 
 
 def test_three_lines_find_the_target_and_clear_the_twin():
-    options = {"input_shape": (1, 28, 28), "mean": (MNIST_MEAN,), "std": (MNIST_STD,)}
+    options = {
+        "input_shape": (1, 28, 28),
+        "preprocessing": Preprocessing((MNIST_MEAN,), (MNIST_STD,)),
+    }
     assert str(scan(network(backdoored=True), **options).verdict) == (
         f"backdoored (target class {TARGET})"
     )
@@ -42,17 +38,14 @@ def test_three_lines_find_the_target_and_clear_the_twin():
 
 
 def test_the_published_preset_names_the_target():
-    verdict = scan(classifier(backdoored=True), published(L1WeightConfig(halvings=6))).verdict
+    verdict = scan_classifier(classifier(backdoored=True), published(L1Weight(halvings=6))).verdict
     assert TARGET in verdict.flagged
 
 
 @pytest.mark.parametrize("backdoored", [True, False])
 def test_the_size_of_the_batches_changes_no_verdict(backdoored):
     model = classifier(backdoored=backdoored)
-    whole, parts = (
-        scan(model, ScanConfig(settings=MinNormConfig(memory_mib=budget))).verdict
-        for budget in (512.0, 6.0)
-    )
+    whole, parts = (scan(model, MinNorm(memory_mib=budget)).verdict for budget in (512.0, 6.0))
     assert (whole.name, whole.flagged) == (parts.name, parts.flagged)
 
 
@@ -72,8 +65,7 @@ def tiny_models():
 def test_contract_of_every_detector_on_every_model(detector, name, model, shape):
     model.train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    config = ScanConfig(detector, TINY_SETTINGS[detector])
-    result, again = (scan(model, config, input_shape=shape) for _ in range(2))
+    result, again = (scan(model, TINY_SETTINGS[detector], input_shape=shape) for _ in range(2))
     scores, count = result.scores, len(result.scores.status)
     assert scores.statistic.shape == scores.probability.shape == (count,)
     assert scores.statistic.dtype == torch.float64
@@ -149,8 +141,8 @@ def test_a_process_that_dies_costs_its_own_model_alone(files):
 
 
 def test_config_is_stored_in_full():
-    result = scan(classifier(backdoored=False), QUICK)
-    assert result.config["settings"]["schedule"]["steps"] == 3
+    result = scan_classifier(classifier(backdoored=False), QUICK)
+    assert result.config["settings"]["steps"] == 3
     assert result.config["judge"]["false_positive_rate"] == 0.001
     assert {"torch", "triggerfish", "device", "threads"} <= result.environment.keys()
 
@@ -159,8 +151,8 @@ def test_config_is_stored_in_full():
     ("arguments", "message"),
     [
         ({"detector": "magic"}, "expected a detector of"),
-        ({"settings": L1WeightConfig()}, "expected settings of type MinNormConfig"),
-        ({"judge": Judge("guess")}, "expected an outlier test of"),
+        ({"detector": L1Weight}, "expected a detector of"),
+        ({"judge": Judge("largest"), "detector": MMBD()}, "expected --threshold with"),
     ],
 )
 def test_config_is_checked(arguments, message):

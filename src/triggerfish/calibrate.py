@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import Load, ScanConfig
-from triggerfish.verdict.reference import Reference, fingerprint, make_reference
+from triggerfish.verdict.fingerprint import fingerprint
+from triggerfish.verdict.reference import Reference, make_reference
 
 
 def reference_from(
@@ -38,7 +38,7 @@ def reference_from(
         statistics.append(result.scores.statistic.numpy())
     if first is None:
         raise ValueError("expected at least 10 clean models, got none")
-    return make_reference(name, config.detector, asdict(config.settings), first, statistics)
+    return make_reference(name, config.detector, first, statistics)
 
 
 def _unusable(result: Scanned | Skipped) -> str:

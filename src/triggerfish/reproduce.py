@@ -6,7 +6,7 @@ The only place where scans meet a zoo's ground truth: the scanner itself never r
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from triggerfish.loading import sha256_of
@@ -106,7 +106,7 @@ def judged(folder: str, model: str, expected: int | None, detected: tuple[int, .
 def recorded_flags(folder: Path, path: Path, config: ScanConfig) -> tuple[int, ...] | None:
     """The flags of an earlier scan of this very file with this very configuration, if any."""
     recorded = read_result(folder)
-    if recorded is None or recorded.get("config") != as_plain(asdict(config)):
+    if recorded is None or recorded.get("config") != as_plain(config.as_plain()):
         return None
     if recorded.get("sha256") != sha256_of(path):
         return None

@@ -8,26 +8,25 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from triggerfish._version import __version__
-from triggerfish.detectors import DETECTORS
-from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.detectors import DETECTORS, Detector, L1Weight, MinNorm
+from triggerfish.detectors.base import settings_of
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading import load_classifier, sha256_of
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.statistics.outliers import OUTLIER_TESTS
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
+from triggerfish.verdict.reference_file import read_reference
 
 Load = Callable[[Path], Classifier]
 Work = Callable[[Path], Scanned | Skipped]
@@ -37,81 +36,91 @@ Work = Callable[[Path], Scanned | Skipped]
 class ScanConfig:
     """What to run and how to judge it.
 
-    ``settings`` is the detector's own config, its defaults when None. ``judge`` turns the scores
-    into a verdict. ``seed`` decides what is random in the detector.
+    ``judge`` turns the detector's scores into a verdict. ``seed`` decides what is random in the
+    detector.
     """
 
-    detector: str = "min-norm"
-    settings: Any = None
+    detector: Detector = field(default_factory=MinNorm)
     judge: Judge = field(default_factory=Judge)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ValueError(f"expected a detector of {list(DETECTORS)}, got {self.detector!r}")
-        known = DETECTORS[self.detector]
-        if self.settings is None:
-            object.__setattr__(self, "settings", known.config())
-        elif not isinstance(self.settings, known.config):
+        if not isinstance(self.detector, Detector):
             raise ValueError(
-                f"expected settings of type {known.config.__name__} for {self.detector}, "
-                f"got {type(self.settings).__name__}"
+                f"expected a detector of {list(DETECTORS)} with its settings, such as MinNorm(), "
+                f"got {self.detector!r}"
             )
-        if self.judge.outlier_test is not None and self.judge.outlier_test not in OUTLIER_TESTS:
-            raise ValueError(
-                f"expected an outlier test of {list(OUTLIER_TESTS)}, "
-                f"got {self.judge.outlier_test!r}"
-            )
+        self.judge.check(self.detector)
+
+    def as_plain(self) -> dict[str, object]:
+        """The configuration as plain data, as it is stored in every result."""
+        return {
+            "detector": self.detector.name,
+            "settings": settings_of(self.detector),
+            "judge": self.judge.as_plain(),
+            "seed": self.seed,
+        }
 
 
-def published(settings: L1WeightConfig | None = None) -> ScanConfig:
+def published(detector: L1Weight | None = None) -> ScanConfig:
     """The published system, to the letter: L1-weight search, two-sided MAD at 3.5."""
-    settings = settings or L1WeightConfig()
-    return ScanConfig("l1-weight", settings, published_judge(settings.max_l1_weight))
+    detector = detector or L1Weight()
+    return ScanConfig(detector, published_judge(detector.max_l1_weight))
 
 
 def scan(
     model: Classifier | nn.Module | Callable[[Tensor], object],
-    config: ScanConfig | None = None,
+    detector: Detector | None = None,
     *,
+    reference: Path | str | None = None,
+    preprocessing: Preprocessing | None = None,
     input_shape: Sequence[int] | None = None,
-    mean: Sequence[float] = (0.0,),
-    std: Sequence[float] = (1.0,),
-    path: Path | None = None,
-    sha256: str | None = None,
+    seed: int = 0,
 ) -> Scanned:
     """Scan one model in memory.
 
     A `Classifier` is scanned as it is; a module or callable needs its ``input_shape`` (C, H, W)
-    and the ``mean`` and ``std`` that its images in [0, 1] were normalised with, one value or one
-    a channel. Neither the module's mode nor its parameters change.
+    and the ``preprocessing`` that its images in [0, 1] were given. Neither the module's mode nor
+    its parameters change.
     """
-    config = config or ScanConfig()
+    judge = Judge(reference=None if reference is None else read_reference(Path(reference)))
+    config = ScanConfig(detector or MinNorm(), judge, seed)
     if not isinstance(model, Classifier):
         if input_shape is None:
             raise ValueError("expected input_shape=(C, H, W) with a model that is no Classifier")
-        preprocessing = Preprocessing(tuple(mean), tuple(std))
         model = Classifier(model, input_shape, preprocessing=preprocessing)
+    elif input_shape is not None or preprocessing is not None:
+        raise ValueError(
+            "expected no input_shape and no preprocessing with a Classifier: drop them"
+        )
+    return scan_classifier(model, config)
+
+
+def scan_classifier(
+    classifier: Classifier, config: ScanConfig, path: Path | None = None, sha256: str | None = None
+) -> Scanned:
+    """Scan one model; ``path`` and ``sha256`` say where it is from."""
     start = time.perf_counter()
-    findings = check_model(model)
-    scores = DETECTORS[config.detector].run(model, config.settings, config.seed)
-    verdict = config.judge(scores, model, config.detector, asdict(config.settings), findings)
+    findings = check_model(classifier)
+    scores = config.detector(classifier, config.seed)
+    verdict = config.judge(scores, classifier, config.detector, findings)
     return Scanned(
         path=path,
         sha256=sha256,
-        detector=config.detector,
+        detector=config.detector.name,
         scores=scores,
         verdict=verdict,
-        config=asdict(config),
+        config=config.as_plain(),
         seconds=time.perf_counter() - start,
-        environment=_environment(model.device),
+        environment=_environment(classifier.device),
+        assumptions=classifier.assumptions,
     )
 
 
 def scan_path(path: Path, config: ScanConfig, load: Load = load_classifier) -> Scanned | Skipped:
     """Load and scan one checkpoint. What cannot be loaded is `Skipped`, with the reason."""
     try:
-        return scan(load(path), config, path=path, sha256=sha256_of(path))
+        return scan_classifier(load(path), config, path, sha256_of(path))
     except (CheckpointError, UnsupportedModelError) as error:
         return Skipped(path, str(error))
 

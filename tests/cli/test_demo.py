@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from triggerfish.cli import demo
-from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.detectors.l1_weight import L1Weight
 from triggerfish.scanning import published
 
 
@@ -16,7 +16,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, models: Path) -> None:
     monkeypatch.setattr(demo, "_train", lambda folder: paths)
     monkeypatch.setattr(demo, "JOBS", 1)
     monkeypatch.setattr(
-        demo, "published", lambda: published(L1WeightConfig(steps=4, halvings=2, max_l1_weight=4))
+        demo, "published", lambda: published(L1Weight(steps=4, halvings=2, max_l1_weight=4))
     )
 
 

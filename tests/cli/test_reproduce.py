@@ -17,7 +17,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
     calls: list[tuple[str, int, str]] = []
 
     def scanned(folder, recipes, zoo, out, config, jobs) -> Iterator[MasterRow]:  # type: ignore[no-untyped-def]
-        calls.append((folder, len(recipes), config.settings.objective))
+        calls.append((folder, len(recipes), config.detector.objective))
         for i, file in enumerate(recipes):
             yield judged(folder, Path(file).stem, None, () if i else (3,))
 

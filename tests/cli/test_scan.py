@@ -92,7 +92,7 @@ def test_json_is_alone_on_stdout(triggerfish: Cli, models: Path, broken: Path) -
     assert document["schema_version"] == 1
     assert (scanned["verdict"], scanned["flagged"]) == ("backdoored", [3])
     assert len(scanned["anomaly_index"]) == len(scanned["statistic"]) == 10
-    assert scanned["config"]["settings"]["schedule"]["steps"] == 4
+    assert scanned["config"]["settings"]["steps"] == 4
     assert skipped["status"] == "skipped"
     assert "verdict" not in skipped
     assert run.err == "1 scanned: 1 flagged, 0 inconclusive, 0 clean; 1 skipped\n"

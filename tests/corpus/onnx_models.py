@@ -60,6 +60,32 @@ def _no_attribute(model: onnx.ModelProto) -> None:
     model.graph.node[1].op_type = "MaxPool"
 
 
+def _attribute(**attribute: object) -> Spoil:
+    def spoil(model: onnx.ModelProto) -> None:
+        more = [helper.make_attribute(key, value) for key, value in attribute.items()]
+        model.graph.node[0].attribute.extend(more)
+
+    return spoil
+
+
+def _attribute_twice(model: onnx.ModelProto) -> None:
+    for strides in ([1, 1], [2, 2]):
+        _attribute(strides=strides)(model)
+
+
+def _wires(number: int, inputs: list[str], outputs: list[str]) -> Spoil:
+    def spoil(model: onnx.ModelProto) -> None:
+        _set(model.graph.node[number].input, inputs)
+        _set(model.graph.node[number].output, outputs)
+
+    return spoil
+
+
+def _opset(*versions: int) -> Spoil:
+    imports = [helper.make_opsetid("", version) for version in versions]
+    return lambda model: _set(model.opset_import, imports)
+
+
 SPOILED: dict[str, Spoil] = {
     "parent": _external("../secret"),
     "passwd": _external("../../../../../../../../etc/passwd"),
@@ -83,6 +109,18 @@ SPOILED: dict[str, Spoil] = {
     "function": _function,
     "memory": _huge,
     "attribute": _no_attribute,
+    "surprise": _attribute(surprise=1),
+    "context": _attribute(fixed_batch=1),
+    "attribute-type": _attribute(group="1"),
+    "attribute-twice": _attribute_twice,
+    "huge-pads": _attribute(pads=[1 << 30] * 4),
+    "more-inputs": _wires(1, ["a", "a"], ["b"]),
+    "no-inputs": _wires(1, [], ["b"]),
+    "same-output": _wires(1, ["a"], ["a"]),
+    "opset-none": _opset(),
+    "opset-old": _opset(1),
+    "opset-new": _opset(1 << 40),
+    "opset-two": _opset(17, 7),
     "dangling": lambda model: _set(model.graph.node[1].input, ["nothing"]),
     "two-inputs": lambda model: model.graph.input.append(helper.make_empty_tensor_value_info("z")),
     "no-input": lambda model: _set(model.graph.input, []),

@@ -4,10 +4,10 @@ from torch import nn
 from trained import TARGET, classifier
 
 from benchmarks.published_sequential import search
-from triggerfish.detectors.l1_weight import L1WeightConfig, l1_weight
+from triggerfish.detectors.l1_weight import L1Weight
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
-from triggerfish.statistics.outliers import two_sided_mad
+from triggerfish.statistics.outliers import TwoSidedMAD
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_batch_equals_the_plain_loop(objective, penalty):
     # float64: at the kink of |x| the last bit of a float32 sum can move a pixel.
     settings = {"objective": objective, "penalty": penalty, "halvings": 3, "steps": 30}
     model = classifier(backdoored=True, dtype=torch.float64)
-    scores = l1_weight(model, L1WeightConfig(**settings))
+    scores = L1Weight(**settings)(model)
     black = torch.zeros(1, 1, 28, 28, dtype=torch.float64)
     for target in (0, 4, TARGET):
         plain = search(model.logits, black, target, **settings)
@@ -43,7 +43,7 @@ def constant_slopes(slopes: list[float], dtype=torch.float64) -> Classifier:
 def test_largest_weight_is_the_coefficient_and_every_status_occurs():
     # A pixel of slope g stays on as long as w < g: the largest admissible weight is g itself.
     model = constant_slopes([6.0, 20.0, 0.5, 2.0**20])
-    scores = l1_weight(model, L1WeightConfig(penalty="sum"))
+    scores = L1Weight(penalty="sum")(model)
     assert scores.status == (
         Status.CONVERGED, Status.CONVERGED, Status.UNREACHABLE, Status.CAP_REACHED
     )  # fmt: skip
@@ -53,11 +53,11 @@ def test_largest_weight_is_the_coefficient_and_every_status_occurs():
 
 def test_deciding_early_changes_no_verdict_and_brackets_the_full_answer():
     model = classifier(backdoored=True)
-    full = l1_weight(model, L1WeightConfig(halvings=12, steps=30))
-    early = l1_weight(model, L1WeightConfig(halvings=12, steps=30, decide_at=3.5))
+    full = L1Weight(halvings=12, steps=30)(model)
+    early = L1Weight(halvings=12, steps=30, decide_at=3.5)(model)
     low, early_low = full.statistic.nan_to_num(0.0), early.statistic.nan_to_num(0.0)
     high, early_high = (s.details["upper_bound"].nan_to_num(0.0) for s in (full, early))
-    assert two_sided_mad(low.numpy()).flagged == two_sided_mad(early_low.numpy()).flagged
+    assert TwoSidedMAD()(low.numpy()).flagged == TwoSidedMAD()(early_low.numpy()).flagged
     assert (early_low <= low).all()
     assert (early_high >= high).all()
     assert (early_high - early_low).sum() > (high - low).sum()
@@ -74,4 +74,4 @@ def test_deciding_early_changes_no_verdict_and_brackets_the_full_answer():
 )
 def test_settings_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
-        L1WeightConfig(**settings)
+        L1Weight(**settings)

@@ -6,29 +6,28 @@ from PIL import Image
 from torch import nn
 from trained import TARGET, classifier
 
-from triggerfish.detectors.min_norm import MinNormConfig, combined, log_ratios, min_norm
+from triggerfish.detectors.min_norm import MinNorm, combined, log_ratios
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
-from triggerfish.search.minimum_norm import Schedule
 from triggerfish.search.progress import listening
 
-QUICK = MinNormConfig(schedule=Schedule(steps=12), baselines=(0.0, 0.5))
+QUICK = MinNorm(steps=12, baselines=(0.0, 0.5))
 
 
 def test_target_stands_out_and_clean_twin_does_not():
-    backdoored = min_norm(classifier(backdoored=True), MinNormConfig())
-    clean = min_norm(classifier(backdoored=False), MinNormConfig())
+    backdoored = MinNorm()(classifier(backdoored=True))
+    clean = MinNorm()(classifier(backdoored=False))
     assert backdoored.statistic.argmax() == TARGET
     assert backdoored.statistic[TARGET] > 1.5
     assert clean.statistic.max() < 0.8
 
 
 def test_evidence_is_what_it_claims():
-    scores = min_norm(classifier(backdoored=True), MinNormConfig())
+    scores = MinNorm()(classifier(backdoored=True))
     assert (scores.probability >= 0.9999 - 1e-6).all()
     assert (scores.logits.argmax(1) == torch.arange(10)).all()
     for k in range(10):
-        level = MinNormConfig().baselines[int(scores.details["shown_baseline"][k])]
+        level = MinNorm().baselines[int(scores.details["shown_baseline"][k])]
         norm = (scores.images[k] - level).abs().sum()
         assert norm.item() == pytest.approx(scores.details[f"min_norm_{level}"][k].item(), abs=1e-3)
 
@@ -37,10 +36,10 @@ def test_a_baseline_that_already_is_the_class_is_shown_only_where_there_is_no_ot
     layer = nn.Linear(16, 3, bias=False)
     layer.weight.data = torch.stack([torch.ones(16), torch.zeros(16), -torch.ones(16)]) * 2
     model = Classifier(nn.Sequential(nn.Flatten(), layer), (1, 4, 4))
-    scores = min_norm(model, dataclasses.replace(QUICK, baselines=(1.0, 0.0)))
+    scores = dataclasses.replace(QUICK, baselines=(1.0, 0.0))(model)
     assert scores.details["min_norm_1.0"][0] == 0
     assert scores.details["shown_baseline"][0] == 1
-    alone = min_norm(model, dataclasses.replace(QUICK, baselines=(1.0,)))
+    alone = dataclasses.replace(QUICK, baselines=(1.0,))(model)
     assert alone.details["shown_baseline"][0] == 0
     assert (alone.images[0] == 1).all()
 
@@ -48,7 +47,7 @@ def test_a_baseline_that_already_is_the_class_is_shown_only_where_there_is_no_ot
 def test_progress_grows_to_the_end():
     heard = []
     with listening(heard.append):
-        min_norm(classifier(backdoored=True), dataclasses.replace(QUICK, memory_mib=3.0))
+        dataclasses.replace(QUICK, memory_mib=3.0)(classifier(backdoored=True))
     assert len(heard) > 2
     assert heard == sorted(heard)
     assert heard[-1] == 1
@@ -56,7 +55,7 @@ def test_progress_grows_to_the_end():
 
 def test_same_input_gives_the_same_bits():
     model = classifier(backdoored=True)
-    first, second = min_norm(model, QUICK), min_norm(model, QUICK)
+    first, second = QUICK(model), QUICK(model)
     assert torch.equal(first.statistic, second.statistic)
     assert torch.equal(first.images, second.images)
 
@@ -64,8 +63,8 @@ def test_same_input_gives_the_same_bits():
 def test_batch_composition_changes_no_result():
     # float64, so that the order of sums in a batch of another size cannot move a pixel.
     model = classifier(backdoored=True, dtype=torch.float64)
-    together = min_norm(model, QUICK)
-    apart = min_norm(model, dataclasses.replace(QUICK, memory_mib=3.0))
+    together = QUICK(model)
+    apart = dataclasses.replace(QUICK, memory_mib=3.0)(model)
     torch.testing.assert_close(together.statistic, apart.statistic)
     torch.testing.assert_close(together.images, apart.images)
 
@@ -76,9 +75,7 @@ def test_classes_permuted_permutes_the_statistic():
     permuted = Classifier(
         lambda x: model.logits(x)[:, order], (1, 28, 28), output="logits", dtype=torch.float64
     )
-    torch.testing.assert_close(
-        min_norm(permuted, QUICK).statistic, min_norm(model, QUICK).statistic[order]
-    )
+    torch.testing.assert_close(QUICK(permuted).statistic, QUICK(model).statistic[order])
 
 
 def test_a_constant_added_to_all_logits_changes_nothing():
@@ -86,13 +83,13 @@ def test_a_constant_added_to_all_logits_changes_nothing():
     shifted = Classifier(
         lambda x: model.logits(x) + 7.0, (1, 28, 28), output="logits", dtype=torch.float64
     )
-    torch.testing.assert_close(min_norm(shifted, QUICK).statistic, min_norm(model, QUICK).statistic)
+    torch.testing.assert_close(QUICK(shifted).statistic, QUICK(model).statistic)
 
 
 def test_unreachable_class_is_a_status_and_no_number():
     layer = nn.Linear(16, 3, bias=False)
     layer.weight.data = torch.stack([torch.ones(16), -torch.ones(16), torch.zeros(16)]) * 2
-    scores = min_norm(Classifier(nn.Sequential(nn.Flatten(), layer), (1, 4, 4)), QUICK)
+    scores = QUICK(Classifier(nn.Sequential(nn.Flatten(), layer), (1, 4, 4)))
     assert scores.status == (Status.CONVERGED, Status.UNREACHABLE, Status.UNREACHABLE)
     assert scores.statistic[1:].isnan().all()
 
@@ -110,8 +107,8 @@ def test_a_given_image_is_a_baseline(tmp_path):
     path = tmp_path / "grey.png"
     Image.new("L", (56, 56), 51).save(path)
     model = classifier(backdoored=True)
-    from_file = min_norm(model, dataclasses.replace(QUICK, baselines=(str(path),)))
-    from_level = min_norm(model, dataclasses.replace(QUICK, baselines=(0.2,)))
+    from_file = dataclasses.replace(QUICK, baselines=(str(path),))(model)
+    from_level = dataclasses.replace(QUICK, baselines=(0.2,))(model)
     torch.testing.assert_close(from_file.statistic, from_level.statistic)
 
 
@@ -136,8 +133,8 @@ def test_a_class_that_one_baseline_misses_is_judged_by_the_others():
 
 def test_a_restart_never_raises_a_norm_and_is_kept_apart():
     model = classifier(backdoored=False)
-    once = min_norm(model, dataclasses.replace(QUICK, restarts=1))
-    twice = min_norm(model, dataclasses.replace(QUICK, restarts=2))
+    once = dataclasses.replace(QUICK, restarts=1)(model)
+    twice = dataclasses.replace(QUICK, restarts=2)(model)
     for name in ("min_norm_0.0", "min_norm_0.5"):
         assert (twice.details[name] <= once.details[name]).all()
         assert (twice.details[name] < once.details[name]).any()
@@ -147,7 +144,7 @@ def test_a_restart_never_raises_a_norm_and_is_kept_apart():
 
 def test_another_seed_restarts_elsewhere():
     model = classifier(backdoored=False)
-    first, second = min_norm(model, QUICK, seed=0), min_norm(model, QUICK, seed=1)
+    first, second = QUICK(model, seed=0), QUICK(model, seed=1)
     assert torch.equal(first.restarts[0], second.restarts[0])
     assert not torch.equal(first.restarts[1], second.restarts[1])
 
@@ -166,4 +163,4 @@ def test_another_seed_restarts_elsewhere():
 )
 def test_settings_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
-        MinNormConfig(**settings)
+        MinNorm(**settings)

@@ -7,17 +7,15 @@ from torch import Tensor, nn
 from trained import classifier
 
 from triggerfish.detectors.pairwise_norm import (
-    PairwiseNormConfig,
-    pairwise_norm,
+    PairwiseNorm,
     synthesize_exemplars,
 )
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
-from triggerfish.search.minimum_norm import Schedule
 from triggerfish.search.progress import listening
 
-QUICK = PairwiseNormConfig(schedule=Schedule(steps=12, rounds=1), baselines=(0.0,), clouds=(0.4,))
+QUICK = PairwiseNorm(steps=12, rounds=1, baselines=(0.0,), clouds=(0.4,))
 CLASSES, SOURCE, TARGET = 8, 4, 2
 
 
@@ -50,7 +48,7 @@ def stripes(*pairs: tuple[int, int]) -> Classifier:
 
 
 def test_the_planted_pair_stands_out_and_no_other():
-    scores = pairwise_norm(stripes((SOURCE, TARGET)), PairwiseNormConfig())
+    scores = PairwiseNorm()(stripes((SOURCE, TARGET)))
     assert scores.statistic.argmax() == TARGET
     assert scores.statistic[TARGET] > 0.9
     others = [k for k in range(CLASSES) if k != TARGET]
@@ -61,10 +59,10 @@ def test_the_planted_pair_stands_out_and_no_other():
 
 def test_all_to_all_shows_in_every_class_and_the_clean_twin_in_none():
     cycle = tuple((k, (k + 1) % CLASSES) for k in range(CLASSES))
-    attacked = pairwise_norm(stripes(*cycle), PairwiseNormConfig())
+    attacked = PairwiseNorm()(stripes(*cycle))
     assert attacked.pairs.strongest(range(CLASSES)) == tuple(sorted(cycle, key=lambda p: p[1]))
     assert attacked.statistic.min() > 0.9
-    assert pairwise_norm(stripes(), PairwiseNormConfig()).statistic.max() < 0.3
+    assert PairwiseNorm()(stripes()).statistic.max() < 0.3
 
 
 def test_what_a_pair_costs_by_hand():
@@ -72,8 +70,8 @@ def test_what_a_pair_costs_by_hand():
     # a; ink d goes into row t, none comes out of row s, until t is as probable as all the others:
     # 2 d = log(exp(2 a) + 6).
     c = 6.0
-    config = PairwiseNormConfig(baselines=(0.0,), clouds=(), exemplar_log_odds=c)
-    found = pairwise_norm(stripes(), config).pairs.norm
+    config = PairwiseNorm(baselines=(0.0,), clouds=(), exemplar_log_odds=c)
+    found = config(stripes()).pairs.norm
     ink = (c + math.log(7)) / 2
     expected = math.log(math.exp(2 * ink) + 6) / 2
     assert found[~torch.eye(CLASSES, dtype=torch.bool)].numpy() == pytest.approx(expected, rel=0.01)
@@ -85,7 +83,7 @@ def test_classes_permuted_permutes_the_matrix():
     permuted = Classifier(
         lambda x: model.logits(x)[:, order], model.input_shape, output="logits", dtype=model.dtype
     )
-    first, second = pairwise_norm(model, QUICK), pairwise_norm(permuted, QUICK)
+    first, second = QUICK(model), QUICK(permuted)
     torch.testing.assert_close(second.statistic, first.statistic[order])
     torch.testing.assert_close(
         second.pairs.score, first.pairs.score[order][:, order], equal_nan=True
@@ -97,15 +95,13 @@ def test_a_constant_added_to_all_logits_changes_nothing():
     shifted = Classifier(
         lambda x: model.logits(x) + 7.0, model.input_shape, output="logits", dtype=model.dtype
     )
-    torch.testing.assert_close(
-        pairwise_norm(shifted, QUICK).statistic, pairwise_norm(model, QUICK).statistic
-    )
+    torch.testing.assert_close(QUICK(shifted).statistic, QUICK(model).statistic)
 
 
 def test_batch_size_changes_no_result():
     model = stripes((SOURCE, TARGET))
-    together = pairwise_norm(model, QUICK)
-    apart = pairwise_norm(model, dataclasses.replace(QUICK, memory_mib=0.05))
+    together = QUICK(model)
+    apart = dataclasses.replace(QUICK, memory_mib=0.05)(model)
     torch.testing.assert_close(together.pairs.norm, apart.pairs.norm, equal_nan=True)
     torch.testing.assert_close(together.images, apart.images)
 
@@ -124,7 +120,7 @@ def test_a_class_out_of_reach_is_a_status_and_no_number():
         return torch.cat([logits[:, :-1], logits[:, -1:].clamp(max=0.0) - 5.0], dim=1)
 
     model = Classifier(one_class_missing, (1, 9, 8), output="logits", dtype=torch.float64)
-    scores = pairwise_norm(model, QUICK)
+    scores = QUICK(model)
     assert scores.status == (Status.CONVERGED,) * 7 + (Status.UNREACHABLE,)
     assert scores.statistic[-1].isnan()
     assert scores.pairs.score[-1].isnan().all()
@@ -135,7 +131,7 @@ def test_a_class_out_of_reach_is_a_status_and_no_number():
 def test_progress_grows_to_the_end():
     heard = []
     with listening(heard.append):
-        pairwise_norm(stripes(), QUICK)
+        QUICK(stripes())
     assert heard == sorted(heard)
     assert len(heard) == CLASSES + 1
     assert heard[-1] == 1
@@ -144,7 +140,7 @@ def test_progress_grows_to_the_end():
 def test_too_many_classes_are_refused():
     model = Classifier(lambda x: x.flatten(1), (1, 9, 9), output="logits")
     with pytest.raises(UnsupportedModelError, match="at most 64 classes"):
-        pairwise_norm(model, PairwiseNormConfig())
+        PairwiseNorm()(model)
 
 
 @pytest.mark.parametrize(
@@ -159,4 +155,4 @@ def test_too_many_classes_are_refused():
 )
 def test_settings_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
-        PairwiseNormConfig(**settings)
+        PairwiseNorm(**settings)

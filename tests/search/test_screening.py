@@ -5,10 +5,9 @@ import torch
 from torch import nn
 from trained import TARGET, classifier
 
-from triggerfish.detectors.min_norm import MinNormConfig, min_norm
+from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
-from triggerfish.search.minimum_norm import Schedule
 from triggerfish.search.screening import Screening, first_pass_cost, select_classes
 from triggerfish.verdict.score_checks import check_scores
 
@@ -37,7 +36,7 @@ def test_few_classes_are_all_measured():
 
 
 def test_many_classes_are_screened_and_the_shortcut_survives(many_classes):
-    scores = min_norm(many_classes, MinNormConfig(schedule=Schedule(steps=10)))
+    scores = MinNorm(steps=10)(many_classes)
     assert len(scores.shown) == 32 + 64
     assert scores.images.shape == (96, 1, 8, 8)
     assert scores.logits.shape == (96, COUNT)
@@ -47,9 +46,9 @@ def test_many_classes_are_screened_and_the_shortcut_survives(many_classes):
 
 
 def test_screening_changes_little_for_the_classes_it_keeps(many_classes):
-    config = MinNormConfig(schedule=Schedule(steps=10))
-    everything = dataclasses.replace(config, screening=Screening(above=COUNT))
-    full, screened = min_norm(many_classes, everything), min_norm(many_classes, config)
+    config = MinNorm(steps=10)
+    everything = dataclasses.replace(config, screen_above=COUNT)
+    full, screened = everything(many_classes), config(many_classes)
     kept = list(screened.shown)
     torch.testing.assert_close(
         screened.statistic[kept], full.statistic[kept], atol=0.3, rtol=0, equal_nan=True

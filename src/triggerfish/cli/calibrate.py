@@ -10,6 +10,7 @@ import click
 
 from triggerfish.calibrate import reference_from
 from triggerfish.cli.detector_options import scan_config, settings_options
+from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
 from triggerfish.cli.scan import load_model
@@ -17,11 +18,11 @@ from triggerfish.cli.threads import processes, use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.loading import find_checkpoints
 from triggerfish.scanning import scan_paths
-from triggerfish.verdict.reference import render_reference
+from triggerfish.verdict.reference_file import render_reference
 from triggerfish.writer import ensure_writable, write_file
 
 
-@click.command("calibrate")
+@click.command("calibrate", cls=GroupedCommand)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True,
               help="File for the reference.")  # fmt: skip

@@ -1,46 +1,40 @@
-"""The options that choose a detector and its settings, shared by the commands that scan."""
+"""The options that choose a detector and its settings, shared by the commands that scan.
+
+They are made from the fields of the detectors: settings of one name are one option.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
 
 import click
 
-from triggerfish.detectors import DETECTORS
-from triggerfish.detectors.l1_weight import L1WeightConfig
+from triggerfish.cli.option_groups import GroupedOption
+from triggerfish.cli.setting_types import click_type, shown
+from triggerfish.detectors import DETECTORS, Detector, L1Weight
 from triggerfish.scanning import ScanConfig, published
-from triggerfish.search.activation_maximization import OBJECTIVES
 from triggerfish.statistics.outliers import OUTLIER_TESTS
 from triggerfish.verdict.judge import Judge
+from triggerfish.verdict.reference_file import read_reference
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PUBLISHED = "published"
 
-_SETTINGS = (
-    click.option("--objective", type=click.Choice(list(OBJECTIVES)), help="What is maximized."),
-    click.option("--target-prob", type=float, help="Probability a class must reach."),
-    click.option("--steps", type=int, help="Optimisation steps a search."),
-    click.option("--restarts", type=int, help="Runs of each search, all but one from noise."),
-    click.option("--lr", type=float, help="Learning rate of Adam, in units of the [0, 1] box."),
-    click.option("--max-l1-weight", type=float, help="Cap of the weight's bracket."),
-    click.option("--halvings", type=int, help="Bisection steps after the bracket."),
-    click.option(
-        "--penalty",
-        type=click.Choice(["abs", "sum"]),
-        help="Form of the L1 penalty: abs as published, sum is smooth.",
-    ),
-    click.option("--l2-weight", type=float, help="Coefficient of mean(x^2)."),
-    click.option("--tv-weight", type=float, help="Coefficient of the total variation."),
-)
+_PROBABILITY, _LOG_ODDS = "target_prob", "target_log_odds"
+_AS_LOG_ODDS = " Detectors with --target-log-odds take it in that unit."
+
 _JUDGEMENT = (
     click.option(
         "--outlier-test", type=click.Choice(list(OUTLIER_TESTS)), help="How scores are judged."
     ),
-    click.option("--threshold", type=float, help="Anomaly index above which a class is flagged."),
+    click.option(
+        "--threshold", type=float, help="Score above which a class is flagged, by whatever test."
+    ),
     click.option(
         "--reference",
         type=click.Path(dir_okay=False),
@@ -55,9 +49,18 @@ _JUDGEMENT = (
 JUDGEMENT = ("outlier_test", "threshold", "reference", "false_positive_rate")
 
 
+@dataclass(frozen=True)
+class _Use:
+    """One detector's setting of some name: what it does there, and its default as text."""
+
+    detector: str
+    help: str
+    default: str
+
+
 def settings_options(command: Command) -> Command:
     """Add the settings of the detectors' searches; each is None when it was not given."""
-    for option in reversed(_SETTINGS):
+    for option in reversed(_options()):
         command = option(command)
     return command
 
@@ -69,6 +72,59 @@ def judgement_options(command: Command) -> Command:
     return command
 
 
+def _options() -> list[Callable[[Command], Command]]:
+    """An option for every name of a setting; those of several detectors come first."""
+    uses: dict[str, list[_Use]] = {}
+    types = {}
+    for name, detector in DETECTORS.items():
+        hints = get_type_hints(detector)
+        for field in fields(detector):
+            types[field.name] = click_type(hints[field.name])
+            unit = field.metadata["unit"]
+            text = field.metadata["help"] + (f", in {unit}" if unit else "")
+            use = _Use(name, text, shown(field.default))
+            uses.setdefault(field.name, []).append(use)
+    groups = {name: _group(name, uses[name]) for name in uses}
+    several = sorted(uses, key=lambda name: groups[name] != _SEVERAL)
+    return [
+        click.option(
+            f"--{name.replace('_', '-')}",
+            cls=GroupedOption,
+            group=groups[name],
+            type=types[name],
+            metavar=_metavar(types[name]),
+            help=_help(uses[name]) + (_AS_LOG_ODDS if name == _PROBABILITY else ""),
+        )
+        for name in several
+    ]
+
+
+def _metavar(kind: object) -> str | None:
+    """None where click knows by itself what to show for a type."""
+    return None if isinstance(kind, click.ParamType) else "VALUE,..."
+
+
+_SEVERAL = "Settings of several detectors"
+
+
+def _group(name: str, uses: list[_Use]) -> str:
+    shared = len(uses) > 1 or name == _PROBABILITY
+    return _SEVERAL if shared else f"Settings of {uses[0].detector}"
+
+
+def _help(uses: list[_Use]) -> str:
+    """What the setting does, and its default, per detector where there are several."""
+    if len(uses) == 1:
+        return f"{uses[0].help}.  [default: {uses[0].default}]"
+    parts = []
+    for text in dict.fromkeys(use.help for use in uses):
+        alike = [use for use in uses if use.help == text]
+        defaults = "; ".join(f"{use.detector} {use.default}" for use in alike)
+        parts.append(f"{text} ({defaults})")
+    first, *others = parts
+    return "; ".join([first, *(part[0].lower() + part[1:] for part in others)]) + "."
+
+
 def scan_config(
     detector: str | None, preset: str | None, seed: int, options: Mapping[str, Any]
 ) -> ScanConfig:
@@ -76,34 +132,29 @@ def scan_config(
 
     Raises:
         click.UsageError: a setting that the detector does not have, or a value out of range.
+        CheckpointError: a reference that cannot be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
     judgement = {name: given.pop(name) for name in JUDGEMENT if name in given}
-    if preset == PUBLISHED and detector not in (None, "l1-weight"):
+    if preset == PUBLISHED and detector not in (None, L1Weight.name):
         raise click.UsageError(
             f"expected --detector l1-weight with --preset published, got {detector}: drop one"
         )
-    name = "l1-weight" if preset == PUBLISHED else detector or ScanConfig().detector
+    name = L1Weight.name if preset == PUBLISHED else detector or ScanConfig().detector.name
     try:
-        settings = detector_settings(name, given)
-        if preset == PUBLISHED:
-            assert isinstance(settings, L1WeightConfig)
-            base = published(settings)
-            judge = published_judgement(base.judge, judgement)
-            return dataclasses.replace(base, seed=seed, judge=judge)
-        return ScanConfig(name, settings, own_judgement(name, judgement), seed)
+        made = make_detector(name, given)
+        if isinstance(made, L1Weight) and preset == PUBLISHED:
+            base = published(made)
+            return replace(base, judge=published_judgement(base.judge, judgement), seed=seed)
+        return ScanConfig(made, own_judgement(judgement), seed)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
-def own_judgement(detector: str, given: Mapping[str, Any]) -> Judge:
-    """The judge of a detector of ours with the given values in place of its defaults."""
-    fallback = DETECTORS[detector]
-    if given.get("outlier_test") == "largest" != fallback.outlier_test and "threshold" not in given:
-        raise ValueError(
-            f"expected --threshold with --outlier-test largest for {detector}, got none: "
-            "its statistic has no scale of its own"
-        )
+def own_judgement(given: Mapping[str, Any]) -> Judge:
+    """The judge with the given values in place of its defaults; reads the reference."""
+    if "reference" in given:
+        given = {**given, "reference": read_reference(Path(given["reference"]))}
     return Judge(**given)
 
 
@@ -115,35 +166,33 @@ def published_judgement(judge: Judge, given: Mapping[str, Any]) -> Judge:
             raise ValueError(f"expected no {flag} with --preset published, got one: drop one")
     test = given.get("outlier_test", judge.outlier_test)
     own = judge.threshold if test == judge.outlier_test else None
-    threshold = given.get("threshold", own)
-    if test == "largest" and threshold is None:
-        raise ValueError("expected --threshold with --outlier-test largest, got none")
-    return dataclasses.replace(judge, outlier_test=test, threshold=threshold)
+    return replace(judge, outlier_test=test, threshold=given.get("threshold", own))
 
 
-def detector_settings(detector: str, given: Mapping[str, Any]) -> object:
-    """The detector's own configuration with the given values in place of its defaults.
+def make_detector(name: str, given: Mapping[str, Any]) -> Detector:
+    """The detector with the given settings in place of its defaults.
 
     Raises:
         ValueError: a value out of range.
         click.UsageError: a setting that the detector does not have.
     """
-    config, values = DETECTORS[detector].config, dict(given)
-    known = [field.name for field in dataclasses.fields(config)]
-    if "target_prob" in values and "target_log_odds" in known:
-        values["target_log_odds"] = _log_odds(values.pop("target_prob"))
-    if "steps" in values and "schedule" in known:
-        schedule = config().schedule
-        values["schedule"] = dataclasses.replace(schedule, steps=values.pop("steps"))
-    for name in values:
-        if name not in known:
-            flag = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"expected a setting of {detector}, got {flag}: drop it")
-    return config(**values)
+    detector, values = DETECTORS[name], dict(given)
+    known = [field.name for field in fields(detector)]
+    if _PROBABILITY in values and _PROBABILITY not in known and _LOG_ODDS in known:
+        if _LOG_ODDS in values:
+            raise click.UsageError(
+                "expected --target-prob or --target-log-odds, got both: drop one"
+            )
+        values[_LOG_ODDS] = _log_odds(values.pop(_PROBABILITY))
+    for setting in values:
+        if setting not in known:
+            flag = f"--{setting.replace('_', '-')}"
+            raise click.UsageError(f"expected a setting of {name}, got {flag}: drop it")
+    return detector(**values)
 
 
-def _log_odds(probability: object) -> float:
+def _log_odds(probability: float) -> float:
     """log(p / (1 - p)): the same confidence, in the unit of the detectors that use log-odds."""
-    if not isinstance(probability, float) or not 0 < probability < 1:
+    if not 0 < probability < 1:
         raise ValueError(f"expected 0 < target_prob < 1, got {probability}")
     return math.log(probability / (1 - probability))

@@ -16,6 +16,7 @@ from triggerfish.cli.detector_options import (
     settings_options,
 )
 from triggerfish.cli.exit_codes import exit_code
+from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
 from triggerfish.cli.threads import processes, use_one_thread
@@ -29,7 +30,7 @@ from triggerfish.scanning import scan_paths
 from triggerfish.writer import ensure_writable, result_folder, write_artefacts
 
 
-@click.command("scan")
+@click.command("scan", cls=GroupedCommand)
 @click.argument(
     "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
 )

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Status
 from triggerfish.search.activation_maximization import (
@@ -24,28 +25,35 @@ from triggerfish.search.activation_maximization import (
     evaluate,
     maximize,
 )
-from triggerfish.statistics.outliers import two_sided_mad_is_decided
+from triggerfish.statistics.outliers import OneSidedMAD, OutlierTest, two_sided_mad_is_decided
 
 
 @dataclass(frozen=True)
-class L1WeightConfig:
-    """Settings of the search; the defaults are the published ones.
+class L1Weight(Detector):
+    """The largest L1 weight a class bears; the defaults are the published settings.
 
-    ``max_l1_weight`` is the bracket's cap (2^18), ``halvings`` the bisection steps. With
-    ``decide_at`` set to the outlier test's |z| threshold, the bisection ends as soon as no value
-    inside the remaining intervals can change which classes that test flags.
+    With ``decide_at`` set to the outlier test's |z| threshold, the bisection ends as soon as no
+    value inside the remaining intervals can change which classes that test flags.
     """
 
-    objective: ObjectiveName = "logit"
-    steps: int = 100
-    lr: float = 0.3
-    target_prob: float = 0.9999
-    max_l1_weight: float = 2.0**18
-    halvings: int = 32
-    penalty: Literal["abs", "sum"] = "abs"
-    l2_weight: float = 0.0
-    tv_weight: float = 0.0
-    decide_at: float | None = None
+    name: ClassVar[str] = "l1-weight"
+    summary: ClassVar[str] = "largest L1 weight a class bears (published)"
+    outlier_test: ClassVar[OutlierTest] = OneSidedMAD()
+
+    objective: ObjectiveName = setting("logit", "What is maximized")
+    steps: int = setting(100, "Gradient steps per search")
+    lr: float = setting(0.3, "Learning rate of Adam", "pixel ranges")
+    target_prob: float = setting(0.9999, "Probability that a class must reach")
+    max_l1_weight: float = setting(2.0**18, "Cap of the weight's bracket")
+    halvings: int = setting(32, "Bisection steps after the bracket")
+    penalty: Literal["abs", "sum"] = setting(
+        "abs", "Form of the L1 penalty: abs as published, sum is smooth"
+    )
+    l2_weight: float = setting(0.0, "Coefficient of mean(x^2)")
+    tv_weight: float = setting(0.0, "Coefficient of the total variation")
+    decide_at: float | None = setting(
+        None, "Two-sided |z| at which to stop as soon as nothing can change the flags"
+    )
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -56,10 +64,29 @@ class L1WeightConfig:
             raise ValueError(
                 f"expected steps >= 1 and halvings >= 0, got {self.steps} and {self.halvings}"
             )
-        if self.max_l1_weight < 1 or self.lr <= 0:
+        if not (self.max_l1_weight >= 1 and self.lr > 0):
             raise ValueError(
                 f"expected max_l1_weight >= 1 and lr > 0, got {self.max_l1_weight} and {self.lr}"
             )
+
+    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
+        """Largest bearable L1 weight of every class. Deterministic: ``seed`` is not used."""
+        search = search_l1_weight(classifier, self)
+        logits = evaluate(classifier, search.images).double()
+        converged = torch.tensor([s is Status.CONVERGED for s in search.status])
+        nan = torch.full_like(search.low, torch.nan)
+        return ClassScores(
+            name="best_l1_weight",
+            statistic=torch.where(converged, search.low, nan).cpu(),
+            status=tuple(search.status),
+            images=search.images.cpu(),
+            probability=logits.softmax(1).diagonal().cpu(),
+            logits=logits.cpu(),
+            details={
+                "l1_norm": search.images.flatten(1).sum(1).double().cpu(),
+                "upper_bound": torch.where(converged, search.high, nan).cpu(),
+            },
+        )
 
 
 # A probe tries one weight for each of some classes: which succeeded, and their images.
@@ -84,27 +111,7 @@ class _Search:
         return succeeded
 
 
-def l1_weight(classifier: Classifier, config: L1WeightConfig, seed: int = 0) -> ClassScores:
-    """Largest bearable L1 weight of every class. Deterministic: ``seed`` is not used."""
-    search = search_l1_weight(classifier, config)
-    logits = evaluate(classifier, search.images).double()
-    converged = torch.tensor([s is Status.CONVERGED for s in search.status])
-    nan = torch.full_like(search.low, torch.nan)
-    return ClassScores(
-        name="best_l1_weight",
-        statistic=torch.where(converged, search.low, nan).cpu(),
-        status=tuple(search.status),
-        images=search.images.cpu(),
-        probability=logits.softmax(1).diagonal().cpu(),
-        logits=logits.cpu(),
-        details={
-            "l1_norm": search.images.flatten(1).sum(1).double().cpu(),
-            "upper_bound": torch.where(converged, search.high, nan).cpu(),
-        },
-    )
-
-
-def search_l1_weight(classifier: Classifier, config: L1WeightConfig) -> _Search:
+def search_l1_weight(classifier: Classifier, config: L1Weight) -> _Search:
     """Bracket 1, 2, 4, ... then bisection, every class a row."""
     count = classifier.num_classes
     black = torch.zeros(
@@ -153,7 +160,7 @@ def _bracket(search: _Search, probe: Probe, cap: float) -> None:
             search.status[row] = Status.UNREACHABLE
 
 
-def _bisect(search: _Search, probe: Probe, config: L1WeightConfig) -> None:
+def _bisect(search: _Search, probe: Probe, config: L1Weight) -> None:
     """Halve the intervals of the bracketed classes; the widest go first when it may end early."""
     open_rows = torch.tensor(
         [i for i, s in enumerate(search.status) if s is Status.CONVERGED], dtype=torch.long

@@ -8,50 +8,60 @@ The publication's own thresholds are not used.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from triggerfish.detectors.base import Detector
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Status
 from triggerfish.search.activation_maximization import evaluate
+from triggerfish.statistics.outliers import (
+    MAD_TO_SIGMA,
+    PUBLISHED_THRESHOLD,
+    Largest,
+)
 
 
 @dataclass(frozen=True)
-class LastLayerConfig:
-    """Nothing to set."""
+class LastLayer(Detector):
+    """The largest |z| of four indicators of each class's last-layer weights. Nothing to set."""
 
+    name: ClassVar[str] = "last-layer"
+    summary: ClassVar[str] = "outlying last-layer weights (for comparison)"
+    outlier_test: ClassVar[Largest] = Largest(PUBLISHED_THRESHOLD)
 
-def last_layer(classifier: Classifier, config: LastLayerConfig, seed: int = 0) -> ClassScores:
-    """Largest indicator of every class. Images are black: the test looks at weights alone.
+    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
+        """Largest indicator of every class. Images are black: the test looks at weights alone.
 
-    Raises `UnsupportedModelError` where no final linear layer with a row a class can be found.
-    """
-    weight, bias = _final_linear(classifier)
-    centred = weight - weight.mean(1, keepdim=True)
-    skewness = (centred**3).mean(1) / centred.pow(2).mean(1).clamp_min(1e-12) ** 1.5
-    indicators = {
-        "row_norm": weight.norm(dim=1),
-        "bias": bias,
-        "row_mean": weight.mean(1),
-        "row_skewness": skewness,
-    }
-    scores = torch.stack([_absolute_z(values) for values in indicators.values()])
-    count = classifier.num_classes
-    black = torch.zeros(
-        count, *classifier.input_shape, device=classifier.device, dtype=classifier.dtype
-    )
-    logits = evaluate(classifier, black).double().cpu()
-    return ClassScores(
-        name="max_indicator",
-        statistic=scores.amax(0).cpu(),
-        status=(Status.CONVERGED,) * count,
-        images=black.cpu(),
-        probability=logits.softmax(1).diagonal(),
-        logits=logits,
-        details={name: values.cpu() for name, values in indicators.items()},
-    )
+        Raises `UnsupportedModelError` where no final linear layer with one row per class is found.
+        """
+        weight, bias = _final_linear(classifier)
+        centred = weight - weight.mean(1, keepdim=True)
+        skewness = (centred**3).mean(1) / centred.pow(2).mean(1).clamp_min(1e-12) ** 1.5
+        indicators = {
+            "row_norm": weight.norm(dim=1),
+            "bias": bias,
+            "row_mean": weight.mean(1),
+            "row_skewness": skewness,
+        }
+        scores = torch.stack([_absolute_z(values) for values in indicators.values()])
+        count = classifier.num_classes
+        black = torch.zeros(
+            count, *classifier.input_shape, device=classifier.device, dtype=classifier.dtype
+        )
+        logits = evaluate(classifier, black).double().cpu()
+        return ClassScores(
+            name="max_indicator",
+            statistic=scores.amax(0).cpu(),
+            status=(Status.CONVERGED,) * count,
+            images=black.cpu(),
+            probability=logits.softmax(1).diagonal(),
+            logits=logits,
+            details={name: values.cpu() for name, values in indicators.items()},
+        )
 
 
 def _final_linear(classifier: Classifier) -> tuple[Tensor, Tensor]:
@@ -71,4 +81,4 @@ def _final_linear(classifier: Classifier) -> tuple[Tensor, Tensor]:
 def _absolute_z(values: Tensor) -> Tensor:
     centred = values - values.quantile(0.5)
     mad = centred.abs().quantile(0.5).clamp_min(1e-12)
-    return 0.6745 * centred.abs() / mad
+    return MAD_TO_SIGMA * centred.abs() / mad

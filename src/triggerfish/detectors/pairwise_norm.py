@@ -7,11 +7,13 @@ trigger serves stands out. A class's statistic is that of its most suspicious so
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from triggerfish.detectors.base import Detector, check_search, setting
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Pairs, Status
@@ -22,56 +24,81 @@ from triggerfish.search.minimum_norm import MinimumNorm, Schedule, minimize_norm
 from triggerfish.search.progress import report
 from triggerfish.search.shared_change import NO_CHANGE, SCALE, apply_change, shared_change
 from triggerfish.statistics.median_polish import largest_into, median_polish
+from triggerfish.statistics.outliers import Largest
 
 
 @dataclass(frozen=True)
-class PairwiseNormConfig:
-    """Settings of the search.
+class PairwiseNorm(Detector):
+    """The smallest change that leads one class to another; one norm per pair of classes.
 
     An exemplar is the smallest change of a baseline at which its class's log-odds reach
     ``exemplar_log_odds``; about 5 is what real images have. ``target_log_odds`` 0 is as probable as
-    all other classes together: a trigger hardly does more on an exemplar. ``baselines`` are grey
-    levels in [0, 1] or image files, ``clouds`` the brightness of blurred noise; one exemplar a
-    class comes from each. ``memory_mib`` bounds the batch. The work grows with the square of the
-    classes: more than ``max_classes`` are refused.
+    all other classes together: a trigger hardly does more on an exemplar. One exemplar per class
+    comes from each of ``baselines`` and ``clouds``. The work grows with the square of the classes.
+
+    The fixed threshold lies above the largest score (1.57) among the 166 clean models that the
+    shipped references are made of; doubt begins above nearly all clean development models.
     """
 
-    exemplar_log_odds: float = 5.0
-    target_log_odds: float = 0.0
-    baselines: tuple[Baseline, ...] = (0.0, 0.15, 0.3)
-    clouds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.3)
-    schedule: Schedule = field(default_factory=Schedule)
-    memory_mib: float = 512.0
-    max_classes: int = 64
+    name: ClassVar[str] = "pairwise-norm"
+    summary: ClassVar[str] = "smallest change from one class to another (ours)"
+    outlier_test: ClassVar[Largest] = Largest(1.6)
+    doubt: ClassVar[float] = 1.1
+
+    exemplar_log_odds: float = setting(5.0, "Log-odds that an exemplar's own class must reach")
+    target_log_odds: float = setting(0.0, "Log-odds that a changed exemplar must reach")
+    baselines: tuple[Baseline, ...] = setting(
+        (0.0, 0.15, 0.3), "Images that searches start from: gray levels in [0, 1] or image files"
+    )
+    clouds: tuple[float, ...] = setting(
+        (0.2, 0.3, 0.4, 0.5, 0.3), "Brightness in (0, 1] of blurred noise that exemplars start from"
+    )
+    steps: int = setting(30, "Linear programs per search")
+    rounds: int = setting(3, "Searches per class that is not reached, each twice as long")
+    memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
+    max_classes: int = setting(64, "Number of classes above which a model is refused")
 
     def __post_init__(self) -> None:
         check_baselines(self.baselines)
+        check_search(self.target_log_odds, self.memory_mib)
         if not all(0 < top <= 1 for top in self.clouds):
             raise ValueError(f"expected clouds of a brightness in (0, 1], got {self.clouds}")
-        if self.memory_mib <= 0:
-            raise ValueError(f"expected a memory budget > 0 MiB, got {self.memory_mib}")
         if self.max_classes < 2:
             raise ValueError(f"expected max_classes >= 2, got {self.max_classes}")
-        if self.exemplar_log_odds + self.target_log_odds <= 0:
+        if not self.exemplar_log_odds + self.target_log_odds > 0:
             raise ValueError(
                 "expected exemplar_log_odds + target_log_odds > 0, so that no exemplar is a "
                 f"target from the start, got {self.exemplar_log_odds} + {self.target_log_odds}"
             )
+        _ = self.schedule  # it checks its own numbers
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule of every search."""
+        return Schedule(steps=self.steps, rounds=self.rounds)
+
+    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
+        """Scores of all pairs and, for every class, of its most suspicious source.
+
+        ``seed`` decides the clouds. A pair that no change serves is NaN, and so is a class
+        without any measured pair. The image of a class is an exemplar of that source, changed.
+        """
+        count = classifier.num_classes
+        if count > self.max_classes:
+            raise UnsupportedModelError(
+                f"expected at most {self.max_classes} classes for {self.name}, got {count}: "
+                "the work grows with their square; raise --max-classes, or use min-norm"
+            )
+        exemplars = synthesize_exemplars(classifier, self, seed)
+        norm, changes = _pair_norms(classifier, exemplars, self)
+        return _scores(classifier, exemplars, norm, changes)
 
 
-def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int = 0) -> ClassScores:
-    """Scores of all pairs and, for every class, of its most suspicious source.
-
-    ``seed`` decides the clouds. A pair that no change serves is NaN, and so is a class
-    without any measured pair. The image of a class is an exemplar of that source, changed.
-    """
+def _pair_norms(
+    classifier: Classifier, exemplars: tuple[Tensor, ...], config: PairwiseNorm
+) -> tuple[Tensor, Tensor]:
+    """Norms (K, K) of the smallest changes and the changes themselves (K, K, C, H, W)."""
     count = classifier.num_classes
-    if count > config.max_classes:
-        raise UnsupportedModelError(
-            f"expected at most {config.max_classes} classes for pairwise-norm, got {count}: "
-            "the work grows with their square; raise max_classes, or use min-norm"
-        )
-    exemplars = synthesize_exemplars(classifier, config, seed)
     norm = torch.full((count, count), torch.nan, dtype=torch.float64)
     changes = torch.full((count, count, *classifier.input_shape), NO_CHANGE, dtype=classifier.dtype)
     for source, images in enumerate(exemplars):
@@ -81,6 +108,12 @@ def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int 
             norm[source, others] = _measured(SCALE * found.norm.double())
             changes[source, others] = found.images
         report((source + 2) / (count + 1))
+    return norm, changes
+
+
+def _scores(
+    classifier: Classifier, exemplars: tuple[Tensor, ...], norm: Tensor, changes: Tensor
+) -> ClassScores:
     score = median_polish(-norm.log())
     statistic, sources = largest_into(score)
     shown = _shown(classifier, exemplars, changes, sources)
@@ -95,14 +128,14 @@ def pairwise_norm(classifier: Classifier, config: PairwiseNormConfig, seed: int 
         logits=logits,
         details={
             "source": torch.where(reached, sources.double(), torch.nan),
-            "pair_norm": norm[sources, torch.arange(count)],
+            "pair_norm": norm[sources, torch.arange(len(norm))],
         },
         pairs=Pairs(score, norm),
     )
 
 
 def synthesize_exemplars(
-    classifier: Classifier, config: PairwiseNormConfig, seed: int = 0
+    classifier: Classifier, config: PairwiseNorm, seed: int = 0
 ) -> tuple[Tensor, ...]:
     """For each class its exemplars (E, C, H, W), fewer where a baseline did not get there."""
     count = classifier.num_classes
@@ -129,7 +162,7 @@ def synthesize_exemplars(
 
 
 def _smallest_changes(
-    classifier: Classifier, images: Tensor, targets: Tensor, config: PairwiseNormConfig
+    classifier: Classifier, images: Tensor, targets: Tensor, config: PairwiseNorm
 ) -> MinimumNorm:
     """The smallest change of all ``images`` (E, C, H, W) at once for each of ``targets`` (T,)."""
     view = shared_change(classifier, images)
@@ -149,7 +182,7 @@ def _measured(norm: Tensor) -> Tensor:
 def _shown(
     classifier: Classifier, exemplars: tuple[Tensor, ...], changes: Tensor, sources: Tensor
 ) -> Tensor:
-    """An image a class (K, C, H, W): the first exemplar of its source with the change on it."""
+    """One image per class (K, C, H, W): the first exemplar of its source with the change on it."""
 
     def first(source: int) -> Tensor:
         images = exemplars[source]

@@ -1,13 +1,15 @@
 """Which of K values stand out? Numbers in, numbers out; nothing of ours is imported here.
 
-Every test takes values (K,) in which NaN means *not measured*, and returns an anomaly index a
-class: higher is more suspicious, NaN where there was no value.
+Every test is called on values (K,) in which NaN means *not measured*, and answers with one score
+per class: higher is more suspicious, NaN where there was no value. Classes whose score is above the
+threshold are flagged; a threshold is always in units of the test's own score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +26,29 @@ PUBLISHED_THRESHOLD = 3.5
 
 @dataclass(frozen=True)
 class Outliers:
-    """``anomaly_index`` (K,), the flagged classes, the threshold they passed, and a p-value.
+    """``score`` (K,), the threshold that flagged classes pass, and a p-value.
 
     ``p_value`` is the model's (the largest class against a null law), where the test has one.
     """
 
-    anomaly_index: Array
-    flagged: tuple[int, ...]
+    score: Array
     threshold: float
     p_value: float | None = None
+
+    @property
+    def flagged(self) -> tuple[int, ...]:
+        """The classes whose score is above the threshold."""
+        return tuple(int(k) for k in np.flatnonzero(self.score > self.threshold))
+
+
+class OutlierTest(Protocol):
+    """Values (K,) of one model -> `Outliers`; ``name`` is what the command line calls it."""
+
+    name: ClassVar[str]
+
+    def __call__(self, values: Array) -> Outliers:
+        """Score every class; NaN is *not measured*."""
+        ...
 
 
 def mad_z_scores(values: Array) -> Array:
@@ -47,62 +63,96 @@ def mad_z_scores(values: Array) -> Array:
     return np.where(centred == 0, 0.0, z)
 
 
-def two_sided_mad(values: Array, threshold: float = PUBLISHED_THRESHOLD) -> Outliers:
+@dataclass(frozen=True)
+class TwoSidedMAD(OutlierTest):
     """The published test: ``|z| > 3.5``. Its false-positive rate for ten normal values is 12 %."""
-    return _flag(np.abs(mad_z_scores(values)), threshold)
+
+    name: ClassVar[str] = "two-sided-mad"
+    threshold: float = PUBLISHED_THRESHOLD
+
+    def __call__(self, values: Array) -> Outliers:
+        """The score is the anomaly index |z|."""
+        return Outliers(np.abs(mad_z_scores(values)), self.threshold)
 
 
-def one_sided_mad(values: Array, threshold: float = 3.88) -> Outliers:
+@dataclass(frozen=True)
+class OneSidedMAD(OutlierTest):
     """``z > 3.88``: 5 % false positives for ten independent normal values (simulated)."""
-    return _flag(mad_z_scores(values), threshold)
+
+    name: ClassVar[str] = "one-sided-mad"
+    threshold: float = 3.88
+
+    def __call__(self, values: Array) -> Outliers:
+        """The score is the anomaly index z."""
+        return Outliers(mad_z_scores(values), self.threshold)
 
 
-def largest(values: Array, threshold: float) -> Outliers:
-    """The value is its own anomaly index, for statistics on a known scale such as log-ratios."""
-    return _flag(values.astype(np.float64), threshold)
+@dataclass(frozen=True)
+class Largest(OutlierTest):
+    """The value is its own score, for statistics on a known scale such as log-ratios.
+
+    Without a ``threshold`` nothing is flagged.
+    """
+
+    name: ClassVar[str] = "largest"
+    threshold: float = math.inf
+
+    def __call__(self, values: Array) -> Outliers:
+        """The score is the value."""
+        return Outliers(values.astype(np.float64), self.threshold)
 
 
-def grubbs(values: Array, alpha: float = 0.05) -> Outliers:
-    """One-sided Grubbs test (Grubbs 1950): ``(v - mean) / std`` and its exact critical value."""
-    count = int(np.isfinite(values).sum())
-    index = (values - np.nanmean(values)) / np.nanstd(values, ddof=1)
-    t = stats.t.ppf(1 - alpha / count, count - 2)
-    critical = (count - 1) / np.sqrt(count) * np.sqrt(t**2 / (count - 2 + t**2))
-    largest_g = np.nanmax(index)
-    ratio = count * largest_g**2 / (count - 1) ** 2
-    t_largest = np.sqrt((count - 2) * ratio / max(1 - ratio, np.finfo(float).tiny))
-    p = float(min(1.0, count * stats.t.sf(np.sign(largest_g) * t_largest, count - 2)))
-    return _flag(index, float(critical), p)
+@dataclass(frozen=True)
+class Grubbs(OutlierTest):
+    """One-sided Grubbs test (Grubbs 1950) at level ``alpha`` per model."""
+
+    name: ClassVar[str] = "grubbs"
+    alpha: float = 0.05
+
+    def __call__(self, values: Array) -> Outliers:
+        """The score is ``(v - mean) / std``, the threshold its exact critical value."""
+        count = int(np.isfinite(values).sum())
+        score = (values - np.nanmean(values)) / np.nanstd(values, ddof=1)
+        t = stats.t.ppf(1 - self.alpha / count, count - 2)
+        critical = (count - 1) / np.sqrt(count) * np.sqrt(t**2 / (count - 2 + t**2))
+        top = np.nanmax(score)
+        ratio = count * top**2 / (count - 1) ** 2
+        t_top = np.sqrt((count - 2) * ratio / max(1 - ratio, np.finfo(float).tiny))
+        p = float(min(1.0, count * stats.t.sf(np.sign(top) * t_top, count - 2)))
+        return Outliers(score, float(critical), p)
 
 
-def gamma_order_statistic(values: Array, alpha: float = 0.05) -> Outliers:
+@dataclass(frozen=True)
+class GammaOrderStatistic(OutlierTest):
     """MM-BD (Wang et al., S&P 2024): ``p = 1 - F(v_max)^K``, F a gamma law fitted to the others.
 
-    Every class is tested against a fit to the remaining ones; its index is ``-log10 p``, NaN where
-    no law fits them: they tie.
+    ``alpha`` is the level per model, the authors' value.
     """
-    measured = np.flatnonzero(np.isfinite(values))
-    index = np.full(len(values), np.nan)
-    for k in measured:
-        others = values[measured[measured != k]]
-        if np.ptp(others) == 0:
-            continue
-        shape, loc, scale = stats.gamma.fit(others)
-        log_cdf = stats.gamma.logcdf(values[k], shape, loc=loc, scale=scale)
-        p = -np.expm1(len(measured) * log_cdf)
-        index[k] = -np.log10(max(p, np.finfo(float).tiny))
-    threshold = float(-np.log10(alpha))
-    p_value = float(10 ** -np.nanmax(index)) if np.isfinite(index).any() else None
-    return _flag(index, threshold, p_value)
 
+    name: ClassVar[str] = "gamma"
+    alpha: float = 0.05
 
-def _flag(index: Array, threshold: float, p_value: float | None = None) -> Outliers:
-    flagged = tuple(int(k) for k in np.flatnonzero(index > threshold))
-    return Outliers(index, flagged, threshold, p_value)
+    def __call__(self, values: Array) -> Outliers:
+        """The score is ``-log10 p`` of each class against a law fitted to the remaining ones.
+
+        NaN where no law fits them: they tie.
+        """
+        measured = np.flatnonzero(np.isfinite(values))
+        score = np.full(len(values), np.nan)
+        for k in measured:
+            others = values[measured[measured != k]]
+            if np.ptp(others) == 0:
+                continue
+            shape, loc, scale = stats.gamma.fit(others)
+            log_cdf = stats.gamma.logcdf(values[k], shape, loc=loc, scale=scale)
+            p = -np.expm1(len(measured) * log_cdf)
+            score[k] = -np.log10(max(p, np.finfo(float).tiny))
+        p_value = float(10 ** -np.nanmax(score)) if np.isfinite(score).any() else None
+        return Outliers(score, float(-np.log10(self.alpha)), p_value)
 
 
 def two_sided_mad_is_decided(low: Array, high: Array, threshold: float) -> bool:
-    """Whether `two_sided_mad` flags the same classes for all values in the boxes [low, high].
+    """Whether `TwoSidedMAD` flags the same classes for all values in the boxes [low, high].
 
     Interval arithmetic: the median is monotone in every value, so the medians of the bounds bound
     the median, and likewise the MAD. It never says yes wrongly; it may say no too long.
@@ -124,11 +174,7 @@ def clopper_pearson(successes: int, count: int, confidence: float = 0.95) -> tup
     return float(interval.low), float(interval.high)
 
 
-OutlierTest = Callable[..., Outliers]
 OUTLIER_TESTS: dict[str, OutlierTest] = {
-    "two-sided-mad": two_sided_mad,
-    "one-sided-mad": one_sided_mad,
-    "largest": largest,
-    "grubbs": grubbs,
-    "gamma": gamma_order_statistic,
+    test.name: test
+    for test in (TwoSidedMAD(), OneSidedMAD(), Largest(), Grubbs(), GammaOrderStatistic())
 }

@@ -1,33 +1,36 @@
 """Scores -> `Verdict`: a calibrated threshold where clean reference models match, else a test.
 
-A verdict is *backdoored* when a class is flagged; *inconclusive* when none is and something speaks
-against trusting that, or when the model is in no state to be measured; *clean* otherwise.
+A verdict is *backdoored* when a class is flagged, or all of them are seen to be targets;
+*inconclusive* when none is and something speaks against trusting that, or when the model is in no
+state to be measured; *clean* otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
-from triggerfish.detectors import DETECTORS, Detector
+from triggerfish.detectors.base import Detector
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Finding, Status, Verdict
-from triggerfish.statistics.outliers import OUTLIER_TESTS, PUBLISHED_THRESHOLD, Outliers
-from triggerfish.verdict.reference import (
+from triggerfish.statistics.outliers import (
+    OUTLIER_TESTS,
+    PUBLISHED_THRESHOLD,
     Array,
-    Reference,
-    clean_elsewhere,
-    find_reference,
-    read_reference,
-    shipped_references,
+    Largest,
+    TwoSidedMAD,
 )
+from triggerfish.verdict.matching import Choice, choose_reference
+from triggerfish.verdict.reference import Reference
+from triggerfish.verdict.reference_file import shipped_references
+from triggerfish.verdict.rules import Calibrated, Rule, Uncalibrated
 from triggerfish.verdict.score_checks import (
-    MIN_CLASSES,
     VOIDING,
+    check_all_classes,
     check_restarts,
     check_scores,
     check_uncalibrated,
@@ -38,16 +41,16 @@ from triggerfish.verdict.score_checks import (
 class Judge:
     """How scores are judged.
 
-    ``reference`` is a file of ``triggerfish calibrate``; without one the shipped references are
+    ``reference`` are clean models that the user names; without it the shipped references are
     tried, unless an ``outlier_test`` is asked for by name. ``threshold`` replaces the test's or
-    the reference's own, in units of the anomaly index. ``false_positive_rate`` is what a
-    calibrated threshold aims at, per clean model. ``published_fill`` (with the cap's value) counts
+    the reference's own, in units of its score. ``false_positive_rate`` is what a calibrated
+    threshold aims at, per clean model. ``published_fill`` (with the cap's value) counts
     unreachable classes as 0 and capped ones as the cap, as the published scripts do.
     """
 
     outlier_test: str | None = None
     threshold: float | None = None
-    reference: str | None = None
+    reference: Reference | None = None
     false_positive_rate: float = 0.001
     published_fill: float | None = None
 
@@ -56,115 +59,140 @@ class Judge:
             raise ValueError(
                 f"expected 0 < false_positive_rate < 1, got {self.false_positive_rate}"
             )
+        if self.outlier_test is not None and self.outlier_test not in OUTLIER_TESTS:
+            raise ValueError(
+                f"expected an outlier test of {list(OUTLIER_TESTS)}, got {self.outlier_test!r}"
+            )
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise ValueError(f"expected a finite threshold, got {self.threshold}")
+        if self.reference is not None and self.outlier_test is not None:
+            raise ValueError("expected a reference or an outlier test, got both: drop one")
+
+    def check(self, detector: Detector) -> None:
+        """Raise `ValueError` where this judge cannot judge what ``detector`` measures."""
+        largest, own = Largest.name, detector.outlier_test.name
+        if self.outlier_test == largest != own and self.threshold is None:
+            raise ValueError(
+                f"expected --threshold with --outlier-test {largest} for {detector.name}, "
+                "got none: its statistic has no scale of its own"
+            )
+        if self.reference is not None:
+            self.reference.check(detector)
+
+    def as_plain(self) -> dict[str, object]:
+        """The judge as plain data; of the reference, its name, its size and what it is made of."""
+        own = self.reference
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return plain | {"reference": None if own is None else own.summary}
 
     def __call__(
         self,
         scores: ClassScores,
         classifier: Classifier,
-        detector: str,
-        settings: Mapping[str, object],
+        detector: Detector,
         findings: Sequence[Finding] = (),
     ) -> Verdict:
         """The verdict on one model's scores; ``findings`` are those about the model itself."""
-        fallback = DETECTORS[detector]
         if self.published_fill is not None:
-            return self._uncalibrated(_filled(scores, self.published_fill), fallback)
-        references = self._references()
-        reference = find_reference(references, classifier, detector, settings)
+            return self._test(detector)(_filled(scores, self.published_fill))
+        choice = choose_reference(self.reference, self._shipped(), classifier, detector)
+        rule = self._rule(detector, choice.reference)
+        verdict = _on_all_classes(rule(scores.statistic.numpy()), scores, detector)
+        runs = _runs(scores, rule)
+        reasons = [
+            *findings,
+            *choice.findings,
+            *self._doubts(scores, classifier, detector, choice, verdict),
+            *check_restarts(verdict.flagged, runs),
+        ]
+        notes = [choice.note(scores.statistic.numpy()), *_notes(scores, verdict, runs)]
+        return _concluded(replace(verdict, notes=tuple(notes)), reasons, scores, detector)
 
-        def judge(values: Array) -> Verdict:
-            if reference is not None:
-                return self._calibrated(values, reference)
-            return self._uncalibrated(values, fallback)
+    def _shipped(self) -> Sequence[Reference]:
+        """The shipped references that may apply: none where a test is asked for by name."""
+        return () if self.outlier_test is not None else _read_shipped()
 
-        verdict = judge(scores.statistic.numpy())
-        reasons = [*findings, *check_scores(scores, classifier.num_pixels)]
-        if reference is not None:
-            reasons = [reason for reason in reasons if reason.code != "few-classes"]
-            note = f"calibrated on {reference.size} clean models: {reference.name}"
-        else:
-            note = (
-                f"uncalibrated: no clean reference models of this network and task for {detector}"
+    def _rule(self, detector: Detector, reference: Reference | None) -> Rule:
+        if reference is None:
+            return self._test(detector)
+        own = reference.threshold(self.false_positive_rate)
+        return Calibrated(reference, own if self.threshold is None else self.threshold)
+
+    def _test(self, detector: Detector) -> Uncalibrated:
+        own = detector.outlier_test
+        asked = self.outlier_test not in (None, own.name)
+        return Uncalibrated(OUTLIER_TESTS[str(self.outlier_test)] if asked else own, self.threshold)
+
+    def _doubts(
+        self,
+        scores: ClassScores,
+        classifier: Classifier,
+        detector: Detector,
+        choice: Choice,
+        verdict: Verdict,
+    ) -> Iterator[Finding]:
+        """What the scores themselves say against trusting the verdict."""
+        calibrated = choice.reference is not None
+        for finding in check_scores(scores, classifier.num_pixels):
+            if not (calibrated and finding.code == "few-classes"):
+                yield finding
+        as_shipped = self.outlier_test is None and self.threshold is None
+        if as_shipped and not calibrated and detector.doubt is not None and not verdict.flagged:
+            values = scores.statistic.numpy()
+            yield from check_uncalibrated(values, detector.doubt, verdict.threshold)
+        if not verdict.all_classes:
+            yield from check_all_classes(
+                scores.all_classes, detector.ALL_CLASSES_DOUBT, detector.ALL_CLASSES_THRESHOLD
             )
-            as_shipped = self.outlier_test is None and self.threshold is None
-            if as_shipped and fallback.doubt is not None and not verdict.flagged:
-                values = scores.statistic.numpy()
-                reasons += check_uncalibrated(values, fallback.doubt, verdict.threshold)
-            elsewhere = clean_elsewhere(references, detector, settings)
-            if len(elsewhere) and np.isfinite(verdict.anomaly_index).any():
-                above = int(np.sum(elsewhere >= np.nanmax(verdict.anomaly_index)))
-                note += f"; of {len(elsewhere)} clean models of others, {above} score as high"
-        notes = [note]
-        if scores.restarts is not None and len(scores.restarts) > 1:
-            runs = [judge(run.numpy()).flagged for run in scores.restarts]
-            reasons += check_restarts(verdict.flagged, runs)
-            agree = sum(run == verdict.flagged for run in runs)
-            notes.append(f"{agree} of {len(runs)} runs by themselves flag the same classes")
-        if scores.pairs is not None and verdict.flagged:
-            pairs = scores.pairs.strongest(verdict.flagged)
-            notes.append("from class to class: " + ", ".join(f"{s} -> {t}" for s, t in pairs))
-        void = any(reason.code in VOIDING for reason in reasons)
-        flagged = () if void else verdict.flagged
-        return replace(
-            verdict,
-            name="backdoored" if flagged else "inconclusive" if reasons else verdict.name,
-            flagged=flagged,
-            reasons=tuple(reasons),
-            notes=tuple(notes),
-        )
-
-    def _references(self) -> list[Reference]:
-        """Those that may apply: none where a test is asked for by name."""
-        if self.reference is not None:
-            return [read_reference(Path(self.reference))]
-        return [] if self.outlier_test is not None else _shipped()
-
-    def _calibrated(self, values: Array, reference: Reference) -> Verdict:
-        index = reference.anomaly_index(values)
-        if not np.isfinite(index).any():
-            return _nothing_measured(index)
-        threshold = self.threshold or reference.threshold(self.false_positive_rate)
-        flagged = tuple(int(k) for k in np.flatnonzero(index > threshold))
-        return Verdict(
-            name="backdoored" if flagged else "clean",
-            flagged=flagged,
-            anomaly_index=tuple(index.tolist()),
-            threshold=threshold,
-            p_value=reference.p_value(float(np.nanmax(index))),
-            smallest_p_value=reference.smallest_p_value,
-            reference=reference.name,
-        )
-
-    def _uncalibrated(self, values: Array, fallback: Detector) -> Verdict:
-        if np.isfinite(values).sum() < MIN_CLASSES:
-            return _nothing_measured(values)
-        name = self.outlier_test or fallback.outlier_test
-        threshold = self.threshold
-        if threshold is None and name == fallback.outlier_test:
-            threshold = fallback.threshold
-        test = OUTLIER_TESTS[name]
-        found: Outliers = test(values) if threshold is None else test(values, threshold)
-        return Verdict(
-            name="backdoored" if found.flagged else "clean",
-            flagged=found.flagged,
-            anomaly_index=tuple(found.anomaly_index.tolist()),
-            threshold=found.threshold,
-            p_value=found.p_value,
-        )
 
 
 def published_judge(cap: float) -> Judge:
     """The published rule as published: two-sided |z| > 3.5, statuses counted as numbers."""
-    return Judge("two-sided-mad", PUBLISHED_THRESHOLD, published_fill=cap)
+    return Judge(TwoSidedMAD.name, PUBLISHED_THRESHOLD, published_fill=cap)
 
 
 @lru_cache(maxsize=1)
-def _shipped() -> list[Reference]:
-    return shipped_references()
+def _read_shipped() -> tuple[Reference, ...]:
+    return tuple(shipped_references())
 
 
-def _nothing_measured(index: Array) -> Verdict:
-    return Verdict("inconclusive", (), tuple(index.tolist()), float("nan"))
+def _on_all_classes(verdict: Verdict, scores: ClassScores, detector: Detector) -> Verdict:
+    """Backdoored as well where the score of an attack on every class is above its threshold."""
+    score, threshold = scores.all_classes, detector.ALL_CLASSES_THRESHOLD
+    if score is None or threshold is None or not score > threshold:
+        return verdict
+    return replace(verdict, name="backdoored", all_classes=True)
+
+
+def _runs(scores: ClassScores, rule: Rule) -> list[tuple[int, ...]]:
+    """What each of several runs of the search flags by itself; empty when there was only one."""
+    if scores.restarts is None or len(scores.restarts) < 2:
+        return []
+    return [rule(run.numpy()).flagged for run in scores.restarts]
+
+
+def _notes(scores: ClassScores, verdict: Verdict, runs: Sequence[tuple[int, ...]]) -> Iterator[str]:
+    if runs:
+        agree = sum(run == verdict.flagged for run in runs)
+        yield f"{agree} of {len(runs)} runs by themselves flag the same classes"
+    if scores.pairs is not None and verdict.flagged:
+        pairs = scores.pairs.strongest(verdict.flagged)
+        yield "from class to class: " + ", ".join(f"{s} -> {t}" for s, t in pairs)
+
+
+def _concluded(
+    verdict: Verdict, reasons: Sequence[Finding], scores: ClassScores, detector: Detector
+) -> Verdict:
+    """The verdict with its ``reasons``; some of them take every flag away."""
+    if any(reason.code in VOIDING for reason in reasons):
+        verdict = replace(verdict, flagged=(), all_classes=False)
+    backdoored = bool(verdict.flagged) or verdict.all_classes
+    return replace(
+        verdict,
+        name="backdoored" if backdoored else "inconclusive" if reasons else verdict.name,
+        reasons=tuple(reasons),
+        seen_by=detector.seen_by(scores, verdict.flagged),
+    )
 
 
 def _filled(scores: ClassScores, cap: float) -> Array:

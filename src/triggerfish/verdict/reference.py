@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib import resources
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
-from torch import nn
 
-from triggerfish.errors import CheckpointError
+from triggerfish.detectors.base import Detector, settings_of
 from triggerfish.model.classifier import Classifier
+from triggerfish.statistics.outliers import Array
+from triggerfish.verdict.fingerprint import fingerprint
 
-Array = NDArray[np.float64]
-
-SCHEMA_VERSION = 1
+ReferenceKind = Literal["same-recipe", "any-network"]
+"""Models of one network, task and recipe, or clean networks of strangers."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,54 @@ class Reference:
     network: str
     task: Mapping[str, object]
     scores: tuple[tuple[float | None, ...], ...]
+    kind: ReferenceKind = "same-recipe"
+    recipe: str = ""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether thresholds and p-values follow from it for the models that it matches."""
+        return self.kind == "same-recipe"
+
+    @property
+    def claim(self) -> str:
+        """What a verdict by this reference rests on, and for which models its p-value holds."""
+        recipe = f" ({self.recipe})" if self.recipe else ""
+        return (
+            f"calibrated on {self.size} clean models: {self.name}{recipe}; "
+            "the p-value holds for clean models made by the same recipe"
+        )
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """What tells it from other references, without its scores, as plain data."""
+        digest = hashlib.sha256(json.dumps(self.scores).encode()).hexdigest()[:16]
+        return {"name": self.name, "kind": self.kind, "size": self.size, "scores": digest}
+
+    def is_made_with(self, detector: Detector) -> bool:
+        """Whether its scores are those of this detector with these settings."""
+        return (self.detector, self.settings) == (detector.name, _plain(settings_of(detector)))
+
+    def check(self, detector: Detector) -> None:
+        """Raise `ValueError` unless it was made with this detector and these settings."""
+        if not self.is_made_with(detector):
+            what = (
+                f"{detector.name} with these settings"
+                if self.detector == detector.name
+                else (detector.name)
+            )
+            raise ValueError(
+                f"expected a reference made with {what}, got {self.name!r}, made with "
+                f"{self.detector} {json.dumps(self.settings)}: calibrate with the same settings"
+            )
+
+    def differs_by(self, classifier: Classifier, detector: Detector) -> tuple[str, ...]:
+        """In what it differs from what is scanned; a network without weights is like none."""
+        differs = [] if self.is_made_with(detector) else ["detector or setting"]
+        if self.is_calibrated:
+            network, task = fingerprint(classifier)
+            differs += ["network"] if not network or network != self.network else []
+            differs += ["task"] if task != self.task else []
+        return tuple(differs)
 
     @property
     def size(self) -> int:
@@ -56,15 +102,20 @@ class Reference:
         """Scores (models, classes), NaN where not measured."""
         return np.array(self.scores, dtype=np.float64)
 
-    def anomaly_index(self, values: Array) -> Array:
+    def raw_maxima(self) -> Array:
+        """The largest statistic of each model, (size,)."""
+        maxima: Array = np.nanmax(self.matrix(), axis=1)
+        return maxima
+
+    def centered(self, values: Array) -> Array:
         """``values`` (K,) minus each class's mean over the clean models."""
-        centred: Array = values - np.nanmean(self.matrix(), axis=0)
-        return centred
+        centered: Array = values - np.nanmean(self.matrix(), axis=0)
+        return centered
 
     def clean_maxima(self) -> Array:
-        """The largest anomaly index of each reference model, ascending, (size,).
+        """The largest `centered` statistic of each reference model, ascending, (size,).
 
-        Each model is centred by the mean of the others, as a scanned model is.
+        Each model is centered by the mean of the others, as a scanned model is.
         """
         scores = self.matrix()
         measured = np.isfinite(scores).sum(0)
@@ -77,7 +128,7 @@ class Reference:
         return float((1 + exceeding) / (self.size + 1))
 
     def threshold(self, false_positive_rate: float) -> float:
-        """Anomaly index that a clean model passes with this probability.
+        """The `centered` statistic that a clean model passes with this probability.
 
         Below the smallest p-value that ranks allow, the tail is a Gumbel law fitted to the clean
         maxima (the limit law of maxima); never less than the largest clean maximum.
@@ -90,29 +141,16 @@ class Reference:
         return float(np.quantile(maxima, 1 - false_positive_rate, method="higher"))
 
 
-def fingerprint(classifier: Classifier) -> tuple[str, dict[str, object]]:
-    """What a reference is matched by: the network's parameter shapes, and the task's geometry.
-
-    Weights, names and file format do not matter; a callable without parameters matches nothing.
-    """
-    model = classifier.model
-    shapes = [list(p.shape) for p in model.parameters()] if isinstance(model, nn.Module) else []
-    digest = hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16] if shapes else ""
-    return digest, {
-        "input_shape": list(classifier.input_shape),
-        "num_classes": classifier.num_classes,
-        "preprocessing": _plain(asdict(classifier.preprocessing)),
-    }
-
-
 def make_reference(
     name: str,
-    detector: str,
-    settings: Mapping[str, object],
+    detector: Detector,
     classifier: Classifier,
     statistics: Sequence[Array],
+    recipe: str = "",
 ) -> Reference:
     """A reference from the statistics (K,) of clean models like ``classifier``.
+
+    ``recipe`` says how they were trained: the p-value holds for models made like them.
 
     Raises `ValueError` for fewer than ten models: ranks among so few mean nothing.
     """
@@ -123,89 +161,9 @@ def make_reference(
         tuple(round(float(v), 5) if np.isfinite(v) else None for v in values)
         for values in statistics
     )
-    return Reference(name, detector, _plain(settings), network, task, rows)
-
-
-def clean_elsewhere(
-    references: Iterable[Reference], detector: str, settings: Mapping[str, object]
-) -> Array:
-    """The largest statistic of each clean model of any network and task, (models,).
-
-    No error rate follows from it for yet another network, but it tells an ordinary score from one
-    that nothing clean has had so far.
-    """
-    wanted = (detector, _plain(settings))
-    found = [r.matrix() for r in references if (r.detector, r.settings) == wanted]
-    return np.concatenate([np.nanmax(scores, axis=1) for scores in found] or [np.empty(0)])
-
-
-def find_reference(
-    references: Iterable[Reference],
-    classifier: Classifier,
-    detector: str,
-    settings: Mapping[str, object],
-) -> Reference | None:
-    """The first reference that was made with this detector, on this network and task."""
-    wanted = (detector, _plain(settings), *fingerprint(classifier))
-    for reference in references:
-        if (
-            reference.detector,
-            reference.settings,
-            reference.network,
-            reference.task,
-        ) == wanted:
-            return reference
-    return None
-
-
-def shipped_references() -> list[Reference]:
-    """The references that come with the package, made by benchmarks/make_references.py."""
-    folder = resources.files("triggerfish") / "data" / "references"
-    return [
-        parse_reference(file.read_text("utf-8"), file.name)
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.endswith(".json")
-    ]
-
-
-def read_reference(path: Path) -> Reference:
-    """Read a reference that ``triggerfish calibrate`` wrote.
-
-    Raises `CheckpointError` when it cannot be read or is something else.
-    """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(
-            f"expected a reference file at {path}, got {type(error).__name__}: "
-            "make one with triggerfish calibrate"
-        ) from error
-    return parse_reference(text, str(path))
-
-
-def parse_reference(text: str, where: str) -> Reference:
-    """A reference from its JSON text; ``where`` names it in errors."""
-    try:
-        data = json.loads(text)
-        if data.pop("schema_version") != SCHEMA_VERSION:
-            raise ValueError("another schema version")
-        data["scores"] = tuple(tuple(row) for row in data["scores"])
-        reference = Reference(**data)
-        if reference.matrix().ndim != 2 or reference.size < 10:
-            raise ValueError("scores that are no table of at least 10 models")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(
-            f"expected a reference (JSON of triggerfish calibrate) in {where}, got {error}"
-        ) from error
-    return reference
-
-
-def render_reference(reference: Reference) -> str:
-    """The JSON text of a reference: one line a model, so that changes can be read."""
-    data = {"schema_version": SCHEMA_VERSION, **asdict(reference)}
-    rows = ",\n    ".join(json.dumps(row) for row in data.pop("scores"))
-    head = json.dumps(data, indent=2)
-    return f'{head[:-2]},\n  "scores": [\n    {rows}\n  ]\n}}\n'
+    return Reference(
+        name, detector.name, _plain(settings_of(detector)), network, task, rows, recipe=recipe
+    )
 
 
 def _plain(value: Mapping[str, object]) -> dict[str, object]:

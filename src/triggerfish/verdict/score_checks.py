@@ -18,9 +18,9 @@ MIN_CLASSES = 6
 MAX_NORM_FRACTION = 0.35
 """A median minimum norm above this fraction of all pixels: the box hardly moves the network."""
 
-VOIDING = frozenset({"sharp-output", "unstable-output", "not-finite"})
+VOIDING = frozenset({"sharp-output", "unstable-output", "not-finite", "reference-mismatch"})
 """With these a flag says nothing either: most clean models are flagged in such a state
-(docs/limits.md), so no class is."""
+(docs/limits.md), or the error rate that was asked for does not follow. So no class is."""
 
 
 def check_scores(scores: ClassScores, num_pixels: int) -> list[Finding]:
@@ -61,6 +61,22 @@ def check_uncalibrated(values: Array, doubt: float, threshold: float) -> list[Fi
             "unclear-score",
             f"expected scores up to {doubt:g}, or one above {threshold:g}, got {shown}: some clean "
             "networks reach that; calibrate on clean models of this network and task",
+        )
+    ]
+
+
+def check_all_classes(
+    score: float | None, doubt: float | None, threshold: float | None
+) -> list[Finding]:
+    """What a score of an attack on every class means that is between doubt and threshold."""
+    if score is None or doubt is None or threshold is None or not score > doubt:
+        return []
+    return [
+        Finding(
+            "unclear-all-classes",
+            f"expected a score for an attack on all classes up to {doubt:g}, or above "
+            f"{threshold:g}, got {score:.2f}: some clean networks reach that; calibrate on clean "
+            "models of this network and task",
         )
     ]
 

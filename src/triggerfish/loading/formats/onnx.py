@@ -7,25 +7,26 @@ read from the model's own folder only.
 from __future__ import annotations
 
 import importlib
-import math
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.files import refuse_pointers_and_text
+from triggerfish.loading.guards.onnx_tensors import read_tensor
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.graph import GraphNetwork, Ref, Step, without_head
-from triggerfish.loading.programs.onnx_operators import OPERATORS
+from triggerfish.loading.programs.onnx_operators import OPERATORS, OPSETS
 from triggerfish.loading.weights.state_dict import as_state_dict
 
 NAME = "ONNX model"
 MAX_BYTES = 2 << 30  # of a protocol buffer
+_CONSTANTS = {"value", "value_float", "value_floats", "value_int", "value_ints"}
 _IR_VERSION, _NEXT_FIELDS = b"\x08", b"\x12\x3a\x42\x1a\x22\x28\x32"
 
 
@@ -72,24 +73,38 @@ def _import_onnx() -> Any:  # noqa: ANN401 - the optional package
 def _contents(model: Any, folder: Path) -> Contents:  # noqa: ANN401
     graph = model.graph
     _refuse_foreign(model)
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
-    constants = {item.name: _tensor(item, folder) for item in graph.initializer}
-    inputs = [item for item in graph.input if item.name not in constants]
+    held = {item.name for item in graph.initializer}
+    inputs = [item for item in graph.input if item.name not in held]
     if len(inputs) != 1 or not graph.output:
         raise UnsupportedModelError(
             f"expected a model from one image batch to logits, got {len(inputs)} inputs"
         )
     shape, channels_last, fixed_batch = _input(inputs[0])
-    steps = []
-    for node in graph.node:
-        if node.op_type == "Constant":
-            constants[node.output[0]] = _constant(node, folder)
-        else:
-            steps.append(_step(node, folder, {"opset": opset, "fixed_batch": fixed_batch}))
+    constants, steps = read_steps(graph, folder, opset_of(model), fixed_batch)
     steps, output = without_head(steps, graph.output[0].name)
     network = GraphNetwork(inputs[0].name, as_state_dict(constants), steps, output)
     hints = Hints(f"{NAME} (file)", input_shape=shape, channels_last=channels_last or None)
     return Contents(hints, network=network)
+
+
+def read_steps(
+    graph: Any,  # noqa: ANN401
+    folder: Path,
+    opset: int,
+    fixed_batch: bool = False,
+) -> tuple[dict[str, Tensor], list[Step]]:
+    """A graph's constants and steps; raises `UnsupportedModelError` for what is not understood."""
+    context = {"opset": opset, "fixed_batch": fixed_batch}
+    constants = [(item.name, read_tensor(item, folder)) for item in graph.initializer]
+    steps: list[Step] = []
+    for node in graph.node:
+        if node.op_type == "Constant":
+            constants.append((node.output[0], _constant(node, folder)))
+        else:
+            steps.append(_step(node, folder, context))
+    if len(dict(constants)) < len(constants):
+        raise UnsupportedModelError("expected distinct names of constants, got one twice")
+    return dict(constants), steps
 
 
 def _refuse_foreign(model: Any) -> None:  # noqa: ANN401
@@ -104,6 +119,17 @@ def _refuse_foreign(model: Any) -> None:  # noqa: ANN401
         )
 
 
+def opset_of(model: Any) -> int:  # noqa: ANN401
+    """The version of the standard operators; raises `UnsupportedModelError` for an unknown one."""
+    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if len(versions) != 1 or versions[0] not in OPSETS:
+        raise UnsupportedModelError(
+            f"expected one ONNX opset from {OPSETS[0]} to {OPSETS[-1]}, got {versions or 'none'}: "
+            "convert the model with onnx.version_converter"
+        )
+    return int(versions[0])
+
+
 def _input(value: Any) -> tuple[tuple[int, int, int] | None, bool, bool]:  # noqa: ANN401
     """Shape (C, H, W) where the file says it, whether channels come last, whether N is fixed."""
     sizes = [d.dim_value for d in value.type.tensor_type.shape.dim]
@@ -114,53 +140,49 @@ def _input(value: Any) -> tuple[tuple[int, int, int] | None, bool, bool]:  # noq
     return shape, channels_last, sizes[0] == 1
 
 
-def _step(node: Any, folder: Path, context: dict[str, object]) -> Step:  # noqa: ANN401
-    attributes = {**context, "outputs": len(node.output)}
-    for attribute in node.attribute:
-        value = _import_onnx().helper.get_attribute_value(attribute)
-        attributes[attribute.name] = _tensor(value, folder) if hasattr(value, "raw_data") else value
+def _step(node: Any, folder: Path, context: Mapping[str, object]) -> Step:  # noqa: ANN401
+    operator, name = OPERATORS[node.op_type], node.op_type
+    types, values = _attributes(node, folder)
+    operator.check(name, types, values)
+    operator.check_wires(name, node.input, node.output)
     # Optional inputs are left out by an empty name.
     arguments = tuple(Ref(name) if name else None for name in node.input)
-    run = partial(OPERATORS[node.op_type], attributes)
-    outputs = tuple(node.output) if node.op_type == "Split" else (node.output[0],)
-    return Step(node.op_type, run, arguments, outputs)
+    run = partial(operator.run, {**values, **context, "outputs": len(node.output)})
+    outputs = tuple(node.output) if name == "Split" else (node.output[0],)
+    # A softmax over something else than the classes is no head.
+    axis = values.get("axis", 1)
+    return Step(name if axis in (1, -1) else f"{name} on {axis}", run, arguments, outputs)
 
 
 def _constant(node: Any, folder: Path) -> Tensor:  # noqa: ANN401
-    value = _import_onnx().helper.get_attribute_value(node.attribute[0])
-    return _tensor(value, folder) if hasattr(value, "raw_data") else torch.tensor(value)
-
-
-def _tensor(item: Any, folder: Path) -> Tensor:  # noqa: ANN401
-    """A tensor of the file; raises when it declares more than it holds."""
-    onnx = _import_onnx()
-    count = math.prod(item.dims)
-    if min(item.dims, default=0) < 0:
-        raise CheckpointError(f"expected sizes of {item.name} from 0 up, got {list(item.dims)}")
-    if item.data_location == onnx.TensorProto.EXTERNAL:
-        item.raw_data = _external(item, folder)
-        item.data_location = onnx.TensorProto.DEFAULT
-    held = len(item.raw_data) or item.ByteSize()
-    if count > 8 * held:
-        raise CheckpointError(f"expected {count} values of {item.name}, got {held} bytes")
-    array = np.array(onnx.numpy_helper.to_array(item))
-    return torch.from_numpy(array)
-
-
-def _external(item: Any, folder: Path) -> bytes:  # noqa: ANN401
-    """The bytes of a tensor that lies in another file, which must be in the model's folder."""
-    entries = {entry.key: entry.value for entry in item.external_data}
-    location = entries.get("location", "")
-    path = (folder / location).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        raise CheckpointError(
-            f"expected external data inside the model's folder, got {location!r}: copy it there"
+    types, values = _attributes(node, folder)
+    if len(types) != 1 or node.input or len(node.output) != 1 or not types.keys() <= _CONSTANTS:
+        raise UnsupportedModelError(
+            f"expected an ONNX Constant of one dense tensor or number, got {', '.join(types)}: "
+            "export with standard operators"
         )
-    with path.open("rb") as stream:
-        stream.seek(int(entries.get("offset", 0)))
-        length = int(entries.get("length", path.stat().st_size))
-        data: bytes = stream.read(max(0, min(length, path.stat().st_size)))
-    return data
+    (value,) = values.values()
+    if isinstance(value, Tensor):
+        return value
+    return torch.tensor(value, dtype=torch.float32 if "float" in next(iter(types)) else torch.long)
+
+
+def _attributes(node: Any, folder: Path) -> tuple[dict[str, str], dict[str, object]]:  # noqa: ANN401
+    """Types and values of a node's attributes, by name."""
+    onnx = _import_onnx()
+    types: dict[str, str] = {}
+    values: dict[str, object] = {}
+    for attribute in node.attribute:
+        if attribute.name in types or attribute.ref_attr_name:
+            raise UnsupportedModelError(
+                f"expected each attribute of {node.op_type} once with its value, "
+                f"got another {attribute.name}"
+            )
+        types[attribute.name] = onnx.AttributeProto.AttributeType.Name(attribute.type)
+        value = onnx.helper.get_attribute_value(attribute)
+        is_tensor = attribute.type == onnx.AttributeProto.TENSOR
+        values[attribute.name] = read_tensor(value, folder) if is_tensor else value
+    return types, values
 
 
 FORMAT = Format(NAME, _matches, _read, program=True)

@@ -60,7 +60,7 @@ class GraphNetwork(nn.Module):
             if len(step.outputs) == 1:
                 values[step.outputs[0]] = result
             else:
-                values.update(zip(step.outputs, result, strict=False))  # type: ignore[call-overload]
+                values.update(zip(step.outputs, result, strict=True))  # type: ignore[call-overload]
         return values[self._output]
 
     def _check(self) -> None:
@@ -71,7 +71,12 @@ class GraphNetwork(nn.Module):
                     raise UnsupportedModelError(
                         f"expected steps in order, got {step.operator} on the unknown {name!r}"
                     )
-            known.update(step.outputs)
+            for name in step.outputs:
+                if name in known:
+                    raise UnsupportedModelError(
+                        f"expected every value once, got {name!r} again from {step.operator}"
+                    )
+                known.add(name)
         if self._output not in known:
             raise UnsupportedModelError(f"expected an output, got the unknown {self._output!r}")
 

@@ -1,0 +1,66 @@
+"""The protocol that every detector follows, and how its settings are declared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import Field, asdict, field
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import ClassScores
+from triggerfish.statistics.outliers import OutlierTest
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A statistic per class: a frozen dataclass of settings that is called on a `Classifier`.
+
+    ``name`` is what the command line calls it, ``summary`` its line in the help. ``outlier_test``
+    judges its scores where no reference matches. A score above ``doubt`` that the test does not
+    flag is neither ordinary nor unheard of; None where that is not known. ``ALL_CLASSES_THRESHOLD``
+    and ``ALL_CLASSES_DOUBT`` are the same for `ClassScores.all_classes`, the score of an attack on
+    every class at once; None for a detector that does not look for it.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    outlier_test: ClassVar[OutlierTest]
+    doubt: ClassVar[float | None] = None
+    ALL_CLASSES_THRESHOLD: ClassVar[float | None] = None
+    ALL_CLASSES_DOUBT: ClassVar[float | None] = None
+
+    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
+        """One statistic per class, with its evidence; ``seed`` decides what is random."""
+        ...
+
+    def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Per flagged class, the detectors that saw it. Default: this one."""
+        return dict.fromkeys(flagged, (self.name,))
+
+
+def setting(default: T, help: str, unit: str = "") -> T:  # noqa: A002 - click's own word
+    """A field of a detector that users may set; the command line makes an option of it.
+
+    ``help`` is one line without a full stop, ``unit`` what the number counts;
+    a pixel range is what a pixel can change at most.
+    """
+    value: T = field(default=default, metadata={"help": help, "unit": unit})
+    return value
+
+
+def check_search(target_log_odds: float, memory_mib: float) -> None:
+    """Raise `ValueError` for settings that no search can run with."""
+    if not math.isfinite(target_log_odds):
+        raise ValueError(f"expected finite target_log_odds, got {target_log_odds}")
+    if not memory_mib > 0:
+        raise ValueError(f"expected a memory budget > 0 MiB, got {memory_mib}")
+
+
+def settings_of(detector: Detector) -> dict[str, object]:
+    """A detector's settings as plain data, for results and references."""
+    return asdict(detector)

@@ -1,0 +1,63 @@
+"""References as JSON files: those that ship, and those that ``triggerfish calibrate`` writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+
+from triggerfish.errors import CheckpointError
+from triggerfish.verdict.reference import Reference
+
+SCHEMA_VERSION = 1
+
+
+def shipped_references() -> list[Reference]:
+    """The references that come with the package, made by benchmarks/make_references.py."""
+    folder = resources.files("triggerfish") / "data" / "references"
+    return [
+        parse_reference(file.read_text("utf-8"), file.name)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".json")
+    ]
+
+
+def read_reference(path: Path) -> Reference:
+    """Read a reference that ``triggerfish calibrate`` wrote.
+
+    Raises `CheckpointError` when it cannot be read or is something else.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(
+            f"expected a reference file at {path}, got {type(error).__name__}: "
+            "make one with triggerfish calibrate"
+        ) from error
+    return parse_reference(text, str(path))
+
+
+def parse_reference(text: str, where: str) -> Reference:
+    """A reference from its JSON text; ``where`` names it in errors."""
+    try:
+        data = json.loads(text)
+        if data.pop("schema_version") != SCHEMA_VERSION:
+            raise ValueError("another schema version")
+        data["scores"] = tuple(tuple(row) for row in data["scores"])
+        reference = Reference(**data)
+        if reference.matrix().ndim != 2 or reference.size < 10:
+            raise ValueError("scores that are no table of at least 10 models")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"expected a reference (JSON of triggerfish calibrate) in {where}, got {error}"
+        ) from error
+    return reference
+
+
+def render_reference(reference: Reference) -> str:
+    """The JSON text of a reference: one line per model, so that changes can be read."""
+    data = {"schema_version": SCHEMA_VERSION, **asdict(reference)}
+    rows = ",\n    ".join(json.dumps(row) for row in data.pop("scores"))
+    head = json.dumps(data, indent=2)
+    return f'{head[:-2]},\n  "scores": [\n    {rows}\n  ]\n}}\n'

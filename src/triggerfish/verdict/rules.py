@@ -1,0 +1,61 @@
+"""How scores are decided: by a calibrated threshold, or by an outlier test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from triggerfish.results import Verdict
+from triggerfish.statistics.outliers import Array, OutlierTest
+from triggerfish.verdict.reference import Reference
+from triggerfish.verdict.score_checks import MIN_CLASSES
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Flags classes whose distance from the ``reference``'s mean is above ``threshold``."""
+
+    reference: Reference
+    threshold: float
+
+    def __call__(self, values: Array) -> Verdict:
+        """The verdict on the statistic (K,) alone."""
+        index = self.reference.centered(values)
+        if not np.isfinite(index).any():
+            return _nothing_measured(index)
+        verdict = _flagging(index, self.threshold)
+        return replace(
+            verdict,
+            p_value=self.reference.p_value(float(np.nanmax(index))),
+            smallest_p_value=self.reference.smallest_p_value,
+            reference=self.reference.name,
+        )
+
+
+@dataclass(frozen=True)
+class Uncalibrated:
+    """Flags the classes that stand out by ``test``, or above ``threshold`` where one is given."""
+
+    test: OutlierTest
+    threshold: float | None = None
+
+    def __call__(self, values: Array) -> Verdict:
+        """The verdict on the statistic (K,) alone."""
+        if np.isfinite(values).sum() < MIN_CLASSES:
+            return _nothing_measured(values)
+        found = self.test(values)
+        threshold = found.threshold if self.threshold is None else self.threshold
+        return replace(_flagging(found.score, threshold), p_value=found.p_value)
+
+
+Rule = Calibrated | Uncalibrated
+
+
+def _flagging(score: Array, threshold: float) -> Verdict:
+    flagged = tuple(int(k) for k in np.flatnonzero(score > threshold))
+    return Verdict("backdoored" if flagged else "clean", flagged, tuple(score.tolist()), threshold)
+
+
+def _nothing_measured(score: Array) -> Verdict:
+    return Verdict("inconclusive", (), tuple(score.tolist()), float("nan"))
