@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.make_zoos import DATASETS, SMALL, base, calibration_folder
+from benchmarks.zoo_plan import DATASETS, SMALL, base, calibration_folder
 from triggerfish.calibrate import reference_from
 from triggerfish.detectors import DETECTORS
 from triggerfish.runs import scan_paths

@@ -169,5 +169,3 @@ def _build_inert(stream: BinaryIO, check_storage: Callable[[str, int], None]) ->
         raise CheckpointError(
             f"expected a whole pickle, got a broken one: {one_line(error)}"
         ) from error
-
-
