@@ -13,7 +13,7 @@ On a network with linear log-odds the change is the exact optimum (tests/search/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -87,6 +87,10 @@ class UniversalChanges:
     success: Tensor
     converged: Tensor
     steps: Tensor
+
+    def rows(self, part: slice) -> UniversalChanges:
+        """Some of the rows."""
+        return UniversalChanges(*(getattr(self, item.name)[part] for item in fields(self)))
 
 
 @dataclass
