@@ -1,8 +1,8 @@
 """The default scan: minimum norms and universal perturbations together, and one score per class.
 
 The detectors complement one another: a minimum norm is cheap and sharp on small networks for gray
-images, a universal perturbation is what natural images need. The rule that makes one score of both is
-`triggerfish.statistics.ensemble_score`.
+images, a universal perturbation is what natural images need. The rule that makes one score of both
+is `triggerfish.statistics.ensemble_score`.
 """
 
 from __future__ import annotations

@@ -158,15 +158,18 @@ class Classifier:
         """Values an image holds, channels included."""
         return self.input_shape[0] * self.input_shape[1] * self.input_shape[2]
 
+    def prepared(self, images: Tensor) -> Tensor:
+        """What the model itself takes: images ``(N, C, H, W)`` in [0, 1] after preprocessing."""
+        x = torch.addcmul(self._shift, images.to(self._scale.dtype), self._scale)
+        return x.permute(0, 2, 3, 1) if self.preprocessing.channels_last else x
+
     def raw_output(self, images: Tensor) -> Tensor:
         """What the model itself answers to images ``(N, C, H, W)`` in [0, 1]: ``(N, K)``.
 
         Raises `UnsupportedModelError` for whatever the model raises: it is a stranger's code.
         """
-        x = torch.addcmul(self._shift, images.to(self._scale.dtype), self._scale)
-        x = x.permute(0, 2, 3, 1) if self.preprocessing.channels_last else x
         try:
-            y = _first_tensor(self.model(x))
+            y = _first_tensor(self.model(self.prepared(images)))
         except UnsupportedModelError:
             raise
         except Exception as error:
