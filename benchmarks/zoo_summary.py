@@ -16,7 +16,8 @@ import click
 
 from benchmarks.common import record, recorded
 from benchmarks.markdown import markdown
-from triggerfish.zoo.manifest import MANIFEST, Entry, read_manifest, write_atomically
+from triggerfish.files import write_atomically
+from triggerfish.zoo.manifest import MANIFEST, Entry, read_manifest
 
 NAME = "small_zoos"
 README = "README.md"

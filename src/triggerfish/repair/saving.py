@@ -13,11 +13,11 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.files import write_file
 from triggerfish.loading.formats.pytorch import ZIP_MAGIC, load_pickled_data
 from triggerfish.loading.formats.safetensors import load_safetensors
 from triggerfish.loading.guards.files import read_head
 from triggerfish.loading.weights.state_dict import WRAPPERS, strip_prefixes
-from triggerfish.writer import write_file
 
 
 def save_repaired(original: Path, target: Path, model: nn.Module) -> None:
