@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.explain:explain_command",
         "Say everything about one class of a stored result.",
     ),
+    "repair": (
+        "triggerfish.cli.repair:repair_command",
+        "Remove what a scan finds in a model, without any data, and scan the result.",
+    ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
         "Turn clean models into a reference: thresholds and p-values for models like them.",
