@@ -31,7 +31,9 @@ def test_the_root_inverts_the_second_moment_of_what_the_layer_takes():
     mean = moment.trace() / 3
     eye = torch.eye(3).double()
     squared = root_of(model[0]) @ root_of(model[0])
-    assert torch.allclose(squared @ (moment + RIDGE * mean * eye), mean * eye, atol=1e-4 * float(mean))
+    assert torch.allclose(
+        squared @ (moment + RIDGE * mean * eye), mean * eye, atol=1e-4 * float(mean)
+    )
 
 
 def test_a_convolution_is_whitened_by_its_patches():

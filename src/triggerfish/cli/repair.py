@@ -27,14 +27,29 @@ NOT_REPAIRED = 1
 
 @click.command("repair")
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", "target", required=True, type=click.Path(path_type=Path),
-              help="File for the repaired model; nothing is overwritten.")
-@click.option("--class", "targets", type=click.IntRange(0), multiple=True, metavar="CLASS",
-              help="Class to repair, again for more; by default those that a scan flags.")
-@click.option("--method", type=click.Choice(list(METHODS)), default=Unlearning.name,
-              help="How to repair.")
-@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder of your own pictures, without labels, to learn from and compare on.")
+@click.option(
+    "--out",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File for the repaired model; nothing is overwritten.",
+)
+@click.option(
+    "--class",
+    "targets",
+    type=click.IntRange(0),
+    multiple=True,
+    metavar="CLASS",
+    help="Class to repair, again for more; by default those that a scan flags.",
+)
+@click.option(
+    "--method", type=click.Choice(list(METHODS)), default=Unlearning.name, help="How to repair."
+)
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of your own pictures, without labels, to learn from and compare on.",
+)
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @loading_options
 @click.pass_context
