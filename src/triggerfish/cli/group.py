@@ -38,6 +38,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.report:report_command",
         "Make any report again from stored results, without scanning.",
     ),
+    "status": (
+        "triggerfish.cli.status:status_command",
+        "Say how far a run folder is: counts, rate and time left, also while a scan writes it.",
+    ),
+    "merge": (
+        "triggerfish.cli.merge:merge_command",
+        "Put run folders together in TARGET: what the shards of a scan have found.",
+    ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
         "Turn clean models into a reference: thresholds and p-values for models like them.",
