@@ -7,6 +7,7 @@ process that is killed leaves at most one line without an end, which is cut off 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ class Lines:
                 end = _cut_torn(file.fileno())
                 if file.write(line) != len(line):
                     os.truncate(file.fileno(), end)
-                    raise OSError(28, "No space left on device")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise refused(self.path, error) from error
         self.refresh()

@@ -74,7 +74,8 @@ def read_status(path: Path) -> RunStatus:
     current = [line for _, line in lines.current()]
     outcomes = Counter(line.outcome for line in current)
     failed = sum(line.kind == "failed" for line in current)
-    models = sum(plan.models for plan in plans) or None
+    # Files that were there once and are gone have lines, and no place in the latest plan.
+    models = max(len(current), sum(plan.models for plan in plans)) if plans else None
     rate = _rate(plans, lines)
     left = None if models is None or rate is None else max(0, models - len(current)) / rate
     return RunStatus(
