@@ -78,6 +78,8 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli_reference.py
+	$(BIN)/python docs/make_python_reference.py
+	$(BIN)/python docs/make_architectures.py
 
 picture: demo
 	$(BIN)/python docs/make_picture.py

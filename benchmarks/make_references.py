@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.make_zoos import DATASETS, SMALL, calibration_folder
+from benchmarks.zoo_plan import DATASETS, SMALL, base, calibration_folder
 from triggerfish.calibrate import reference_from
 from triggerfish.detectors import DETECTORS
 from triggerfish.runs import scan_paths
@@ -21,6 +21,16 @@ from triggerfish.verdict.reference_file import render_reference
 
 REFERENCES = Path(__file__).parent.parent / "src" / "triggerfish" / "data" / "references"
 NETWORKS = ("paper_cnn", *SMALL)
+
+
+def recipe_line(data: str, network: str) -> str:
+    """How the calibration models of a data set and network were trained."""
+    recipe = base("calibration", data, architecture=network)
+    epochs = f"{recipe.epochs} epochs" if recipe.epochs > 1 else "1 epoch"
+    return (
+        f"triggerfish zoo: {network} on {data}, {epochs} of Adam at {recipe.learning_rate:g}, "
+        f"batches of {recipe.batch_size}"
+    )
 
 
 @click.command()
@@ -38,7 +48,8 @@ def main(root: Path, detector: str, jobs: int) -> None:
                 click.echo(f"{folder}: {len(paths)} models, too few for a reference", err=True)
                 continue
             name = f"{data}, {network}"
-            reference = reference_from(scan_paths(paths, config, jobs=jobs), name, config)
+            results = scan_paths(paths, config, jobs=jobs)
+            reference = reference_from(results, name, config, recipe=recipe_line(data, network))
             out = REFERENCES / f"{data}-{network}-{detector}.json"
             out.write_text(render_reference(reference))
             click.echo(

@@ -1,151 +1,25 @@
-"""Trains the models that benchmarks/detection.py scans; takes days of one core, resumable.
+"""Trains the models that the benchmarks scan, as a plan says; resumable.
 
     python -m benchmarks.make_zoos --root zoos --data-root ../data --part 1/2 &
     python -m benchmarks.make_zoos --root zoos --data-root ../data --part 2/2 &
 
-Splits keep what constants are chosen on apart from what is reported. Each has its own seeds:
-
-    development   attacks and clean varieties to look at while choosing constants
-    calibration   clean models that thresholds and p-values come from (make_references.py)
-    held-out      clean models, for false positives; on MNIST the published clean folder is that
-    reporting     attacks and clean varieties, for everything else that is reported
-
-Layout: ROOT/DATA/SPLIT for clean models, ROOT/DATA/SPLIT/NAME for the others, ROOT/mnist/PUBLISHED
-for the three published folders; each has a manifest. The work goes in rounds, so that a run that is
-stopped leaves every kind of model represented. All are trained in mixed precision (bfloat16), which
-is 1.6 times faster where the processor has it and changes nothing that a scan could notice: the
-published folders were made and scanned in float32 too (docs/reproduction.md).
+``--plan full`` (zoo_plan.py) takes days of one core, ``--plan small`` (small_zoo_plan.py) a night.
+ROOT/README.md says what is there (zoo_summary.py).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from benchmarks.criteria import PAIRWISE_ATTACKS
-from triggerfish.reproduce import ZOO_FOLDERS, published_recipes
-from triggerfish.zoo.attacks import PRESETS
+from benchmarks.small_zoo_plan import small_plan
+from benchmarks.zoo_plan import Step, calibration_folder, full_plan
+from benchmarks.zoo_summary import write_readme
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models, reference_accuracy
-from triggerfish.zoo.recipes import Recipe, Recipes, attack_zoo, clean_zoo
-from triggerfish.zoo.varieties import VARIETIES, variety
 
-DATASETS = ("mnist", "fashion-mnist")
-# No seed of one split is reached from another: a folder has at most 1,000 seeds from its first.
-# The published folders keep the published seeds, far below these.
-SEEDS = {"calibration": 100_000, "held-out": 200_000, "development": 300_000, "reporting": 400_000}
-# Targets differ between the splits in their order, so that short runs see different ones.
-TARGETS = {"development": (3, 8, 0, 5), "reporting": (7, 1, 4, 9, 2, 6, 0, 5)}
-ROUNDS = 5
-A_ROUND = 20
-"""Models that a round adds to each folder of clean models and to each published one."""
-CALIBRATION = 40
-"""Clean models behind a shipped reference; 20 in the first round, the rest in the second."""
-SMALL = ("lenet", "mlp")
-SMALL_ATTACKS = ("white", "black", "random-pattern", "low-contrast", "blended", "sig")
-PRECISION: Literal["bfloat16"] = "bfloat16"
-
-
-@dataclass(frozen=True)
-class Step:
-    """Models that one folder must hold after a round; a later round's are these and more."""
-
-    folder: Path
-    recipes: Recipes
-
-
-def base(split: str, data: str, **changes: object) -> Recipe:
-    """What the recipes of one split and data set share."""
-    recipe = Recipe(seed=SEEDS[split], data=data, precision=PRECISION)
-    return replace(recipe, **changes)  # type: ignore[arg-type]
-
-
-def calibration_folder(network: str) -> str:
-    """Where the clean models of a network lie that references are made from."""
-    return f"calibration-{network}" if network in SMALL else "calibration"
-
-
-def models_a_round(attack: str) -> int:
-    """pairwise-norm has two attacks to show its worth on, min-norm has all the others."""
-    return 4 if attack in PAIRWISE_ATTACKS else 1
-
-
-def development(data: str) -> Iterator[Step]:
-    """What constants are chosen on, small on purpose: other seeds, cheap networks, few each.
-
-    The published network only on the first data set; the second one asks whether constants chosen
-    on the first hold.
-    """
-    folder = Path(data, "development")
-    for network in SMALL:
-        recipe = base("development", data, architecture=network)
-        yield Step(folder / f"clean-{network}", clean_zoo(recipe, 12))
-        for name in SMALL_ATTACKS:
-            recipes = attack_zoo(recipe, name, PRESETS[name], TARGETS["development"], 2)
-            yield Step(folder / f"{name}-{network}", recipes)
-    if data != DATASETS[0]:
-        return
-    for name, preset in PRESETS.items():
-        recipe = base("development", data, epochs=preset.epochs)
-        recipes = attack_zoo(recipe, name, preset, TARGETS["development"], 1)
-        yield Step(folder / name, recipes)
-    for name in (name for name in VARIETIES if name != "published" and name not in SMALL):
-        recipe = variety(name, base("development", data))
-        yield Step(folder / f"clean-{name}", clean_zoo(recipe, 1))
-
-
-def published(number: int) -> Iterator[Step]:
-    """The first models of the three published folders, in the seeds of the publication."""
-    for folder, name in ZOO_FOLDERS.items():
-        recipes = published_recipes(folder, A_ROUND * number)
-        mixed = {file: replace(recipe, precision=PRECISION) for file, recipe in recipes.items()}
-        yield Step(Path("mnist", name), mixed)
-
-
-def published_network(data: str, number: int) -> Iterator[Step]:
-    """A round (1 to `ROUNDS`) of the published network: what is reported, and calibration."""
-    recipe = base("calibration", data)
-    yield Step(Path(data, "calibration"), clean_zoo(recipe, min(CALIBRATION, A_ROUND * number)))
-    if data == "mnist":
-        yield from published(number)
-    else:
-        yield Step(Path(data, "held-out"), clean_zoo(base("held-out", data), A_ROUND * number))
-    for name, preset in PRESETS.items():
-        recipe = base("reporting", data, epochs=preset.epochs)
-        count = number * models_a_round(name)
-        recipes = attack_zoo(recipe, name, preset, TARGETS["reporting"], count)
-        yield Step(Path(data, "reporting", name), recipes)
-    for name in (name for name in VARIETIES if name != "published" and name not in SMALL):
-        recipe = variety(name, base("reporting", data))
-        yield Step(Path(data, "reporting", f"clean-{name}"), clean_zoo(recipe, number))
-
-
-def small_networks(data: str, number: int) -> Iterator[Step]:
-    """The same round of the small networks, whose training costs a tenth."""
-    for network in SMALL:
-        recipe = base("calibration", data, architecture=network)
-        count = min(CALIBRATION, A_ROUND * number)
-        yield Step(Path(data, calibration_folder(network)), clean_zoo(recipe, count))
-        recipe = base("reporting", data, architecture=network)
-        folder = Path(data, "reporting")
-        yield Step(folder / f"clean-{network}", clean_zoo(recipe, A_ROUND // 2 * number))
-        for name in (*SMALL_ATTACKS, *PAIRWISE_ATTACKS):
-            count = number * models_a_round(name)
-            recipes = attack_zoo(recipe, name, PRESETS[name], TARGETS["reporting"], count)
-            yield Step(folder / f"{name}-{network}", recipes)
-
-
-def full_plan() -> list[Step]:
-    """All steps in the order of their use: development, then round by round the rest."""
-    steps = [step for data in DATASETS for step in development(data)]
-    for number in range(1, ROUNDS + 1):
-        for data in DATASETS:
-            steps += [*small_networks(data, number), *published_network(data, number)]
-    return steps
+PLANS = {"full": full_plan, "small": small_plan}
 
 
 def part_of(steps: list[Step], part: int, parts: int) -> list[Step]:
@@ -161,29 +35,32 @@ def make(step: Step, root: Path, data_root: Path | None) -> None:
     data, architecture = step.folder.parts[0], next(iter(step.recipes.values())).architecture
     reference = reference_accuracy(root / data / calibration_folder(architecture), architecture)
     workshop = Workshop(root / step.folder, data_root, clean_reference=reference)
-    for entry in make_zoo(step.recipes, workshop):
+    for entry in make_zoo(step.resolved(root), workshop):
         asr = entry.attack_success_rate
         measured = f"{entry.clean_accuracy:.4f} {'-' if asr is None else f'{asr:.4f}'}"
-        print(step.folder / entry.file, measured, entry.valid, file=sys.stderr, flush=True)
+        took = f"{entry.seconds:.0f} s"
+        print(step.folder / entry.file, measured, entry.valid, took, file=sys.stderr, flush=True)
+        write_readme(root)
 
 
 @click.command()
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path("zoos"))
 @click.option("--data-root", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--plan", type=click.Choice(tuple(PLANS)), default="full", show_default=True)
 @click.option("--part", default="1/1", help="K/N: the share of the K-th of N processes.")
 @click.option("--only", multiple=True, help="Folders to make, as patterns; all by default.")
 @click.option("--dry-run", is_flag=True, help="Only print how many models each folder misses.")
 def main(
-    root: Path, data_root: Path | None, part: str, only: tuple[str, ...], dry_run: bool
+    root: Path, data_root: Path | None, plan: str, part: str, only: tuple[str, ...], dry_run: bool
 ) -> None:
     """Train the models of the detection benchmark that are not there yet."""
     number, _, parts = part.partition("/")
-    steps = part_of(full_plan(), int(number), int(parts))
+    steps = part_of(PLANS[plan](), int(number), int(parts))
     if only:
         steps = [step for step in steps if any(step.folder.match(pattern) for pattern in only)]
     if dry_run:
         for folder, step in {step.folder: step for step in steps}.items():
-            missing = len(missing_models(step.recipes, Workshop(root / folder)))
+            missing = len(missing_models(step.resolved(root), Workshop(root / folder)))
             print(f"{folder}: {missing} of {len(step.recipes)} missing")
         return
     for step in steps:

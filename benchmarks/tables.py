@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from benchmarks import checks_table, detection_tables
+from benchmarks import checks_table, detection_tables, pictures_table, zoo_summary
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate
 from triggerfish.detectors.min_norm import MinNorm
@@ -235,6 +235,8 @@ TABLES: dict[str, Callable[[], str]] = {
             "invalid": detection_tables.invalid,
         }.items()
     },
+    "small-zoos": zoo_summary.table,
+    "triggers-on-pictures": pictures_table.table,
     "checks-untrained": checks_table.untrained,
     "checks-mnist": partial(checks_table.checks, "mnist"),
     "checks-fashion-mnist": partial(checks_table.checks, "fashion-mnist"),

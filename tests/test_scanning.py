@@ -5,17 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scored import reference
 from torch import nn
 from trained import TARGET, classifier, network
 
 from triggerfish.architectures.paper_cnn import PaperCNN
 from triggerfish.detectors import DETECTORS, MMBD, L1Weight, LastLayer, MinNorm, PairwiseNorm
+from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.results import Scanned, Skipped
+from triggerfish.results import Assumption, Scanned, Skipped
 from triggerfish.runs import scan_path, scan_paths
 from triggerfish.scanning import ScanConfig, published, scan, scan_classifier
 from triggerfish.verdict.judge import Judge
+from triggerfish.verdict.reference_file import render_reference
 
 QUICK = ScanConfig(MinNorm(steps=3, rounds=1))
 TINY_SETTINGS = {
@@ -164,3 +167,26 @@ def test_config_is_checked(arguments, message):
 def test_a_module_needs_its_input_shape():
     with pytest.raises(ValueError, match="input_shape"):
         scan(PaperCNN())
+
+
+@pytest.mark.parametrize(
+    "extra", [{"input_shape": (1, 28, 28)}, {"preprocessing": Preprocessing()}]
+)
+def test_a_classifier_has_its_own_shape_and_preprocessing(extra):
+    with pytest.raises(ValueError, match="a Classifier alone"):
+        scan(Classifier(PaperCNN(), (1, 28, 28)), **extra)
+
+
+def test_a_reference_of_another_detector_is_refused_before_the_search(tmp_path):
+    path = tmp_path / "reference.json"
+    path.write_text(render_reference(reference()))
+    with pytest.raises(ValueError, match="expected a reference made with mm-bd"):
+        scan(PaperCNN(), MMBD(), reference=path, input_shape=(1, 28, 28))
+    with pytest.raises(CheckpointError, match="expected a reference file"):
+        scan(PaperCNN(), reference=tmp_path / "none.json", input_shape=(1, 28, 28))
+
+
+def test_what_was_assumed_about_a_model_is_in_its_result():
+    assumed = (Assumption("mean", "0.1307", "usual for 1x28x28"),)
+    model = Classifier(PaperCNN(), (1, 28, 28), assumptions=assumed)
+    assert scan_classifier(model, ScanConfig(LastLayer())).assumptions == assumed

@@ -1,8 +1,9 @@
 """Finds backdoors in image classifiers from the model alone: no clean data, no network.
 
->>> from triggerfish import load_classifier, scan  # doctest: +SKIP
->>> result = scan(load_classifier("model.pt"))  # doctest: +SKIP
+>>> import triggerfish as tf
+>>> result = tf.scan(tf.load_classifier("model.pt"))  # doctest: +SKIP
 >>> print(result.verdict)  # doctest: +SKIP
+backdoored (target class 7)
 """
 
 import importlib
@@ -11,22 +12,92 @@ from typing import TYPE_CHECKING
 from triggerfish._version import __version__
 
 if TYPE_CHECKING:
+    from triggerfish.detectors import (
+        MMBD,
+        Detector,
+        L1Weight,
+        LastLayer,
+        MinNorm,
+        PairwiseNorm,
+    )
+    from triggerfish.errors import (
+        CheckpointError,
+        DatasetError,
+        OutputError,
+        TriggerfishError,
+        UnsupportedModelError,
+    )
     from triggerfish.loading import load_classifier
-    from triggerfish.results import Verdict
+    from triggerfish.model.classifier import Classifier, Preprocessing
+    from triggerfish.results import (
+        Assumption,
+        Change,
+        ClassScores,
+        Finding,
+        Scanned,
+        Skipped,
+        Status,
+        Verdict,
+    )
     from triggerfish.scanning import ScanConfig, scan
-
-__all__ = ["ScanConfig", "Verdict", "__version__", "load_classifier", "scan"]
+    from triggerfish.verdict.judge import Judge
+    from triggerfish.verdict.reference import Reference
+    from triggerfish.verdict.reference_file import read_reference
 
 _HOME = {
-    "ScanConfig": "triggerfish.scanning",
-    "Verdict": "triggerfish.results",
-    "load_classifier": "triggerfish.loading",
-    "scan": "triggerfish.scanning",
+    "triggerfish.detectors": "MMBD Detector L1Weight LastLayer MinNorm PairwiseNorm",
+    "triggerfish.errors": (
+        "CheckpointError DatasetError OutputError TriggerfishError UnsupportedModelError"
+    ),
+    "triggerfish.loading": "load_classifier",
+    "triggerfish.model.classifier": "Classifier Preprocessing",
+    "triggerfish.results": ("Assumption Change ClassScores Finding Scanned Skipped Status Verdict"),
+    "triggerfish.scanning": "ScanConfig scan",
+    "triggerfish.verdict.judge": "Judge",
+    "triggerfish.verdict.reference": "Reference",
+    "triggerfish.verdict.reference_file": "read_reference",
 }
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
+
+__all__ = [
+    "MMBD",
+    "Assumption",
+    "Change",
+    "CheckpointError",
+    "ClassScores",
+    "Classifier",
+    "DatasetError",
+    "Detector",
+    "Finding",
+    "Judge",
+    "L1Weight",
+    "LastLayer",
+    "MinNorm",
+    "OutputError",
+    "PairwiseNorm",
+    "Preprocessing",
+    "Reference",
+    "ScanConfig",
+    "Scanned",
+    "Skipped",
+    "Status",
+    "TriggerfishError",
+    "UnsupportedModelError",
+    "Verdict",
+    "__version__",
+    "load_classifier",
+    "read_reference",
+    "scan",
+]
 
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use: PyTorch takes seconds, ``triggerfish --help`` does not."""
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What is public, for completion."""
+    return __all__

@@ -32,6 +32,20 @@ class CheckpointError(TriggerfishError):
     kind: ClassVar[Kind] = "unreadable"
 
 
+class DangerousFileError(CheckpointError):
+    """A file names code that opening it the usual way would run; ``imports`` are all the names."""
+
+    kind: ClassVar[Kind] = "dangerous"
+
+    def __init__(self, message: str, imports: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.imports = imports
+
+    def __reduce__(self) -> tuple[type[DangerousFileError], tuple[str, tuple[str, ...]]]:
+        """Pickle with both arguments, for results that come from another process."""
+        return type(self), (str(self), self.imports)
+
+
 class UnsupportedModelError(TriggerfishError):
     """A model was read, but it is not an image classifier that can be scanned."""
 

@@ -19,6 +19,7 @@ from triggerfish.results import Scanned
 from triggerfish.trial import with_answers
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
+from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import read_reference
 
 Load = Callable[[Path], Classifier]
@@ -28,8 +29,19 @@ Load = Callable[[Path], Classifier]
 class ScanConfig:
     """What to run and how to judge it.
 
-    ``judge`` turns the detector's scores into a verdict. ``seed`` decides what is random in the
-    detector.
+    Args:
+        detector: The statistic, with its settings.
+        judge: Turns the detector's scores into a verdict.
+        seed: Decides what is random in the detector.
+
+    Raises:
+        ValueError: No detector, or a judge that cannot judge what it measures.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> config = tf.ScanConfig(tf.MinNorm(restarts=1), tf.Judge(threshold=1.2))
+        >>> config.as_plain()["detector"]
+        'min-norm'
     """
 
     detector: Detector = field(default_factory=MinNorm)
@@ -37,7 +49,7 @@ class ScanConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.detector, Detector):
+        if isinstance(self.detector, type) or not isinstance(self.detector, Detector):
             raise ValueError(
                 f"expected a detector of {list(DETECTORS)} with its settings, such as MinNorm(), "
                 f"got {self.detector!r}"
@@ -64,28 +76,65 @@ def scan(
     model: Classifier | nn.Module | Callable[[Tensor], object],
     detector: Detector | None = None,
     *,
-    reference: Path | str | None = None,
+    reference: Reference | Path | str | None = None,
     preprocessing: Preprocessing | None = None,
     input_shape: Sequence[int] | None = None,
     seed: int = 0,
 ) -> Scanned:
-    """Scan one model in memory.
+    """Scan one model in memory for a backdoor.
 
-    A `Classifier` is scanned as it is; a module or callable needs its ``input_shape`` (C, H, W)
-    and the ``preprocessing`` that its images in [0, 1] were given. Neither the module's mode nor
-    its parameters change.
+    Args:
+        model: What to scan: a `Classifier`, as `load_classifier` gives it, or any module or
+            callable that maps images ``(N, C, H, W)`` to logits ``(N, K)``. Neither a module's
+            mode nor its parameters change.
+        detector: Which statistic, with its settings; `MinNorm` with its defaults when None.
+        reference: Clean models like this one, made by ``triggerfish calibrate`` with the same
+            detector and settings, or the path of its file. When None, the references that ship
+            are tried.
+        preprocessing: How an image in [0, 1] becomes the module's input; images as they are when
+            None. Not with a `Classifier`, which has its own.
+        input_shape: ``(C, H, W)`` of an image. Needed for a module, not for a `Classifier`.
+        seed: Decides what is random in the detector.
+
+    Returns:
+        The verdict, with the scores and the evidence behind it.
+
+    Raises:
+        ValueError: Arguments that do not fit together, or a reference made with another detector
+            or other settings.
+        CheckpointError: A reference that cannot be read.
+        UnsupportedModelError: A model that is no image classifier, or that gradients cannot pass.
+
+    Example:
+        >>> import torch
+        >>> import triggerfish as tf
+        >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+        >>> result = tf.scan(network, tf.MinNorm(steps=5), input_shape=(1, 8, 8))
+        >>> result.verdict.name in ("clean", "backdoored", "inconclusive")
+        True
+        >>> len(result.verdict.anomaly_index)
+        10
     """
-    judge = Judge(reference=None if reference is None else read_reference(Path(reference)))
-    config = ScanConfig(detector or MinNorm(), judge, seed)
-    if not isinstance(model, Classifier):
-        if input_shape is None:
-            raise ValueError("expected input_shape=(C, H, W) with a model that is no Classifier")
-        model = Classifier(model, input_shape, preprocessing=preprocessing)
-    elif input_shape is not None or preprocessing is not None:
-        raise ValueError(
-            "expected no input_shape and no preprocessing with a Classifier: drop them"
-        )
-    return scan_classifier(model, config)
+    if isinstance(reference, (str, Path)):
+        reference = read_reference(Path(reference))
+    config = ScanConfig(detector or MinNorm(), Judge(reference=reference), seed)
+    return scan_classifier(_as_classifier(model, input_shape, preprocessing), config)
+
+
+def _as_classifier(
+    model: Classifier | nn.Module | Callable[[Tensor], object],
+    input_shape: Sequence[int] | None,
+    preprocessing: Preprocessing | None,
+) -> Classifier:
+    if isinstance(model, Classifier):
+        if input_shape is not None or preprocessing is not None:
+            raise ValueError(
+                "expected a Classifier alone, got input_shape or preprocessing: drop them"
+            )
+        return model
+    if input_shape is None:
+        raise ValueError("expected input_shape=(C, H, W) with a model that is no Classifier")
+    return Classifier(model, input_shape, preprocessing=preprocessing)
 
 
 def scan_classifier(

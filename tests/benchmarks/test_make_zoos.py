@@ -1,7 +1,10 @@
 from collections import defaultdict
+from dataclasses import replace
 
 from benchmarks.criteria import PAIRWISE_ATTACKS
-from benchmarks.make_zoos import CALIBRATION, ROUNDS, SEEDS, SMALL, full_plan, part_of
+from benchmarks.make_zoos import PLANS, part_of
+from benchmarks.small_zoo_plan import small_plan
+from benchmarks.zoo_plan import CALIBRATION, ROUNDS, SEEDS, SMALL, full_plan
 from triggerfish.reproduce import ZOO_FOLDERS
 
 
@@ -53,3 +56,25 @@ def test_parts_share_no_folder_and_leave_none_out():
     parts = [{step.folder for step in part_of(steps, k, 3)} for k in (1, 2, 3)]
     assert set.union(*parts) == {step.folder for step in steps}
     assert sum(map(len, parts)) == len(set.union(*parts))
+
+
+def test_models_of_the_small_plan_on_digits_are_those_of_the_full_plan():
+    full = defaultdict(dict)
+    for step in full_plan():
+        full[step.folder].update(step.recipes)
+    for step in small_plan():
+        if step.origins is None and step.folder.parts[0] != "cifar10":
+            for file, recipe in step.recipes.items():
+                assert replace(recipe, precision="bfloat16") == full[step.folder][file]
+
+
+def test_an_attack_is_implanted_after_its_origins_are_made():
+    made = defaultdict(set)
+    for step in small_plan():
+        if step.origins:
+            assert len(made[step.origins]) >= step.origin_count
+        made[step.folder].update(step.recipes)
+
+
+def test_plans_have_names():
+    assert PLANS["small"]() == small_plan()

@@ -71,8 +71,8 @@ def test_the_anomaly_index_is_one_sided():
     assert found.flagged == (0,)
     median = np.median(norms)
     mad = np.median(np.abs(norms.numpy() - median))
-    assert found.anomaly_index[0] == pytest.approx((median - 10) / (1.4826 * mad), rel=1e-4)
-    assert found.anomaly_index[7] < 0
+    assert found.score[0] == pytest.approx((median - 10) / (1.4826 * mad), rel=1e-4)
+    assert found.score[7] < 0
 
 
 def test_clean_images_are_ten_of_each_class():

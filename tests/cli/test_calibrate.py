@@ -44,13 +44,40 @@ def test_a_scan_uses_the_reference_it_is_given(
     assert result["p_value"] == result["smallest_p_value"] == pytest.approx(1 / 11)
 
 
-def test_other_settings_do_not_match_the_reference(
+def test_other_settings_than_the_references_are_refused(
     triggerfish: Cli, clean_models: Path, models: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "reference.json"
     triggerfish("calibrate", clean_models, "-o", out, *QUICK)
     scanned = triggerfish("scan", models / "clean.pt", "--reference", out, "--steps", 3)
-    assert "uncalibrated" in scanned.out
+    assert (scanned.code, scanned.out) == (2, "")
+    assert "expected a reference made with min-norm and the same settings" in scanned.err
+    assert "made with another steps" in scanned.err
+
+
+def test_a_model_of_another_kind_is_inconclusive_and_says_so(
+    triggerfish: Cli, clean_models: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "reference.json", tmp_path / "other.pt"
+    triggerfish("calibrate", clean_models, "-o", out, *QUICK)
+    torch.save(PaperCNN(num_classes=7).state_dict(), other)
+    scanned = triggerfish("scan", other, "--reference", out, *QUICK)
+    assert scanned.code == 3
+    assert "[reference-mismatch]" in scanned.out
+
+
+def test_models_of_many_kinds_make_a_collection(
+    triggerfish: Cli, clean_models: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "strangers.json"
+    made = triggerfish("calibrate", clean_models, "-o", out, "--any-network", *QUICK)
+    assert made.out.startswith(f"{out}: 10 clean networks, highest score ")
+    scanned = triggerfish(
+        "scan", models / "clean.pt", "--reference", out, *QUICK, "--format", "json"
+    )
+    (result,) = json.loads(scanned.out)["results"]
+    assert result["p_value"] is None
+    assert "of 10 clean networks of other people" in result["notes"][0]
 
 
 def test_too_few_models_are_refused(triggerfish: Cli, models: Path, tmp_path: Path) -> None:

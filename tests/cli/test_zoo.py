@@ -130,6 +130,37 @@ def test_a_variety_has_its_own_folder(root, tmp_path):
     assert model["recipe"]["architecture"] == "mlp"
 
 
+def test_network_and_training_are_options(root, tmp_path):
+    common = ("--count", 1, "--jobs", 1, "--data-root", root, "--out", tmp_path)
+    run(
+        "clean", "--architecture", "lenet", "--epochs", 1, "--optimizer", "sgd", "--schedule",
+        "one-cycle", "--learning-rate", 0.05, "--augmentation", "flip-crop", "--precision",
+        "bfloat16", *common,
+    )  # fmt: skip
+    (model,) = models(tmp_path / "clean_mnist_lenet_models")
+    chosen = {key: model["recipe"][key] for key in ("optimizer", "schedule", "learning_rate")}
+    assert chosen == {"optimizer": "sgd", "schedule": "one-cycle", "learning_rate": 0.05}
+    assert model["recipe"]["augmentation"] == "flip-crop"
+    assert model["recipe"]["precision"] == "bfloat16"
+
+
+def test_attacks_are_implanted_in_a_zoo_or_a_checkpoint(root, tmp_path):
+    common = ("--count", 2, "--jobs", 1, "--data-root", root, "--out", tmp_path)
+    run("clean", "--architecture", "mlp", "--epochs", 1, *common)
+    clean = tmp_path / "clean_mnist_mlp_models"
+    run("attack", "white", "--from", clean, *common)
+    first, second = (model["recipe"] for model in models(tmp_path / "mnist_white_mlp_models"))
+    assert first["architecture"] == "mlp"
+    assert first["steps"] == PRESETS["white"].tuning.steps
+    assert first["poisoning"]["rate"] == 0.15
+    assert first["origin"]["file"] == "mnist_model_000.pt"
+    assert second["origin"]["file"] == "mnist_model_001.pt"
+    run("dynamic", "--from", clean / "mnist_model_001.pt", "--steps", 3, *common)
+    first, second = models(tmp_path / "saved_models_dynamic_backdoor_10x10_mlp")
+    assert first["recipe"]["steps"] == 3
+    assert first["recipe"]["origin"] == second["recipe"]["origin"]
+
+
 def test_the_help_lists_every_attack():
     text = run("attack", "--help").stdout
     assert all(f"  {name} " in text for name in PRESETS)

@@ -7,7 +7,19 @@ would create.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from corpus import archives, cards, damaged, keras, onnx_models, pickles, programs, special, tensors
+from corpus import (
+    archives,
+    cards,
+    damaged,
+    keras,
+    keras_archives,
+    numpy_pickles,
+    onnx_models,
+    pickles,
+    programs,
+    special,
+    tensors,
+)
 
 Maker = Callable[[Path, str], Iterator[Path]]
 
@@ -20,6 +32,8 @@ MAKERS: tuple[Maker, ...] = (
     programs.make,
     onnx_models.make,
     keras.make,
+    keras_archives.make,
+    numpy_pickles.make,
     cards.make,
 )
 

@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+import pickle
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -115,6 +116,35 @@ def keras() -> bytes:
 
 
 @functools.cache
+def keras_archive() -> bytes:
+    """The same model as `keras`, as Keras 3 lays it out."""
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        file["layers/dense/vars/0"] = torch.ones(36, 3).numpy()
+        file["layers/dense/vars/1"] = torch.zeros(3).numpy()
+    return pack(
+        {
+            "metadata.json": b"{}",
+            "config.json": json.dumps(keras_config()).encode(),
+            "model.weights.h5": weights.getvalue(),
+        }
+    )
+
+
+def numpy_pickle() -> bytes:
+    return pickle.dumps({name: value.numpy() for name, value in state_dict().items()})
+
+
+def pack(entries: dict[str, bytes]) -> bytes:
+    """A zip archive."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as target:
+        for name, data in entries.items():
+            target.writestr(name, data)
+    return stream.getvalue()
+
+
+@functools.cache
 def by_format() -> dict[str, bytes]:
     """One valid file of each format that is a single file, by its usual suffix."""
     return {
@@ -125,6 +155,8 @@ def by_format() -> dict[str, bytes]:
         ".pt2": exported(),
         ".onnx": onnx_model().SerializeToString(),
         ".h5": keras(),
+        ".keras": keras_archive(),
+        ".pkl": numpy_pickle(),
     }
 
 

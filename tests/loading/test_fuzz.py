@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading.load import open_model
 
-SUFFIXES = (".pt", ".pth", ".safetensors", ".torchscript", ".pt2", ".onnx", ".h5")
+SUFFIXES = (".pt", ".pth", ".safetensors", ".torchscript", ".pt2", ".onnx", ".h5", ".keras", ".pkl")
+FRAGILE = (".h5", ".keras")
 
 
 @st.composite
@@ -40,7 +41,7 @@ def mutate(data: bytes, changes: list[tuple[str, float, bytes]]) -> bytes:
 def _refusal(path: Path) -> str | None:
     # HDF5 can hang on a mutant: it is read in a child with a limit, as a scan does.
     try:
-        open_model(path, confined=path.suffix != ".h5")
+        open_model(path, confined=path.suffix not in FRAGILE)
     except (CheckpointError, UnsupportedModelError) as error:
         return str(error)
     return None
@@ -51,7 +52,7 @@ def test_mutants_load_or_are_refused(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"mutant{suffix}"
 
     @settings(
-        max_examples=5 if suffix == ".h5" else 40,
+        max_examples=5 if suffix in FRAGILE else 40,
         deadline=None,
         derandomize=True,
         database=None,

@@ -1,11 +1,13 @@
 import torch
+from torch import nn
 
+from triggerfish.model.classifier import Classifier
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
 
 
 def pool():
     called = torch.tensor([0] * 90 + [1] * 8 + [2] * 2)
-    return PicturePool(torch.rand(100, 1, 2, 2), called)
+    return PicturePool(torch.rand(100, 1, 2, 2), called, torch.zeros(100, 3).bool())
 
 
 def draws(target, count=4, rounds=2000):
@@ -33,6 +35,29 @@ def test_a_row_draws_the_same_alone():
 def test_a_class_that_is_nearly_everything_gets_some_of_its_own():
     drawn = pool().called[draws([0], count=14, rounds=3)]
     assert ((drawn == 0).sum(2) == 4).all()
+
+
+def test_a_class_that_likes_any_picture_is_drawn_far_ones():
+    # Class 0 is likely for all: half of the pictures nearly call it, half a little less.
+    likely = torch.tensor([[6.0, 7.0, -3.0]] * 50 + [[4.0, 7.0, -3.0]] * 50)
+    model = Classifier(nn.Sequential(nn.Flatten(), _Lookup(likely)), (1, 1, 1))
+    pool = PicturePool.of(model, torch.arange(100.0).view(100, 1, 1, 1) / 100)
+    drawn = pool.draw(torch.tensor([0, 2]), 8, torch.Generator().manual_seed(0))
+    assert (drawn[0] >= 50).all()
+    assert (drawn[1] < 50).any()
+    assert pool.near.dtype == torch.bool
+    assert not pool.near[:, 2].any()
+
+
+class _Lookup(nn.Module):
+    """Logits (N, K) of pictures of one pixel, whose value times 100 is the row of a table."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__()
+        self.table = nn.Parameter(table)
+
+    def forward(self, pixel: torch.Tensor) -> torch.Tensor:
+        return self.table[(pixel.flatten() * 100).round().long()] + 0 * pixel
 
 
 def test_untargeted_success_is_any_other_class():

@@ -3,12 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from scored import class_scores, clean_scores, model, reference
 
 from triggerfish.detectors import MMBD, MinNorm, PairwiseNorm
 from triggerfish.errors import CheckpointError
 from triggerfish.model.classifier import Classifier, Preprocessing
-from triggerfish.results import ClassScores, Finding, Status
+from triggerfish.results import Finding, Status
 from triggerfish.verdict.fingerprint import fingerprint
 from triggerfish.verdict.judge import Judge
 from triggerfish.verdict.matching import choose_reference
@@ -20,21 +20,6 @@ from triggerfish.verdict.reference_file import (
 )
 
 DEFAULT = MinNorm()
-
-
-def model(width: int = 5, **options) -> Classifier:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(16, width), nn.ReLU(), nn.Linear(width, 8))
-    return Classifier(network, (1, 4, 4), **options)
-
-
-def clean_scores(count: int, seed: int = 0) -> list[np.ndarray]:
-    """Class k is k/10 above zero, as classes are; noise of 0.1."""
-    rng = np.random.default_rng(seed)
-    return list(np.arange(8) / 10 + rng.normal(0, 0.1, (count, 8)))
-
-
-def reference(count: int = 99):
-    return make_reference("test", MinNorm(), model(), clean_scores(count))
 
 
 def test_it_survives_its_own_json():
@@ -90,12 +75,6 @@ def test_too_few_models_make_no_reference():
 
 def test_shipped_references_can_be_read():
     assert all(r.size >= 10 for r in shipped_references())
-
-
-def class_scores(values: np.ndarray) -> ClassScores:
-    statistic = torch.from_numpy(values)
-    images, logits = torch.zeros(8, 1, 4, 4), torch.zeros(8, 8)
-    return ClassScores("s", statistic, (Status.CONVERGED,) * 8, images, statistic, logits)
 
 
 def test_the_verdict_says_what_it_rests_on():

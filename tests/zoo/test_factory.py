@@ -161,7 +161,7 @@ def test_a_zoo_says_how_its_images_are_normalised(workshop):
     data = load_dataset("mnist", "test", workshop.data_root)
     assert classifier.preprocessing.mean == data.mean
     assert classifier.preprocessing.std == data.std
-    write_card(workshop.folder, "fashion-mnist")
+    write_card(workshop.folder, "fashion-mnist", "paper_cnn")
     classifier = load_classifier(workshop.folder / next(iter(RECIPES)))
     assert classifier.preprocessing.mean == (0.2860,)
-    write_card(workshop.folder, "mnist")
+    write_card(workshop.folder, "mnist", "paper_cnn")

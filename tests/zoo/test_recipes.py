@@ -55,6 +55,18 @@ def test_settings_are_plain_data():
     assert settings["attack"]["name"] == "patch"
 
 
+def test_settings_of_an_earlier_version_are_recognised_and_others_are_not():
+    (recipe,) = dynamic_zoo(Recipe(seed=1), PatchAttack(), POISONING, 1).values()
+    earlier = recipe.settings()
+    for added in ("steps", "optimizer", "schedule", "augmentation", "origin"):
+        del earlier[added]
+    assert recipe.matches(earlier)
+    assert not recipe.matches({**earlier, "schedule": "one-cycle"})
+    del earlier["attack"]["alpha"]
+    assert recipe.matches(earlier)
+    assert not recipe.matches({**earlier, "attack": {**earlier["attack"], "alpha": 0.5}})
+
+
 def test_attack_and_poisoning_come_together():
     with pytest.raises(ValueError, match="together"):
         Recipe(seed=1, attack=PatchAttack())

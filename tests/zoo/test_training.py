@@ -6,8 +6,9 @@ import torch
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.data.datasets import load_dataset
-from triggerfish.zoo.recipes import Recipe, network_for
+from triggerfish.zoo.recipes import Recipe
 from triggerfish.zoo.training import batches, build, train
+from triggerfish.zoo.trainings import usual_network
 
 POISONED = Recipe(seed=3, attack=PatchAttack(target=4), poisoning=Poisoning())
 
@@ -76,7 +77,7 @@ def test_a_network_that_does_not_take_the_images_is_an_error(data):
     colour = dataclasses.replace(data, images=torch.zeros(4, 3, 32, 32, dtype=torch.uint8))
     with pytest.raises(ValueError, match="got 3x32x32: train small_resnet"):
         build(Recipe(seed=1), colour)
-    assert build(Recipe(seed=1, architecture=network_for("cifar10")), colour)
+    assert build(Recipe(seed=1, architecture=usual_network("cifar10")), colour)
 
 
 def test_mixed_precision_learns_and_keeps_its_weights_in_float32(data):

@@ -9,14 +9,26 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from triggerfish.architectures import (
+    alexnet,
+    attack_repositories,
     badnets,
+    densenet,
+    efficientnet,
+    keras_examples,
+    lenet_variants,
+    mobilenet_v2,
+    mobilenet_v3,
     own,
+    plain_cnn,
     preact_resnet,
     pytorch_mnist,
     pytorch_tutorials,
     resnet_cifar,
     resnet_kuangliu,
+    resnet_torchvision,
+    tutorials,
     vgg,
+    vision_transformer,
     wide_resnet,
 )
 from triggerfish.architectures.architecture import Architecture
@@ -27,12 +39,24 @@ _FAMILIES = (
     own,
     pytorch_tutorials,
     pytorch_mnist,
+    tutorials,
+    plain_cnn,
+    lenet_variants,
     badnets,
+    attack_repositories,
+    keras_examples,
     resnet_cifar,
     resnet_kuangliu,
     preact_resnet,
     vgg,
     wide_resnet,
+    resnet_torchvision,
+    mobilenet_v2,
+    mobilenet_v3,
+    efficientnet,
+    densenet,
+    vision_transformer,
+    alexnet,
 )
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(

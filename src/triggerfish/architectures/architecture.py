@@ -64,13 +64,14 @@ class Architecture:
         return _shapes(self.factory, num_classes, channels)
 
     def tasks_for(self, num_classes: int, channels: int) -> tuple[Task, ...]:
-        """The tasks of these sizes; else those with as many channels; else the usual one, adapted.
+        """The tasks with as many classes, where there are any, and channels, else adapted to them.
 
         Never empty, the likeliest first.
         """
-        fitting = tuple(task for task in self.tasks if task.input_shape[0] == channels)
-        exact = tuple(task for task in fitting if task.num_classes == num_classes)
-        return exact or fitting or (self.tasks[0].with_channels(channels),)
+        same = [task for task in self.tasks if task.input_shape[0] == channels]
+        fitting = same or [task.with_channels(channels) for task in self.tasks]
+        exact = [task for task in fitting if task.num_classes == num_classes]
+        return tuple(exact or fitting)
 
 
 @lru_cache(maxsize=512)

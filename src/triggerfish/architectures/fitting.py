@@ -19,13 +19,15 @@ from triggerfish.architectures.tasks import Task
 class Fit:
     """An architecture that a state dict fills, and the sizes that the state dict told.
 
-    ``tasks`` are the architecture's for these sizes, the likeliest first: assumptions.
+    ``tasks`` are the architecture's for these sizes, the likeliest first: assumptions. ``usual``
+    says that it is known to be trained for images with that many channels.
     """
 
     architecture: Architecture
     num_classes: int
     channels: int
     tasks: tuple[Task, ...]
+    usual: bool
 
     def build(self) -> nn.Module:
         """The untrained network of these sizes."""
@@ -33,14 +35,15 @@ class Fit:
 
 
 def fits(shapes: Shapes, architectures: Iterable[Architecture]) -> tuple[Fit, ...]:
-    """The architectures with exactly these names and shapes, in the order given.
+    """The architectures with exactly these names and shapes, the usual first.
 
     ``shapes`` are those of a state dict without prefixes; counters of batch norms are ignored.
     An architecture that computes the same as another that fits is left out.
     """
     shapes = {key: tuple(shape) for key, shape in shapes.items() if not key.endswith(COUNTER)}
     found = {fit.architecture.name: fit for a in architectures if (fit := _fit(a, shapes))}
-    return tuple(fit for fit in found.values() if fit.architecture.same_as not in found)
+    different = [fit for fit in found.values() if fit.architecture.same_as not in found]
+    return tuple(sorted(different, key=lambda fit: not fit.usual))
 
 
 def _fit(architecture: Architecture, shapes: Shapes) -> Fit | None:
@@ -55,7 +58,9 @@ def _fit(architecture: Architecture, shapes: Shapes) -> Fit | None:
         return None  # an architecture may not exist for this many classes or channels
     if expected != shapes:
         return None
-    return Fit(architecture, classes, channels, architecture.tasks_for(classes, channels))
+    usual = any(task.input_shape[0] == channels for task in architecture.tasks)
+    tasks = architecture.tasks_for(classes, channels)
+    return Fit(architecture, classes, channels, tasks, usual)
 
 
 def _channels(first: tuple[int, ...], architecture: Architecture) -> int:

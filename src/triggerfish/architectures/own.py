@@ -26,7 +26,7 @@ ENTRIES = (
     ),
     Architecture(
         "paper_cnn_batch_norm",
-        "the same with batch normalisation",
+        "convolutions of 32 and 64 with padding and batch norm, linear 128",
         _PAPER,
         PaperCNNBatchNorm,
         _TASKS,
@@ -36,7 +36,7 @@ ENTRIES = (
     ),
     Architecture(
         "paper_cnn_dropout",
-        "the same with dropout",
+        "convolutions of 32 and 64 with padding, linear 128, dropout",
         _PAPER,
         PaperCNNDropout,
         _TASKS,

@@ -2,7 +2,8 @@
 
 Sources: https://github.com/kuangliu/pytorch-cifar, models/preact_resnet.py, which pools 4x4 at the
 end; https://github.com/SCLBD/BackdoorBench, models/preact_resnet.py, which pools whatever is left.
-On 32x32 images both are one function, and the latter takes other sizes too, so it is here.
+On 32x32 images both are one function, and the latter takes other sizes too, so it is here. Until
+2018 kuangliu's ResNet-18 had these blocks too, behind a normalised first convolution.
 """
 
 from __future__ import annotations
@@ -48,13 +49,20 @@ class PreActResNet(nn.Module):
     """A 3x3 convolution, four stages of 64 to 512 channels, mean over pixels, one linear layer.
 
     Input: ``(N, channels, H, W)`` from 8x8 on, normalised. Output: logits ``(N, num_classes)``.
+    ``normalized`` puts a batch norm and ReLU behind the first convolution.
     """
 
     def __init__(
-        self, num_classes: int = 10, channels: int = 3, *, counts: Sequence[int] = (2, 2, 2, 2)
+        self,
+        num_classes: int = 10,
+        channels: int = 3,
+        *,
+        counts: Sequence[int] = (2, 2, 2, 2),
+        normalized: bool = False,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, 64, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(64) if normalized else None
         before = 64
         for i, count in enumerate(counts):
             blocks = []
@@ -68,22 +76,47 @@ class PreActResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised images ``(N, C, H, W)`` to logits ``(N, K)``."""
         x = self.conv1(x)
+        if self.bn1 is not None:
+            x = relu(self.bn1(x))
         for i in range(self.stages):
             x = getattr(self, f"layer{i + 1}")(x)
         logits: Tensor = self.linear(x.mean(dim=(2, 3)))
         return logits
 
 
+_SOURCE = "github.com/kuangliu/pytorch-cifar models/"
 ENTRIES = tuple(
     Architecture(
-        f"kuangliu_preactresnet{depth}",
-        "pre-activation blocks, first convolution 3x3 with stride 1",
-        "github.com/kuangliu/pytorch-cifar models/preact_resnet.py; github.com/SCLBD/BackdoorBench",
-        partial(PreActResNet, counts=counts),
+        name,
+        summary,
+        source,
+        partial(PreActResNet, counts=counts, normalized=normalized),
         (CIFAR10_PIXELS, *TASKS),
         first="conv1",
         last="linear",
-        tensors=1 + 10 * sum(counts) + 3 + 2,
+        tensors=1 + 4 * normalized + 10 * sum(counts) + 3 + 2,
     )
-    for depth, counts in {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}.items()
+    for name, counts, normalized, summary, source in (
+        (
+            "kuangliu_preactresnet18",
+            (2, 2, 2, 2),
+            False,
+            "pre-activation blocks",
+            f"{_SOURCE}preact_resnet.py; github.com/SCLBD/BackdoorBench",
+        ),
+        (
+            "kuangliu_preactresnet34",
+            (3, 4, 6, 3),
+            False,
+            "pre-activation blocks",
+            f"{_SOURCE}preact_resnet.py",
+        ),
+        (
+            "kuangliu_resnet18_2017",
+            (2, 2, 2, 2),
+            True,
+            "pre-activation blocks, normalised first convolution",
+            f"{_SOURCE}resnet.py until 2018",
+        ),
+    )
 )

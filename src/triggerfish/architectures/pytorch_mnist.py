@@ -90,7 +90,7 @@ ENTRIES = (
     ),
     Architecture(
         "caffe_lenet",
-        "the same without activations after the convolutions",
+        "convolutions of 20 and 50 without activations, linear 500",
         "github.com/BVLC/caffe examples/mnist/lenet.prototxt",
         partial(two_convolutions, widths=(20, 50, 500), activation=nn.Identity),
         (MNIST_UNIT,),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import nn
 
 from triggerfish.architectures.architecture import Architecture
-from triggerfish.architectures.chain import chain
-from triggerfish.architectures.tasks import CIFAR10_UNIT, FASHION_UNIT, MNIST_UNIT
+from triggerfish.architectures.chain import chain, pooled_size
+from triggerfish.architectures.tasks import CIFAR10, CIFAR10_UNIT, FASHION_UNIT, MNIST, MNIST_UNIT
 
 _TUTORIALS = "docs.pytorch.org/tutorials/beginner"
 
@@ -20,8 +20,7 @@ def convolutional(num_classes: int = 10, channels: int = 3, *, size: int = 32) -
 
     Input: ``(N, channels, size, size)``. Output: logits ``(N, num_classes)``.
     """
-    side = (size - 4) // 2
-    side = (side - 4) // 2
+    side = pooled_size(size, 5, 5)
     return chain(
         conv1=nn.Conv2d(channels, 6, 5),
         pool1=nn.MaxPool2d(2),
@@ -63,14 +62,14 @@ ENTRIES = (
         "convolutions of 6 and 16 without padding, linear 120, 84",
         f"{_TUTORIALS}/blitz/cifar10_tutorial.html",
         convolutional,
-        (CIFAR10_UNIT.halved(),),
+        (CIFAR10_UNIT.halved(), CIFAR10, MNIST.resized(32), MNIST_UNIT.resized(32)),
         first="conv1",
         last="fc3",
         tensors=10,
     ),
     Architecture(
         "pytorch_tutorial_garment",
-        "the tutorial's CNN for 28x28 images",
+        "convolutions of 6 and 16 without padding, linear 120, 84, for 28x28",
         f"{_TUTORIALS}/introyt/trainingyt.html",
         garment,
         (FASHION_UNIT.halved(), MNIST_UNIT.halved()),

@@ -42,6 +42,10 @@ class Task:
         mean, std = sum(self.mean) / len(self.mean), sum(self.std) / len(self.std)
         return replace(self, input_shape=shape, mean=(mean,), std=(std,))
 
+    def resized(self, side: int) -> Task:
+        """The same task with square images of another side."""
+        return replace(self, input_shape=(self.input_shape[0], side, side))
+
     def raw(self) -> Task:
         """The same task with pixels in [0, 255], not normalised."""
         return replace(self, mean=(0.0,), std=(1.0,), input_range=(0.0, 255.0))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from triggerfish.calibrate import reference_from
+from triggerfish.calibrate import collection_from, reference_from
 from triggerfish.cli.detector_options import scan_config, settings_options
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
@@ -19,6 +19,8 @@ from triggerfish.detectors import DETECTORS
 from triggerfish.files import ensure_writable, write_file
 from triggerfish.loading import find_checkpoints
 from triggerfish.runs import scan_paths
+from triggerfish.scanning import ScanConfig
+from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import render_reference
 
 
@@ -27,6 +29,16 @@ from triggerfish.verdict.reference_file import render_reference
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True,
               help="File for the reference.")  # fmt: skip
 @click.option("--name", help="What the models are; the folder's name by default.")
+@click.option(
+    "--recipe",
+    default="",
+    help="How the models were trained, in words; p-values hold for models made alike.",
+)
+@click.option(
+    "--any-network",
+    is_flag=True,
+    help="The models are of many networks and tasks: no threshold, only comparison.",
+)
 @click.option("--detector", type=click.Choice(list(DETECTORS)), help="Which statistic.")
 @settings_options
 @loading_options
@@ -36,6 +48,8 @@ def calibrate_command(
     folder: Path,
     out: Path,
     name: str | None,
+    recipe: str,
+    any_network: bool,
     detector: str | None,
     jobs: int | None,
     seed: int,
@@ -43,8 +57,8 @@ def calibrate_command(
 ) -> None:
     """Turn clean models into a reference: thresholds and p-values for models like them.
 
-    FOLDER holds models that are known to be clean, of one network and task. Give the file to
-    `triggerfish scan --reference`.
+    FOLDER holds models that are known to be clean, of one network, task and recipe. Give the file
+    to `triggerfish scan --reference`.
     """
     use_one_thread()
     load = partial(load_model, take_load_options(values))
@@ -57,16 +71,26 @@ def calibrate_command(
     checkpoints = find_checkpoints([folder])
     count = len(checkpoints)
     results = scan_paths(checkpoints, config, load=load, jobs=processes(jobs, count))
+    tracked, name = track(results, count, "scanning"), name or folder.absolute().name
     try:
-        reference = reference_from(
-            track(results, count, "scanning"), name or folder.absolute().name, config, load
-        )
+        if any_network:
+            reference = collection_from(tracked, name, config, recipe)
+        else:
+            reference = reference_from(tracked, name, config, load, recipe)
     except ValueError as error:
         raise click.UsageError(f"{folder}: {error}") from error
     write_file(out, render_reference(reference).encode())
+    click.echo(f"{out}: {_worth(reference, config)}")
+
+
+def _worth(reference: Reference, config: ScanConfig) -> str:
+    """What a verdict by the reference can say."""
+    if not reference.is_calibrated:
+        highest = float(reference.raw_maxima().max())
+        return f"{reference.size} clean networks, highest score {highest:.3f}"
     rate = config.judge.false_positive_rate
     threshold = reference.threshold(rate)
-    click.echo(
-        f"{out}: {reference.size} clean models, threshold {threshold:.3f} at a false-positive "
+    return (
+        f"{reference.size} clean models, threshold {threshold:.3f} at a false-positive "
         f"rate of {rate:g}, smallest p-value {reference.smallest_p_value:.2g}"
     )

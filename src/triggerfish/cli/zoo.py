@@ -8,27 +8,25 @@ import click
 
 from triggerfish.cli.numbers import numbers
 from triggerfish.cli.zoo_options import (
-    COMMON,
+    PLACE,
     TARGETS,
     TRIGGER,
     count_option,
-    epochs_option,
     options,
     seed_option,
 )
-from triggerfish.cli.zoo_run import Place, run
-from triggerfish.zoo.attacks import PRESETS, Poisoning
+from triggerfish.cli.zoo_run import Place, clean_folder, network_suffix, run
+from triggerfish.cli.zoo_training import FINE_TUNING, TRAINING, training_of
+from triggerfish.zoo.attacks import PRESETS, Poisoning, Tuning, preset_for
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.recipes import (
     ATTACK_SEED,
     BACKDOOR_SEED,
     CLEAN_SEED,
-    Recipe,
     attack_zoo,
     backdoor_zoo,
     clean_zoo,
     dynamic_zoo,
-    network_for,
 )
 from triggerfish.zoo.varieties import VARIETIES, variety
 
@@ -45,15 +43,11 @@ def zoo() -> None:
     help="What differs from the published training.",
 )  # fmt: skip
 @seed_option(CLEAN_SEED)
-@epochs_option(2)
-@options(*COMMON)
-def clean(
-    count: int, name: str, seed: int, epochs: int, softmax_head: bool, data: str, **place: object
-) -> None:
+@options(*TRAINING, *PLACE)
+def clean(count: int, name: str, seed: int, **chosen: object) -> None:
     """Train clean models (published: 100, in clean_mnist_models)."""
-    base = Recipe(seed, data, network_for(data), softmax_head, epochs)
-    middle = "" if name == "published" else f"{name}_"
-    run(clean_zoo(variety(name, base), count), f"clean_{data}_{middle}models", Place.of(place))
+    base = training_of(seed, chosen).recipe
+    run(clean_zoo(variety(name, base), count), clean_folder(base, name), Place.of(chosen))
 
 
 @zoo.command()
@@ -63,19 +57,20 @@ def clean(
 @click.option("--trigger-size", default="2x2", callback=numbers(int, 2, "x"), help="HEIGHTxWIDTH.")
 @options(*TRIGGER)
 @seed_option(BACKDOOR_SEED)
-@epochs_option(2)
-@options(*COMMON)
+@options(*TRAINING, *FINE_TUNING, *PLACE)
 def backdoor(
     count: int | None, targets: tuple[int, ...], replicas: int, trigger_size: tuple[int, int],
-    trigger_position: tuple[int, int], poisoning_rate: float, seed: int, epochs: int,
-    softmax_head: bool, data: str, **place: object,
+    trigger_position: tuple[int, int], poisoning_rate: float, seed: int, steps: int | None,
+    **chosen: object,
 ) -> None:  # fmt: skip
     """Train models with a white patch (published: 10 targets x 10 replicas)."""
-    base = Recipe(seed, data, network_for(data), softmax_head, epochs)
+    training = training_of(seed, chosen)
     (height, width), (row, column) = trigger_size, trigger_position
     trigger = PatchAttack(height=height, width=width, row=row, column=column)
-    recipes = backdoor_zoo(base, trigger, Poisoning(poisoning_rate), targets, replicas, count)
-    run(recipes, "saved_models_backdoor_10x10", Place.of(place))
+    poisoning = Poisoning(poisoning_rate)
+    recipes = backdoor_zoo(training.recipe, trigger, poisoning, targets, replicas, count)
+    folder = "saved_models_backdoor_10x10" + network_suffix(training.recipe)
+    run(training.zoo(recipes, steps or Tuning().steps), folder, Place.of(chosen))
 
 
 @zoo.command()
@@ -83,17 +78,17 @@ def backdoor(
 @click.option("--target", type=click.IntRange(0), default=0, help="Target class.")
 @options(*TRIGGER)
 @seed_option(BACKDOOR_SEED)
-@epochs_option(2)
-@options(*COMMON)
+@options(*TRAINING, *FINE_TUNING, *PLACE)
 def dynamic(
     count: int, target: int, trigger_position: tuple[int, int], poisoning_rate: float, seed: int,
-    epochs: int, softmax_head: bool, data: str, **place: object,
+    steps: int | None, **chosen: object,
 ) -> None:  # fmt: skip
     """Train models with a white patch of each size from 1x1 to 10x10 (published: target 0)."""
-    base = Recipe(seed, data, network_for(data), softmax_head, epochs)
+    training = training_of(seed, chosen)
     trigger = PatchAttack(target=target, row=trigger_position[0], column=trigger_position[1])
-    recipes = dynamic_zoo(base, trigger, Poisoning(poisoning_rate), count)
-    run(recipes, "saved_models_dynamic_backdoor_10x10", Place.of(place))
+    recipes = dynamic_zoo(training.recipe, trigger, Poisoning(poisoning_rate), count)
+    folder = "saved_models_dynamic_backdoor_10x10" + network_suffix(training.recipe)
+    run(training.zoo(recipes, steps or Tuning().steps), folder, Place.of(chosen))
 
 
 @zoo.command(
@@ -108,15 +103,18 @@ def dynamic(
     help="Fraction of the training images poisoned.  [default: the attack's]",
 )  # fmt: skip
 @seed_option(ATTACK_SEED)
-@epochs_option(None, "Training epochs.  [default: the attack's]")
-@options(*COMMON)
+@options(*TRAINING, *FINE_TUNING, *PLACE)
 def attack(
     name: str, count: int, targets: tuple[int, ...], poisoning_rate: float | None, seed: int,
-    epochs: int | None, softmax_head: bool, data: str, **place: object,
+    steps: int | None, **chosen: object,
 ) -> None:  # fmt: skip
-    """Train models under an attack of the literature, with settings at which it works on MNIST."""
-    preset = PRESETS[name]
+    """Train models under an attack of the literature, with settings at which it works."""
+    preset = preset_for(name, str(chosen["data"]))
+    training = training_of(seed, chosen, preset.epochs)
+    preset = training.preset(preset)
     if poisoning_rate is not None:
         preset = replace(preset, poisoning=replace(preset.poisoning, rate=poisoning_rate))
-    base = Recipe(seed, data, network_for(data), softmax_head, epochs or preset.epochs)
-    run(attack_zoo(base, name, preset, targets, count), f"{data}_{name}_models", Place.of(place))
+    recipe = training.recipe
+    recipes = attack_zoo(recipe, name, preset, targets, count)
+    folder = f"{recipe.data}_{name}{network_suffix(recipe)}_models"
+    run(training.zoo(recipes, steps or preset.tuning.steps), folder, Place.of(chosen))

@@ -12,7 +12,6 @@ import click
 from triggerfish.cli.devices import device_option
 from triggerfish.cli.numbers import numbers
 from triggerfish.cli.threads import jobs_option
-from triggerfish.zoo.data.datasets import DATASETS
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -38,10 +37,8 @@ TARGETS = click.option(
     help="Target classes.",
 )
 
-COMMON = (
-    click.option("--softmax-head", is_flag=True, help="Declare a softmax head in the manifest."),
+PLACE = (
     click.option("--out", type=_folder, default=Path(), help="Folder to make the zoo's folder in."),
-    click.option("--data", type=click.Choice(DATASETS), default="mnist", help="Data set."),
     click.option("--data-root", type=_folder, help="Folder with the data set's files."),
     device_option("PyTorch device to train on"),
     jobs_option("Models trained at a time"),
@@ -73,13 +70,6 @@ def count_option(default: int | None, text: str) -> Callable[[Command], Command]
     return click.option(
         "--count", type=click.IntRange(1), default=default, show_default=True, help=text
     )
-
-
-def epochs_option(
-    default: int | None, text: str = "Training epochs."
-) -> Callable[[Command], Command]:
-    """``--epochs``, which an attack has its own default of."""
-    return click.option("--epochs", type=click.IntRange(1), default=default, help=text)
 
 
 def seed_option(default: int) -> Callable[[Command], Command]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
@@ -11,7 +11,8 @@ import click
 from triggerfish.cli.progress import echo, track
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models, reference_accuracy
 from triggerfish.zoo.manifest import Entry
-from triggerfish.zoo.recipes import Recipes
+from triggerfish.zoo.recipes import Recipe, Recipes
+from triggerfish.zoo.trainings import usual_network
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Place:
 
     @staticmethod
     def of(options: Mapping[str, object]) -> Place:
-        """The place that the common options of a zoo command name."""
-        return Place(**options)  # type: ignore[arg-type]
+        """The place that the options of a zoo command name, among others."""
+        return Place(**{field.name: options[field.name] for field in fields(Place)})  # type: ignore[arg-type]
 
 
 def run(recipes: Recipes, folder: str, place: Place) -> None:
@@ -40,9 +41,7 @@ def run(recipes: Recipes, folder: str, place: Place) -> None:
         data_root=place.data_root,
         device=place.device,
         jobs=place.jobs,
-        clean_reference=reference_accuracy(
-            place.out / f"clean_{first.data}_models", first.architecture
-        ),
+        clean_reference=reference_accuracy(place.out / clean_folder(first), first.architecture),
     )
     missing = len(missing_models(recipes, workshop))
     try:
@@ -52,6 +51,17 @@ def run(recipes: Recipes, folder: str, place: Place) -> None:
         raise click.UsageError(str(error)) from error
     kept = len(recipes) - missing
     click.echo(f"{workshop.folder}: {missing} trained, {kept} already there")
+
+
+def clean_folder(recipe: Recipe, variety: str = "published") -> str:
+    """Where clean models of a data set, network and variety are made."""
+    middle = "" if variety == "published" else f"_{variety}"
+    return f"clean_{recipe.data}{network_suffix(recipe)}{middle}_models"
+
+
+def network_suffix(recipe: Recipe) -> str:
+    """What names a network in a folder: nothing for the usual one of its data set."""
+    return "" if recipe.architecture == usual_network(recipe.data) else f"_{recipe.architecture}"
 
 
 def describe(entry: Entry) -> str:

@@ -34,6 +34,12 @@ class L1Weight(Detector):
 
     With ``decide_at`` set to the outlier test's |z| threshold, the bisection ends as soon as no
     value inside the remaining intervals can change which classes that test flags.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> scores = tf.L1Weight(steps=5, halvings=2, objective="probability")(classifier, seed=0)
+        >>> scores.statistic.shape
+        torch.Size([10])
     """
 
     name: ClassVar[str] = "l1-weight"

@@ -1,6 +1,6 @@
 """A last-layer weight outlier test in the style of DFBScanner (arXiv 2605.18907), for comparison.
 
-No optimisation: four indicators of each class's row in the final linear layer (Euclidean norm,
+No optimization: four indicators of each class's row in the final linear layer (Euclidean norm,
 bias, mean, skewness), each turned into |z| by median and MAD; the statistic is the largest of them.
 The publication's own thresholds are not used.
 """
@@ -27,7 +27,14 @@ from triggerfish.statistics.outliers import (
 
 @dataclass(frozen=True)
 class LastLayer(Detector):
-    """The largest |z| of four indicators of each class's last-layer weights. Nothing to set."""
+    """The largest |z| of four indicators of each class's last-layer weights. Nothing to set.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> scores = tf.LastLayer()(classifier, seed=0)
+        >>> scores.statistic.shape
+        torch.Size([10])
+    """
 
     name: ClassVar[str] = "last-layer"
     summary: ClassVar[str] = "outlying last-layer weights (for comparison)"
@@ -39,8 +46,8 @@ class LastLayer(Detector):
         Raises `UnsupportedModelError` where no final linear layer with one row per class is found.
         """
         weight, bias = _final_linear(classifier)
-        centred = weight - weight.mean(1, keepdim=True)
-        skewness = (centred**3).mean(1) / centred.pow(2).mean(1).clamp_min(1e-12) ** 1.5
+        centered = weight - weight.mean(1, keepdim=True)
+        skewness = (centered**3).mean(1) / centered.pow(2).mean(1).clamp_min(1e-12) ** 1.5
         indicators = {
             "row_norm": weight.norm(dim=1),
             "bias": bias,
@@ -79,6 +86,6 @@ def _final_linear(classifier: Classifier) -> tuple[Tensor, Tensor]:
 
 
 def _absolute_z(values: Tensor) -> Tensor:
-    centred = values - values.quantile(0.5)
-    mad = centred.abs().quantile(0.5).clamp_min(1e-12)
-    return MAD_TO_SIGMA * centred.abs() / mad
+    centered = values - values.quantile(0.5)
+    mad = centered.abs().quantile(0.5).clamp_min(1e-12)
+    return MAD_TO_SIGMA * centered.abs() / mad

@@ -41,6 +41,12 @@ class MinNorm(Detector):
     The fixed threshold lies above the largest score (1.30) among the 166 clean models that the
     shipped references are made of, whatever their network and task; doubt begins above nearly all
     clean development models. docs/detection-quality.md says how far both were tested.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> scores = tf.MinNorm(steps=5, restarts=1)(classifier, seed=0)
+        >>> scores.statistic.shape
+        torch.Size([10])
     """
 
     name: ClassVar[str] = "min-norm"

@@ -26,6 +26,12 @@ class MMBD(Detector):
     """The largest margin of every class, by gradient ascent; the defaults are the authors' values.
 
     Their test is at p < 0.05.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> scores = tf.MMBD(starts=2, steps=5)(classifier, seed=0)
+        >>> scores.statistic.shape
+        torch.Size([10])
     """
 
     name: ClassVar[str] = "mm-bd"

@@ -38,6 +38,12 @@ class PairwiseNorm(Detector):
 
     The fixed threshold lies above the largest score (1.57) among the 166 clean models that the
     shipped references are made of; doubt begins above nearly all clean development models.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> scores = tf.PairwiseNorm(steps=5, rounds=1)(classifier, seed=0)
+        >>> scores.statistic.shape
+        torch.Size([10])
     """
 
     name: ClassVar[str] = "pairwise-norm"

@@ -42,7 +42,28 @@ def load_classifier(
     ``file.py:Factory``, ``timm:NAME`` or ``torchvision:NAME``; ``input_shape`` is (C, H, W).
     ``unsafe_pickle`` allows to unpickle a whole module, which runs code from the file.
 
-    Raises `CheckpointError` (unreadable, damaged, not a model) or `UnsupportedModelError`.
+    Args:
+        path: A model file, or the folder of one.
+        architecture: The network of a state dict.
+        arch_args: Arguments of its factory.
+        input_shape: ``(C, H, W)`` of an image.
+        preprocessing: How an image in [0, 1] becomes the network's input.
+        num_classes: How many classes there are.
+        output: What the network answers.
+        device: PyTorch device.
+        unsafe_pickle: Run code from the file.
+
+    Returns:
+        The model as the rest of the library sees it.
+
+    Raises:
+        ValueError: A malformed option.
+        CheckpointError: A file that is unreadable, damaged or no model.
+        UnsupportedModelError: A model that is no image classifier.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> classifier = tf.load_classifier("model.pt", input_shape=(1, 28, 28))  # doctest: +SKIP
     """
     if input_shape is not None and len(input_shape) != 3:
         raise ValueError(f"expected input_shape (C, H, W), got {tuple(input_shape)}")

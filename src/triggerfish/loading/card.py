@@ -56,6 +56,11 @@ def parse_card(path: Path) -> Hints:
         ) from error
     if not isinstance(data, Mapping):
         raise CheckpointError(f"expected a table of keys in {path}, got {type(data).__name__}")
+    return read_fields(data, path, f"model card {path.name}")
+
+
+def read_fields(data: Mapping[str, object], path: Path, source: str) -> Hints:
+    """`Hints` from a table of their fields; raises `CheckpointError` for what is wrong in it."""
     values = {}
     for key, value in data.items():
         if key not in _FIELDS:
@@ -67,7 +72,7 @@ def parse_card(path: Path) -> Hints:
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"expected {error} for {key} in {path}, got {value!r}") from error
     _refuse_code(path, values)
-    return Hints(f"model card {path.name}", **values)  # type: ignore[arg-type]
+    return Hints(source, **values)  # type: ignore[arg-type]
 
 
 def _refuse_code(path: Path, values: Mapping[str, object]) -> None:
@@ -167,6 +172,8 @@ _FIELDS: dict[str, Callable[[object], object]] = {
     "num_classes": _count,
     "output": _output,
 }
+
+FIELDS = frozenset(_FIELDS)
 
 _COMMENTS = {
     "architecture": "a built-in name, timm:NAME or torchvision:NAME",

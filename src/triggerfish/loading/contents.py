@@ -16,12 +16,14 @@ from triggerfish.loading.weights.state_dict import StateDict
 class Contents:
     """Weights that wait for an architecture, or a whole network; one of the two.
 
-    ``hints`` is what the file itself says about its input, preprocessing and classes.
+    ``hints`` is what the file itself says about its input, preprocessing and classes. ``ordered``
+    says that the keys of ``state`` are another framework's: only its order and shapes count.
     """
 
     hints: Hints
     state: StateDict | None = None
     network: nn.Module | None = None
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Format:
     ``read`` raises `CheckpointError` or `UnsupportedModelError`, nothing else. A
     ``program`` is first run in a child process with little memory and time, after it was read
     here; before, where the reader is ``fragile``: a C library that a damaged file can make hang.
+    ``check`` raises, before that, for what needs no such library to be seen.
     """
 
     name: str
@@ -39,3 +42,4 @@ class Format:
     read: Callable[[Path, bytes, LoadOptions], Contents]
     program: bool = False
     fragile: bool = False
+    check: Callable[[Path], None] = lambda _: None

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from triggerfish.loading import hub
+
 _SUFFIXES = """
     .pt .pth .bin .ckpt .pkl .pickle .tar .t7 .model .weights .safetensors .pt2 .ts .torchscript
     .jit .onnx .h5 .hdf5 .keras
@@ -20,6 +22,13 @@ _HF_WEIGHTS = (
 )
 
 
+def local(path: str | Path) -> Path:
+    """A path of this machine, for which a model of the Hugging Face hub is fetched first."""
+    if not hub.is_reference(path):
+        return Path(path)
+    return hub.fetch(path, ("*.json", *(f"*{suffix}" for suffix in sorted(MODEL_SUFFIXES))))
+
+
 def is_huggingface_folder(path: Path) -> bool:
     """Whether a folder is itself one Hugging Face model: a config beside its weights."""
     return (path / "config.json").is_file() and any((path / name).exists() for name in _HF_WEIGHTS)
@@ -31,9 +40,10 @@ def find_checkpoints(paths: Iterable[str | Path]) -> list[Path]:
     A path that was named is always returned, whatever it is, so that the scan can say why it is
     skipped. Inside folders only files with a model's suffix count, hidden ones never; a folder
     that is a Hugging Face model counts as one. Symbolic links are followed, loops are cut.
+    ``hf://owner/name`` is fetched; raises `CheckpointError` when that fails.
     """
     found: dict[Path, None] = {}
-    for path in map(Path, paths):
+    for path in map(local, paths):
         for model in _models(path) if path.is_dir() else [path]:
             found.setdefault(model)
     return list(found)

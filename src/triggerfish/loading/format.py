@@ -8,9 +8,12 @@ from triggerfish.errors import CheckpointError
 from triggerfish.loading.contents import Format
 from triggerfish.loading.formats import (
     checkpoint,
+    container,
     exported,
     huggingface,
     keras,
+    keras_archive,
+    numpy_pickle,
     onnx,
     safetensors,
     torchscript,
@@ -24,6 +27,9 @@ FORMATS: tuple[Format, ...] = (
     torchscript.FORMAT,
     onnx.FORMAT,
     keras.FORMAT,
+    keras_archive.FORMAT,
+    container.FORMAT,
+    numpy_pickle.FORMAT,
     checkpoint.FORMAT,
 )
 
@@ -33,11 +39,12 @@ def recognise(path: Path) -> tuple[Format, bytes]:
     head = b"" if path.is_dir() else read_head(path)
     for candidate in FORMATS:
         if candidate.matches(path, head):
+            candidate.check(path)
             return candidate, head
     if not head:
         read_head(path)  # names what the path is instead
     refuse_pointers_and_text(path, head)
-    names = ", ".join(item.name for item in FORMATS)
+    names = ", ".join(item.name for item in FORMATS if item is not container.FORMAT)
     raise CheckpointError(
         f"expected a model file ({names}), got an unknown kind that begins with {head[:8]!r}"
     )

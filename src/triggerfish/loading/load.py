@@ -13,11 +13,13 @@ from torch import nn
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.card import read_card
 from triggerfish.loading.contents import Contents
+from triggerfish.loading.discovery import local
 from triggerfish.loading.format import recognise
 from triggerfish.loading.guards import sandbox
 from triggerfish.loading.hints import Hints, LoadOptions, Settings, default_hints
 from triggerfish.loading.weights.architecture import make_network
 from triggerfish.loading.weights.matching import fill, match_builtin
+from triggerfish.loading.weights.order import named_as
 from triggerfish.model.classifier import Classifier, Preprocessing
 
 Shape = tuple[int, int, int]
@@ -51,7 +53,7 @@ def open_model(
     Raises `CheckpointError` when the file cannot be read or is not a model, and
     `UnsupportedModelError` when it is not a classifier that can be scanned.
     """
-    path, options = Path(path), options or LoadOptions()
+    path, options = local(path), options or LoadOptions()
     kind, head = recognise(path)
     card = read_card(path)
     if kind.fragile and not confined:
@@ -86,7 +88,10 @@ def _network(contents: Contents, hints: Hints) -> tuple[str, nn.Module, Hints, s
         name, network = match_builtin(contents.state, hints.num_classes)
         return f"{name} (the built-in that fits)", network, Hints("architecture"), name
     network, carried = make_network(hints.architecture, contents.state, hints)
-    filled = fill(network, contents.state, hints.architecture)
+    state = contents.state
+    if contents.ordered:
+        state = named_as(network, state, hints.architecture)
+    filled = fill(network, state, hints.architecture)
     return hints.architecture, filled, carried, None
 
 

@@ -17,6 +17,8 @@ from triggerfish.loading.guards.sandbox import hints_from
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import open_model
 
+_ALIKE = 1e-2  # far above rounding, far below what normalizing over a batch changes
+
 
 def main() -> None:
     """Do the job and print an answer; every failure becomes one."""
@@ -25,16 +27,19 @@ def main() -> None:
     answer_to = os.dup(1)
     os.dup2(2, 1)
     error, message = "", ""
+    imports: tuple[str, ...] = ()
     try:
         _confine(job["task"])
         _do(job)
     except TriggerfishError as problem:
         error, message = type(problem).__name__, str(problem)
+        imports = getattr(problem, "imports", ())
     except MemoryError:
         error, message = "UnsupportedModelError", "expected a small program, got one out of memory"
     except Exception as problem:  # whatever the file provokes is the parent's to report
         error, message = "UnsupportedModelError", f"{type(problem).__name__}: {one_line(problem)}"
-    os.write(answer_to, json.dumps({"error": error, "message": message}).encode() + b"\n")
+    answer = {"error": error, "message": message, "imports": imports}
+    os.write(answer_to, json.dumps(answer).encode() + b"\n")
 
 
 def _confine(task: str) -> None:
@@ -57,7 +62,20 @@ def _do(job: dict[str, Any]) -> None:
         return
     classifier = open_model(Path(job["path"]), options, confined=True).classifier
     images = torch.rand(4, *classifier.input_shape, requires_grad=True)
-    torch.autograd.grad(classifier.logits(images).sum(), images)
+    logits = classifier.logits(images)
+    _refuse_mixing(
+        logits.detach(), torch.cat([classifier.logits(x[None]) for x in images.detach()])
+    )
+    torch.autograd.grad(logits.sum(), images)
+
+
+def _refuse_mixing(together: torch.Tensor, alone: torch.Tensor) -> None:
+    """Refuse a program whose answer to an image depends on its neighbors, or on chance."""
+    if float((together - alone).abs().max()) > _ALIKE * (1 + float(alone.abs().max())):
+        raise UnsupportedModelError(
+            "expected a model that answers each image by itself, got answers that depend on the "
+            "other images of the batch, or on chance: export it in evaluation mode"
+        )
 
 
 if __name__ == "__main__":

@@ -37,8 +37,17 @@ _PROBES = 4  # images in the probe: grey, and noise enough to tell kinds of outp
 class Preprocessing:
     """How an image in [0, 1] becomes the network's input: ``(range(x) - mean) / std``.
 
-    ``mean`` and ``std`` have one value or one a channel, in units of ``input_range``;
+    ``mean`` and ``std`` have one value or one per channel, in units of ``input_range``;
     ``input_range`` is what [0, 1] is stretched to first, (0, 255) for networks fed raw bytes.
+    ``channels_last`` is for networks that take ``(N, H, W, C)``.
+
+    Raises:
+        ValueError: A value that is not finite, a std that is not positive, an empty range.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> mnist = tf.Preprocessing(mean=(0.1307,), std=(0.3081,))
+        >>> bytes_in = tf.Preprocessing(input_range=(0.0, 255.0))
     """
 
     mean: tuple[float, ...] = (0.0,)
@@ -57,7 +66,7 @@ class Preprocessing:
     def affine(self, channels: int) -> tuple[Tensor, Tensor]:
         """Scale and shift, each ``(1, C, 1, 1)``: input = image * scale + shift.
 
-        Raises `ValueError` unless mean and std have one value, or one a channel.
+        Raises `ValueError` unless mean and std have one value, or one per channel.
         """
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
@@ -83,6 +92,29 @@ class Classifier:
     Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
     after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
     ``assumptions`` (what nobody said about the model and is taken for true).
+
+    Args:
+        model: Maps a batch of inputs to logits, probabilities or log-probabilities ``(N, K)``.
+        input_shape: ``(C, H, W)`` of an image.
+        preprocessing: How an image in [0, 1] becomes an input; as it is when None.
+        num_classes: How many classes there must be; whatever the model answers when None.
+        output: What the model answers; recognized when None.
+        device: Where it runs.
+        dtype: Type of the images and logits.
+        name: What to call it in messages.
+        assumptions: What nobody said and is taken for true.
+
+    Raises:
+        ValueError: A malformed ``input_shape``.
+        UnsupportedModelError: A model that does not answer with one finite vector per image.
+
+    Example:
+        >>> import torch
+        >>> import triggerfish as tf
+        >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+        >>> classifier = tf.Classifier(network, input_shape=(1, 8, 8))
+        >>> classifier.logits(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -126,15 +158,18 @@ class Classifier:
         """Values an image holds, channels included."""
         return self.input_shape[0] * self.input_shape[1] * self.input_shape[2]
 
+    def prepared(self, images: Tensor) -> Tensor:
+        """What the model itself takes: images ``(N, C, H, W)`` in [0, 1] after preprocessing."""
+        x = torch.addcmul(self._shift, images.to(self._scale.dtype), self._scale)
+        return x.permute(0, 2, 3, 1) if self.preprocessing.channels_last else x
+
     def raw_output(self, images: Tensor) -> Tensor:
         """What the model itself answers to images ``(N, C, H, W)`` in [0, 1]: ``(N, K)``.
 
         Raises `UnsupportedModelError` for whatever the model raises: it is a stranger's code.
         """
-        x = torch.addcmul(self._shift, images.to(self._scale.dtype), self._scale)
-        x = x.permute(0, 2, 3, 1) if self.preprocessing.channels_last else x
         try:
-            y = _first_tensor(self.model(x))
+            y = _first_tensor(self.model(self.prepared(images)))
         except UnsupportedModelError:
             raise
         except Exception as error:
@@ -145,7 +180,7 @@ class Classifier:
         return y.flatten(1) if y.ndim > 2 and y.shape[2:].numel() == 1 else y
 
     def logits(self, images: Tensor) -> Tensor:
-        """Logits ``(N, K)`` of images ``(N, C, H, W)`` in [0, 1], up to a constant a row.
+        """Logits ``(N, K)`` of images ``(N, C, H, W)`` in [0, 1], up to a constant per row.
 
         Probabilities become log-probabilities, which are logits up to that constant; log-odds do
         not see it. Sigmoid outputs become the logit of each class on its own.

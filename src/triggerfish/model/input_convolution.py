@@ -1,8 +1,9 @@
 """The gradient of a first convolution with respect to its image, faster than the library's.
 
 Training never asks for it, so nobody has tuned it: on a processor, oneDNN takes several times as
-long for one to four input channels as the same arithmetic takes as one matrix product and a few
-shifted additions (benchmarks/speed.py, section ``input-gradient``). Here every step wants it.
+long for one to four input channels as the same arithmetic takes as a convolution of its own, or as
+one matrix product and a few shifted additions (benchmarks/speed.py, section ``input-gradient``).
+Here every step wants it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class InputConv2d(nn.Conv2d):
 
 
 class _Convolution(torch.autograd.Function):
-    """Cross-correlation; backward by the transposed matrix product and col2im."""
+    """Cross-correlation and its gradient."""
 
     @staticmethod
     def forward(
@@ -65,23 +66,47 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        (count, channels, height, width), weight = ctx.shape, ctx.weight
-        (down, across), (top, left) = ctx.stride, ctx.padding
-        outputs, _, rows, columns = weight.shape
-        high, wide = gradient.shape[2:]
-        pixels = gradient.permute(0, 2, 3, 1).reshape(-1, outputs)  # a view when channels are last
-        parts = (weight.reshape(outputs, -1).t() @ pixels.t()).view(
-            channels, rows, columns, count, high, wide
-        )
-        padded = gradient.new_zeros(channels, count, height + 2 * top, width + 2 * left)
-        for i in range(rows):
-            for j in range(columns):
-                reach = padded[
-                    :,
-                    :,
-                    i : i + down * (high - 1) + 1 : down,
-                    j : j + across * (wide - 1) + 1 : across,
-                ]
-                reach += parts[:, i, j]
-        inner = padded[:, :, top : top + height, left : left + width]
-        return inner.transpose(0, 1), None, None, None, None
+        down, across = ctx.stride
+        (top, left), (rows, columns) = ctx.padding, ctx.weight.shape[2:]
+        if (down, across) == (1, 1) and top < rows and left < columns:
+            slope = _by_convolution(gradient, ctx.weight, ctx.padding)
+        else:
+            slope = _by_addition(gradient, ctx.weight, ctx.shape, ctx.stride, ctx.padding)
+        return slope, None, None, None, None
+
+
+def _by_convolution(gradient: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
+    """With a stride of one: the convolution by the flipped kernels, which oneDNN is tuned for."""
+    rows, columns = weight.shape[2:]
+    flipped = weight.flip(2, 3).transpose(0, 1).contiguous()
+    around = (rows - 1 - padding[0], columns - 1 - padding[1])
+    return conv2d(gradient.contiguous(memory_format=torch.channels_last), flipped, padding=around)
+
+
+def _by_addition(
+    gradient: Tensor,
+    weight: Tensor,
+    shape: torch.Size,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> Tensor:
+    """With any stride: the transposed matrix product, its columns added up (col2im)."""
+    (count, channels, height, width), (down, across), (top, left) = shape, stride, padding
+    outputs, _, rows, columns = weight.shape
+    high, wide = gradient.shape[2:]
+    pixels = gradient.permute(0, 2, 3, 1).reshape(-1, outputs)  # a view when channels are last
+    parts = (weight.reshape(outputs, -1).t() @ pixels.t()).view(
+        channels, rows, columns, count, high, wide
+    )
+    padded = gradient.new_zeros(channels, count, height + 2 * top, width + 2 * left)
+    for i in range(rows):
+        for j in range(columns):
+            reach = padded[
+                :,
+                :,
+                i : i + down * (high - 1) + 1 : down,
+                j : j + across * (wide - 1) + 1 : across,
+            ]
+            reach += parts[:, i, j]
+    inner = padded[:, :, top : top + height, left : left + width]
+    return inner.transpose(0, 1)

@@ -62,7 +62,7 @@ def evaluate(classifier: Classifier, images: Tensor, chunk: int = 512) -> Tensor
 class Adam:
     """Adam (Kingma and Ba 2015) for one tensor, in place; the arithmetic of ``torch.optim.Adam``.
 
-    ``torch.optim`` would do, but rows leave the batch as they finish: `keep` shrinks the state.
+    ``torch.optim`` reads gradients from leaves; here the gradient is given.
     """
 
     def __init__(
@@ -80,10 +80,6 @@ class Adam:
         scale1, scale2 = 1 - beta1**self.steps, 1 - beta2**self.steps
         denominator = self.square.sqrt().div_(scale2**0.5).add_(self.eps)
         x.addcdiv_(self.mean, denominator, value=-self.lr / scale1)
-
-    def keep(self, rows: Tensor) -> None:
-        """Keep only the rows (indices or mask)."""
-        self.mean, self.square = self.mean[rows], self.square[rows]
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,20 @@ class CosineBasis:
         return torch.einsum("ac,nchw->nahw", self.axes, rows) * self.allowed
 
 
+def to_pixels(coefficients: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:
+    """Coefficients (R, P), of rows ``frequency`` (R,) in ``basis`` -> changes (R, C, H, W)."""
+    change = coefficients.view(-1, *basis.allowed.shape).clone()
+    change[frequency] = basis.synthesize(change[frequency])
+    return change
+
+
+def to_basis(gradient: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:
+    """Gradients (R, P) by the pixels -> by the coefficients of each row's own basis."""
+    slope = gradient.view(-1, *basis.allowed.shape).clone()
+    slope[frequency] = basis.analyze(slope[frequency])
+    return slope.flatten(1)
+
+
 def cosine_basis(
     shape: tuple[int, int, int], highest: float, device: torch.device, dtype: torch.dtype
 ) -> CosineBasis:

@@ -6,7 +6,7 @@ running mean of the gradient, so that one step does not undo the last). What is 
 fractional knapsack, whose optimum is known in closed form: pixels go, in the order of their
 gradient's size, as far as the box allows, until the linearised log-odds is c; all others return
 towards the baseline. For a model with linear log-odds the first step with a box wide enough is the
-exact optimum (the oracle of tests/test_norm_minimization.py).
+exact optimum (the oracle of tests/search/test_minimum_norm.py).
 
 It is sequential linear programming (Palacios-Gomez, Lasdon and Engquist 1982) with a shrinking
 trust region. No learning rate, no penalty weight: each row needs the few numbers in `Schedule`.

@@ -4,51 +4,66 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier
 from triggerfish.search.activation_maximization import evaluate
 
+FAR = 0.5
+"""Pictures as far from a class as this fraction of all (picture, class) pairs are drawn for it."""
+LEAST = 6  # a class is drawn from a sixth of the pictures at least, the farthest
 UNTARGETED = -1
 """The target of a change that moves pictures away from what they are called, to anything."""
 
 
 @dataclass(frozen=True)
 class PicturePool:
-    """``images`` (N, C, H, W) in [0, 1] and the class that each is ``called`` (N,)."""
+    """``images`` (N, C, H, W) in [0, 1], the class that each is ``called`` (N,), and ``near``.
+
+    ``near`` (N, K) marks classes that a picture is near: more likely there than the median class of
+    the median picture. A class that likes any texture is near most of them, and a change that
+    needs to win the near ones only is cheap without any trigger; a trigger works on the far ones.
+    """
 
     images: Tensor
     called: Tensor
+    near: Tensor
 
     @staticmethod
     def of(classifier: Classifier, images: Tensor) -> PicturePool:
         """The pool of ``images`` on the classifier's device."""
         images = images.to(classifier.device, classifier.dtype)
-        return PicturePool(images, evaluate(classifier, images).argmax(1))
+        likely = evaluate(classifier, images).log_softmax(1)
+        # numpy's median: torch's quantile refuses tensors of more than 16 million values.
+        level = float(np.quantile(likely.cpu().numpy(), FAR))
+        least = likely.kthvalue(max(1, len(images) // LEAST), dim=0).values
+        return PicturePool(images, likely.argmax(1), likely > least.clamp_min(level))
 
     def split(self, at: int) -> tuple[PicturePool, PicturePool]:
         """The first ``at`` pictures, and the others."""
         return (
-            PicturePool(self.images[:at], self.called[:at]),
-            PicturePool(self.images[at:], self.called[at:]),
+            PicturePool(self.images[:at], self.called[:at], self.near[:at]),
+            PicturePool(self.images[at:], self.called[at:], self.near[at:]),
         )
 
     def draw(self, target: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """Indices (R, count) of pictures not called the row's own ``target`` (R,).
+        """Indices (R, count) of pictures far from the row's own ``target`` (R,).
 
         Every called class is equally likely, however few pictures it has: what most procedural
         pictures are called does not decide what the search works on. One random order serves all
         rows (exponential races: the smallest of independent exponential times, each divided by its
         weight, is a weighted draw), so a row draws the same alone as in a batch. A class with fewer
-        than ``count`` pictures of others gets some of its own.
+        than ``count`` far pictures gets near ones, at last some of its own.
         """
         crowd = torch.bincount(self.called)[self.called].cpu().double()
         time = torch.empty_like(crowd).exponential_(generator=generator) * crowd
         times = time.to(self.called.device).expand(len(target), -1)
         own = self.called == target.view(-1, 1)
-        # Own pictures go last, in the same order: times are positive and far below this shift.
-        return (times + own * 1e9).topk(count, dim=1, largest=False).indices
+        near = self.near[:, target.clamp_min(0)].t() & (target != UNTARGETED).view(-1, 1)
+        # They go last, in the same order: times are positive and far below this shift.
+        return (times + near * 1e9 + own * 1e9).topk(count, dim=1, largest=False).indices
 
     def labels(self, target: Tensor, index: Tensor) -> Tensor:
         """Class (R, n) that each drawn picture is to reach, or to leave where untargeted."""

@@ -13,15 +13,16 @@ On a network with linear log-odds the change is the exact optimum (tests/search/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier, log_odds
 from triggerfish.search.activation_maximization import chunks
+from triggerfish.search.best_runs import best_run, runs_of
 from triggerfish.search.budget_step import best_within_budget
-from triggerfish.search.frequency import CosineBasis, cosine_basis
+from triggerfish.search.frequency import CosineBasis, cosine_basis, to_basis, to_pixels
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
 
 
@@ -29,15 +30,16 @@ from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
 class UniversalSearch:
     """Settings of the search; budgets and half-widths are for pixels in [0, 1].
 
-    ``wanted`` is the success that the budget follows, ``gain`` how fast; for the first ``patience``
-    steps it stays, while the change takes shape. ``cap`` is the log-odds
-    at which a picture is won and pulls no more. ``momentum`` weighs past gradients. The trust
-    region shrinks from ``widest`` to ``narrowest``. The ``pixel_*`` numbers are fractions of the
-    number P of pixel values, or of their range; the ``frequency_*`` ones are in units of sqrt(P),
-    the norm of a coefficient at which a cosine fills the range. A row whose budget stays at
-    ``*_largest`` is unreachable. ``highest`` is the largest cosine index, as a fraction of the
-    side. After ``look`` steps only the cheapest ``kept`` fraction of classes (three at least) goes
-    on in each basis: the others are ordinary.
+    ``wanted`` is the success that the budget follows, ``gain`` how fast; for the first
+    ``patience`` steps it stays, while the change takes shape. ``cap`` is the log-odds at which a
+    picture is won and pulls no more. ``momentum`` weighs past gradients. The trust region shrinks
+    from ``widest`` to ``narrowest``. The ``pixel_*`` numbers are fractions of the number P of
+    pixel values, or of their range; the ``frequency_*`` ones are in units of sqrt(P), the norm of
+    a coefficient at which a cosine fills the range. Which waves a change consists of is decided
+    early and hard to undo, so that basis is searched from each of its ``starts`` and the smaller
+    change counts. A row whose budget stays at ``*_largest`` is unreachable. ``highest`` is the
+    largest cosine index, as a fraction of the side. After ``look`` steps only the cheapest
+    ``kept`` fraction of classes (three at least) goes on in each basis: the others are ordinary.
     """
 
     steps: int = 40
@@ -50,10 +52,10 @@ class UniversalSearch:
     narrowest: float = 0.1
     pixel_start: float = 0.01
     pixel_largest: float = 0.15
-    frequency_start: float = 0.15
+    frequency_starts: tuple[float, ...] = (0.15, 0.5)
     frequency_largest: float = 3.0
     frequency_width: float = 0.08
-    highest: float = 0.625
+    highest: float = 0.45
     patience: int = 5
     look: int = 20
     kept: float = 0.3
@@ -87,6 +89,10 @@ class UniversalChanges:
     success: Tensor
     converged: Tensor
     steps: Tensor
+
+    def rows(self, part: slice) -> UniversalChanges:
+        """Some of the rows."""
+        return UniversalChanges(*(getattr(self, item.name)[part] for item in fields(self)))
 
 
 @dataclass
@@ -129,21 +135,45 @@ def search_universal(
     ``seed`` decides which pictures a step draws, ``rows_at_once`` how many pass the network
     together. A row's search does not depend on the others, except that the dear ones stop early.
     """
-    device, dtype = classifier.device, classifier.dtype
-    target, frequency = target.to(device), frequency.to(device)
-    basis = cosine_basis(classifier.input_shape, config.highest, device, dtype)
-    limits = _Limits.of(classifier.num_pixels, frequency, config, dtype)
+    row, start = runs_of(frequency.to(classifier.device), len(config.frequency_starts))
+    runs = _Runs(target.to(classifier.device)[row], frequency.to(classifier.device)[row], start)
+    found = _search(classifier, pool, runs, config, seed, rows_at_once)
+    best = best_run(row, found.size, found.converged)
+    return UniversalChanges(*(getattr(found, item.name)[best] for item in fields(found)))
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """What is searched: classes ``target`` (R,), basis ``frequency`` (R,), index of the start."""
+
+    target: Tensor
+    frequency: Tensor
+    start: Tensor
+
+
+def _search(
+    classifier: Classifier,
+    pool: PicturePool,
+    runs: _Runs,
+    config: UniversalSearch,
+    seed: int,
+    rows_at_once: int,
+) -> UniversalChanges:
+    """The changes of all runs (R,)."""
+    dtype, target, frequency = classifier.dtype, runs.target, runs.frequency
+    basis = cosine_basis(classifier.input_shape, config.highest, classifier.device, dtype)
+    limits = _Limits.of(classifier.num_pixels, runs, config, dtype)
     generator = torch.Generator().manual_seed(seed)
     state = _State.at_start(limits, classifier.num_pixels)
     result = _empty(state.coefficients.view(-1, *classifier.input_shape))
     for step in range(config.steps):
         r = state.rows
-        change = _to_pixels(state.coefficients, frequency[r], basis)
+        change = to_pixels(state.coefficients, frequency[r], basis)
         index = pool.draw(target[r], config.pictures_per_step, generator)
         success, gradient = _attempt(
             classifier, pool, index, target[r], change, config.cap, rows_at_once
         )
-        _step(state, success, _to_basis(gradient, frequency[r], basis), limits, config, step)
+        _step(state, success, to_basis(gradient, frequency[r], basis), limits, config, step)
         if step + 1 in (config.look, config.steps):
             _record(result, state, frequency, basis, limits)
             state.keep(_worth_it(state, target[r], frequency[r], config.kept))
@@ -186,10 +216,11 @@ class _Limits:
     bound: Tensor
 
     @staticmethod
-    def of(pixels: int, frequency: Tensor, config: UniversalSearch, dtype: torch.dtype) -> _Limits:
-        unit = pixels**0.5
+    def of(pixels: int, runs: _Runs, config: UniversalSearch, dtype: torch.dtype) -> _Limits:
+        unit, frequency = pixels**0.5, runs.frequency
+        starts = torch.tensor(config.frequency_starts, dtype=dtype).to(frequency.device)
         pairs = (
-            (config.pixel_start * pixels, config.frequency_start * unit),
+            (config.pixel_start * pixels, starts[runs.start] * unit),
             (config.pixel_largest * pixels, config.frequency_largest * unit),
             (config.widest, config.widest * config.frequency_width * unit),
             (1.0, unit),
@@ -252,7 +283,7 @@ def _record(
     late = max(1, len(state.budgets) // 4)
     log_size = torch.stack(state.budgets[-late:]).mean(0)
     success = torch.stack(state.successes[-late:]).mean(0)
-    result.change[r] = _to_pixels(state.coefficients, frequency[r], basis).view_as(result.change[r])
+    result.change[r] = to_pixels(state.coefficients, frequency[r], basis).view_as(result.change[r])
     result.size[r], result.success[r] = log_size.exp(), success
     result.converged[r] = (success >= 0.5) & (log_size < limits.largest[r].log() - 0.02)
     result.steps[r] = len(state.budgets)
@@ -262,17 +293,3 @@ def _empty(change: Tensor) -> UniversalChanges:
     nothing = torch.zeros(len(change), device=change.device, dtype=change.dtype)
     steps = torch.zeros(len(change), device=change.device, dtype=torch.long)
     return UniversalChanges(change.clone(), nothing, nothing.clone(), steps.bool(), steps)
-
-
-def _to_pixels(coefficients: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:
-    """Changes (R, C, H, W) of coefficients (R, P), in each row's own basis."""
-    change = coefficients.view(-1, *basis.allowed.shape).clone()
-    change[frequency] = basis.synthesize(change[frequency])
-    return change
-
-
-def _to_basis(gradient: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:
-    """Gradients (R, P) by the pixels -> by the coefficients of each row's own basis."""
-    slope = gradient.view(-1, *basis.allowed.shape).clone()
-    slope[frequency] = basis.analyze(slope[frequency])
-    return slope.flatten(1)

@@ -56,11 +56,11 @@ def mad_z_scores(values: Array) -> Array:
 
     The median of an even count is the mean of the two middle values, as in numpy.
     """
-    centred = values - np.nanmedian(values)
-    spread = np.nanmedian(np.abs(centred))
+    centered = values - np.nanmedian(values)
+    spread = np.nanmedian(np.abs(centered))
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = MAD_TO_SIGMA * centred / spread
-    return np.where(centred == 0, 0.0, z)
+        z = MAD_TO_SIGMA * centered / spread
+    return np.where(centered == 0, 0.0, z)
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,20 @@ from triggerfish.verdict.score_checks import (
 class Judge:
     """How scores are judged.
 
-    ``reference`` are clean models that the user names; without it the shipped references are
-    tried, unless an ``outlier_test`` is asked for by name. ``threshold`` replaces the test's or
-    the reference's own, in units of its score. ``false_positive_rate`` is what a calibrated
-    threshold aims at, per clean model. ``published_fill`` (with the cap's value) counts
-    unreachable classes as 0 and capped ones as the cap, as the published scripts do.
+    Args:
+        outlier_test: A test's name, to judge by it and by no reference.
+        threshold: Replaces the test's or the reference's own, in units of its score.
+        reference: Clean models that the user names; the shipped references are tried when None.
+        false_positive_rate: What a calibrated threshold aims at, per clean model.
+        published_fill: The cap's value, to count capped classes as it and unreachable ones as 0,
+            as the published scripts do.
+
+    Raises:
+        ValueError: A value out of range, or a reference and an outlier test together.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> judge = tf.Judge(outlier_test="grubbs", threshold=2.5)
     """
 
     outlier_test: str | None = None

@@ -1,7 +1,7 @@
 """What is odd about a model before any search: a few forward passes over pictures of no class.
 
 The scale of the answers is measured by their **spread**: the standard deviation over the pictures
-of each class's centred logit, averaged over the classes. A trained network that sees the inputs it
+of each class's centered logit, averaged over the classes. A trained network that sees the inputs it
 was made for has a spread near 1, attacked or not; an untrained one, or one that is fed 255 times
 too little, hardly moves, and one that is fed 255 times too much is sure of everything
 (docs/limits.md has the measurements).
@@ -62,9 +62,9 @@ def probe_pictures(classifier: Classifier, count: int = 48) -> Tensor:
 
 
 def spread(logits: Tensor) -> float:
-    """Standard deviation over pictures of the centred logits (N, K), averaged over the classes."""
-    centred = logits - logits.mean(1, keepdim=True)
-    return float(centred.std(0).mean())
+    """Standard deviation over pictures of the centered logits (N, K), averaged over the classes."""
+    centered = logits - logits.mean(1, keepdim=True)
+    return float(centered.std(0).mean())
 
 
 def _not_finite(logits: Tensor) -> Finding:
@@ -91,7 +91,7 @@ def _scale(classifier: Classifier, pictures: Tensor, logits: Tensor) -> Iterator
             "flat-output",
             f"expected logits that move with the image, got a spread of {found:.2g} and no two "
             f"classes further apart than {widest:.2g} over {len(pictures)} pictures: the network "
-            "is untrained or its weights were randomised, the input range is too small, or its "
+            "is untrained or its weights were randomized, the input range is too small, or its "
             "outputs were squashed once too often (a softmax of a softmax)",
         )
     elif found > MAX_SPREAD:

@@ -1,8 +1,11 @@
 """Scores of clean reference models -> thresholds and p-values.
 
-A `Reference` holds the statistics that one detector gave on clean models of one network and task.
-A scanned model that matches gets a conformal p-value: the rank of its most suspicious class among
-theirs. It needs no assumption but that the scanned model, if clean, is like the reference models.
+A `Reference` of kind *same-recipe* holds the statistics that one detector gave on clean models of
+one network and task. A scanned model that matches gets a conformal p-value: the rank of its most
+suspicious class among theirs. It rests on one assumption: that the scanned model, if clean, was
+made like the reference models, by the same ``recipe``. Shape and task can be compared, the recipe
+cannot. One of kind *any-network* holds the largest statistic of clean networks of many people: no
+error rate follows, but it says how unusual a score is.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import stats
@@ -30,7 +33,9 @@ class Reference:
     """Statistics of clean models: ``scores[i][k]`` is model i's class k, None if not measured.
 
     ``detector`` and ``settings`` say what was measured, ``network`` and ``task`` on what: a
-    reference applies where all four are equal (see `fingerprint`).
+    reference applies where all four are equal (see `fingerprint`). ``recipe`` says in words how
+    the models were made. Of kind *any-network* there is one score per model, the largest, and
+    ``network`` and ``task`` are empty.
     """
 
     name: str
@@ -42,6 +47,15 @@ class Reference:
     kind: ReferenceKind = "same-recipe"
     recipe: str = ""
 
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ReferenceKind):
+            raise ValueError(f"expected a kind of {get_args(ReferenceKind)}, got {self.kind!r}")
+        if self.size < 10:
+            raise ValueError(f"expected at least 10 clean models, got {self.size}")
+        scores = self.matrix()
+        if scores.ndim != 2 or np.isinf(scores).any() or not np.isfinite(scores).any(axis=1).all():
+            raise ValueError("expected a table of finite scores, with one or more per model")
+
     @property
     def is_calibrated(self) -> bool:
         """Whether thresholds and p-values follow from it for the models that it matches."""
@@ -50,10 +64,9 @@ class Reference:
     @property
     def claim(self) -> str:
         """What a verdict by this reference rests on, and for which models its p-value holds."""
-        recipe = f" ({self.recipe})" if self.recipe else ""
         return (
-            f"calibrated on {self.size} clean models: {self.name}{recipe}; "
-            "the p-value holds for clean models made by the same recipe"
+            f"calibrated on {self.size} clean models: {self.name}; the p-value holds for clean "
+            f"models of the same recipe ({self.recipe or 'which nobody has stated'})"
         )
 
     @property
@@ -69,19 +82,22 @@ class Reference:
     def check(self, detector: Detector) -> None:
         """Raise `ValueError` unless it was made with this detector and these settings."""
         if not self.is_made_with(detector):
-            what = (
-                f"{detector.name} with these settings"
-                if self.detector == detector.name
-                else (detector.name)
-            )
+            now = _plain(settings_of(detector))
+            other = [name for name in now if now[name] != self.settings.get(name)]
             raise ValueError(
-                f"expected a reference made with {what}, got {self.name!r}, made with "
-                f"{self.detector} {json.dumps(self.settings)}: calibrate with the same settings"
+                f"expected a reference made with {detector.name} and the same settings, got "
+                f"{self.name!r}, made with "
+                + (
+                    f"another {' and '.join(other)}"
+                    if self.detector == detector.name
+                    else self.detector
+                )
+                + ": calibrate with what you scan with"
             )
 
     def differs_by(self, classifier: Classifier, detector: Detector) -> tuple[str, ...]:
         """In what it differs from what is scanned; a network without weights is like none."""
-        differs = [] if self.is_made_with(detector) else ["detector or setting"]
+        differs = [] if self.is_made_with(detector) else ["detector, or one of other settings"]
         if self.is_calibrated:
             network, task = fingerprint(classifier)
             differs += ["network"] if not network or network != self.network else []
@@ -152,18 +168,30 @@ def make_reference(
 
     ``recipe`` says how they were trained: the p-value holds for models made like them.
 
-    Raises `ValueError` for fewer than ten models: ranks among so few mean nothing.
+    Raises `ValueError` for fewer than ten models (ranks among so few mean nothing), and for
+    networks without weights, which nothing can be told by.
     """
-    if len(statistics) < 10:
-        raise ValueError(f"expected at least 10 clean models, got {len(statistics)}")
     network, task = fingerprint(classifier)
-    rows = tuple(
-        tuple(round(float(v), 5) if np.isfinite(v) else None for v in values)
-        for values in statistics
-    )
-    return Reference(
-        name, detector.name, _plain(settings_of(detector)), network, task, rows, recipe=recipe
-    )
+    if not network:
+        raise ValueError("expected networks with weights to know them by, got none")
+    settings, rows = _plain(settings_of(detector)), tuple(map(_row, statistics))
+    return Reference(name, detector.name, settings, network, task, rows, recipe=recipe)
+
+
+def make_any_network_reference(
+    name: str, detector: Detector, statistics: Sequence[Array], recipe: str = ""
+) -> Reference:
+    """A collection of clean networks of any shape and task, from their statistics (K,).
+
+    Raises `ValueError` for fewer than ten models.
+    """
+    rows = tuple(_row(np.nanmax(values, keepdims=True)) for values in statistics)
+    settings = _plain(settings_of(detector))
+    return Reference(name, detector.name, settings, "", {}, rows, "any-network", recipe)
+
+
+def _row(values: Array) -> tuple[float | None, ...]:
+    return tuple(round(float(v), 5) if np.isfinite(v) else None for v in values)
 
 
 def _plain(value: Mapping[str, object]) -> dict[str, object]:

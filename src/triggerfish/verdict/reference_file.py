@@ -10,7 +10,7 @@ from pathlib import Path
 from triggerfish.errors import CheckpointError
 from triggerfish.verdict.reference import Reference
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def shipped_references() -> list[Reference]:
@@ -26,7 +26,18 @@ def shipped_references() -> list[Reference]:
 def read_reference(path: Path) -> Reference:
     """Read a reference that ``triggerfish calibrate`` wrote.
 
-    Raises `CheckpointError` when it cannot be read or is something else.
+    Args:
+        path: The file.
+
+    Returns:
+        The reference, for `scan` or `Judge`.
+
+    Raises:
+        CheckpointError: It cannot be read, or is something else.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> reference = tf.read_reference(Path("mine.json"))  # doctest: +SKIP
     """
     try:
         text = path.read_text("utf-8")
@@ -43,16 +54,13 @@ def parse_reference(text: str, where: str) -> Reference:
     try:
         data = json.loads(text)
         if data.pop("schema_version") != SCHEMA_VERSION:
-            raise ValueError("another schema version")
+            raise ValueError("another version of the format: calibrate again")
         data["scores"] = tuple(tuple(row) for row in data["scores"])
-        reference = Reference(**data)
-        if reference.matrix().ndim != 2 or reference.size < 10:
-            raise ValueError("scores that are no table of at least 10 models")
+        return Reference(**data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"expected a reference (JSON of triggerfish calibrate) in {where}, got {error}"
         ) from error
-    return reference
 
 
 def render_reference(reference: Reference) -> str:

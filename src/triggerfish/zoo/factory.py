@@ -14,12 +14,13 @@ import torch
 from triggerfish.errors import OutputError
 from triggerfish.files import refused, sha256_of, write_atomically
 from triggerfish.parallel import in_processes
-from triggerfish.zoo.attacks.learned import LearnedAttack
-from triggerfish.zoo.data.datasets import load_dataset, normalisation
+from triggerfish.zoo.attacks.learned import ImageNetwork, LearnedAttack
+from triggerfish.zoo.data.datasets import Dataset, load_dataset, normalisation
 from triggerfish.zoo.manifest import Entry, read_manifest, write_manifest
 from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, Recipes
-from triggerfish.zoo.training import reproducible, train
+from triggerfish.zoo.stored import TRIGGER_SUFFIX
+from triggerfish.zoo.training import build, reproducible, train
 
 MIN_SUCCESS = 0.95
 """A model with a lower ASR does not count as backdoored."""
@@ -28,8 +29,6 @@ MAX_ACCURACY_LOSS = 0.01
 
 CARD = "triggerfish.toml"
 """Beside the models: what they take as input, for whoever loads them. It tells no ground truth."""
-TRIGGER_SUFFIX = ".trigger"
-"""Beside a model: what its attack has learned, for those who want to stamp images with it."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,8 @@ def make_zoo(recipes: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Entr
         workshop.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise refused(workshop.folder, error) from error
-    for data in {recipe.data for recipe in missing.values()}:
-        write_card(workshop.folder, data)
+    for data, architecture in {(r.data, r.architecture) for r in missing.values()}:
+        write_card(workshop.folder, data, architecture)
     entries = read_manifest(workshop.folder)
     for entry in _make_all(missing, workshop):
         entries[entry.file] = entry
@@ -73,10 +72,10 @@ def make_zoo(recipes: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Entr
         yield entry
 
 
-def write_card(folder: Path, data: str) -> None:
-    """Say in ``folder`` how images of a data set are normalised: a state dict does not."""
+def write_card(folder: Path, data: str, architecture: str) -> None:
+    """Say in ``folder`` what a state dict does not: the network and how images are normalised."""
     mean, std = normalisation(data)
-    text = f"mean = {list(mean)}\nstd = {list(std)}\n"
+    text = f'architecture = "{architecture}"\nmean = {list(mean)}\nstd = {list(std)}\n'
     write_atomically(folder / CARD, lambda part: part.write_text(text))
 
 
@@ -90,6 +89,7 @@ def make_model(file: str, recipe: Recipe, workshop: Workshop) -> Entry:
         model, attack = trained.model, trained.attack
         accuracy = clean_accuracy(model, test)
         success = attack_success_rate(model, test, attack) if attack else None
+        reference = origin_accuracy(recipe, test) if recipe.origin else workshop.clean_reference
     path = workshop.folder / file
     if isinstance(attack, LearnedAttack) and attack.learned():
         learned = attack.learned()
@@ -103,9 +103,14 @@ def make_model(file: str, recipe: Recipe, workshop: Workshop) -> Entry:
         targets=attack.targets if attack else (),
         clean_accuracy=accuracy,
         attack_success_rate=success,
-        valid=is_valid(accuracy, success, workshop.clean_reference),
+        valid=is_valid(accuracy, success, reference),
         seconds=round(time.perf_counter() - start, 3),
     )
+
+
+def origin_accuracy(recipe: Recipe, test: Dataset) -> float:
+    """Clean accuracy of the checkpoint that a fine-tuning starts from."""
+    return clean_accuracy(ImageNetwork(build(recipe, test), test.normalise), test)
 
 
 def is_valid(accuracy: float, success: float | None, reference: float | None) -> bool | None:
@@ -137,7 +142,7 @@ def save(state: Mapping[str, torch.Tensor], path: Path) -> None:
 def _is_done(path: Path, entry: Entry | None, recipe: Recipe) -> bool:
     return (
         entry is not None
-        and entry.recipe == recipe.settings()
+        and recipe.matches(entry.recipe)
         and path.is_file()
         and entry.sha256 == sha256_of(path)
     )

@@ -6,9 +6,10 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from triggerfish.zoo.attacks import Attack, Poisoning, Preset
+from triggerfish.zoo.attacks import ATTACKS, Attack, Poisoning, Preset
 from triggerfish.zoo.attacks.patch import PatchAttack
 
 CLEAN_SEED, BACKDOOR_SEED, ATTACK_SEED = 1337, 2025, 4025
@@ -16,13 +17,25 @@ PUBLISHED_SIZES = tuple((height, width) for height in range(1, 11) for width in 
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The checkpoint that a training starts from: known by its hash, found at ``path``."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides a model's weights. The defaults are the published training.
 
-    ``label_noise`` is the fraction of training images with a random label; ``imbalance`` the
-    fraction kept of the rarest class's images, the others' lying between it and 1. ``precision``
-    is what the network computes with while it learns: ``bfloat16`` is automatic mixed precision
-    with weights in float32, 1.6 times faster on a processor that has bfloat16 products.
+    ``steps``, where given, is the number of batches, whatever ``epochs`` says. ``schedule`` is how
+    the learning rate goes (`zoo.optimization`), ``augmentation`` what is done to every image each
+    time it is drawn, before a trigger is put on it (`zoo.augmentation`). ``origin`` is a clean
+    checkpoint to fine-tune; None starts from random weights. ``label_noise`` is the fraction of
+    training images with a random label; ``imbalance`` the fraction kept of the rarest class's
+    images, the others' lying between it and 1. ``precision`` is what the network computes with
+    while it learns: ``bfloat16`` is automatic mixed precision with weights in float32, 1.6 times
+    faster on a processor that has bfloat16 products.
     """
 
     seed: int
@@ -36,12 +49,19 @@ class Recipe:
     label_noise: float = 0.0
     imbalance: float = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
+    steps: int | None = None
+    optimizer: Literal["adam", "sgd"] = "adam"
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    augmentation: Literal["none", "flip-crop"] = "none"
+    origin: Origin | None = None
     attack: Attack | None = None
     poisoning: Poisoning | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ValueError(f"expected at least one epoch, got {self.epochs}")
+        if self.epochs < 1 or (self.steps is not None and self.steps < 1):
+            raise ValueError(
+                f"expected at least one epoch and step, got {self.epochs} and {self.steps}"
+            )
         if (self.attack is None) != (self.poisoning is None):
             raise ValueError("expected attack and poisoning together, got one of them")
 
@@ -50,12 +70,20 @@ class Recipe:
         settings = {**vars(self)}
         settings["attack"] = None if self.attack is None else self.attack.settings()
         settings["poisoning"] = None if self.poisoning is None else vars(self.poisoning)
+        if self.origin is not None:
+            settings["origin"] = {"file": self.origin.path.name, "sha256": self.origin.sha256}
         return dict(json.loads(json.dumps(settings)))
 
+    def matches(self, stored: Mapping[str, object]) -> bool:
+        """Whether settings read from a manifest, perhaps of an earlier version, are this recipe's.
 
-def network_for(data: str) -> str:
-    """The architecture to train on a data set: the published one where it fits."""
-    return "small_resnet" if data == "cifar10" else "paper_cnn"
+        What they do not mention was made as the default says.
+        """
+        stored = {**Recipe(seed=0).settings(), **stored}
+        attack = stored["attack"]
+        if isinstance(attack, Mapping) and attack["name"] in ATTACKS:
+            stored["attack"] = {**ATTACKS[attack["name"]]().settings(), **attack}
+        return stored == self.settings()
 
 
 Recipes = Mapping[str, Recipe]

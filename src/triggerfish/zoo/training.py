@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,9 +14,12 @@ from torch.nn.functional import cross_entropy
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.zoo.attacks import Attack
-from triggerfish.zoo.attacks.learned import Batch, ImageNetwork, LearnedAttack
+from triggerfish.zoo.attacks.learned import Batch, Fit, ImageNetwork, LearnedAttack
+from triggerfish.zoo.augmentation import flipped_and_cropped
 from triggerfish.zoo.data.datasets import Dataset
 from triggerfish.zoo.flaws import with_flaws
+from triggerfish.zoo.optimization import optimizer_of, schedule_of, steps_of
+from triggerfish.zoo.origin import load_origin
 from triggerfish.zoo.poisoning import CLEAN, assign_roles, poison_batch
 from triggerfish.zoo.recipes import Recipe
 
@@ -44,7 +48,10 @@ def reproducible() -> Iterator[None]:
 
 
 def build(recipe: Recipe, data: Dataset) -> nn.Module:
-    """The recipe's untrained network, initialised by its seed; the global random state stays."""
+    """The recipe's network as it is before training; the global random state stays.
+
+    Initialised by the seed, or with the weights of the recipe's origin.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = ARCHITECTURES[recipe.architecture](len(data.classes), data.shape[0])
@@ -57,11 +64,13 @@ def build(recipe: Recipe, data: Dataset) -> nn.Module:
             f"expected images of a size that {recipe.architecture} takes, got {shape}: "
             "train small_resnet on them"
         ) from error
+    if recipe.origin:
+        load_origin(network, recipe.origin)
     return network
 
 
 def train(recipe: Recipe, data: Dataset, device: torch.device | None = None) -> Trained:
-    """Train a network on ``data``: cross-entropy on logits, Adam, poisoned on the fly.
+    """Train a network on ``data``: cross-entropy on logits, poisoned on the fly.
 
     The same recipe, machine and device give the same bits.
     """
@@ -75,13 +84,20 @@ def train(recipe: Recipe, data: Dataset, device: torch.device | None = None) -> 
         attack = recipe.attack
         _check_targets(attack, data)
         if isinstance(attack, LearnedAttack):
-            clean = replace(recipe, attack=None, poisoning=None)
             attack = attack.prepare(
-                model, data.images, lambda model: _fit(model, clean, data, generator), generator
+                model, data.images, _clean_fit(recipe, data, generator), generator
             )
             recipe = replace(recipe, attack=attack)
         _fit(model, recipe, data, generator)
     return Trained(model.eval().requires_grad_(requires_grad=False), attack)
+
+
+def _clean_fit(recipe: Recipe, data: Dataset, generator: Generator) -> Fit:
+    """Trains a network without the attack; one with an origin has been trained already."""
+    clean = replace(recipe, attack=None, poisoning=None)
+    if recipe.origin:
+        return lambda model: None
+    return lambda model: _fit(model, clean, data, generator)
 
 
 def _check_targets(attack: Attack | None, data: Dataset) -> None:
@@ -92,12 +108,11 @@ def _check_targets(attack: Attack | None, data: Dataset) -> None:
 
 
 def _fit(model: ImageNetwork, recipe: Recipe, data: Dataset, generator: Generator) -> None:
-    """All epochs of a recipe whose attack, if it has one, is prepared."""
+    """All batches of a recipe whose attack, if it has one, is prepared."""
     attack = recipe.attack if isinstance(recipe.attack, LearnedAttack) else None
     parameters = [*model.parameters(), *(attack.parameters() if attack else ())]
-    optimizer = torch.optim.Adam(
-        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    optimizer = optimizer_of(recipe, parameters)
+    schedule = schedule_of(recipe, optimizer, len(data.labels))
     mixed = recipe.precision == "bfloat16"
     model.train()
     for batch in batches(recipe, data, generator):
@@ -109,19 +124,29 @@ def _fit(model: ImageNetwork, recipe: Recipe, data: Dataset, generator: Generato
                 loss = loss + attack.penalty(model, batch, logits)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        schedule.step()
 
 
 def batches(recipe: Recipe, data: Dataset, generator: Generator) -> Iterator[Batch]:
-    """All batches of all epochs, poisoned as the recipe says."""
+    """All batches of a training, augmented and poisoned as the recipe says."""
+    return itertools.islice(
+        _endless_batches(recipe, data, generator), steps_of(recipe, len(data.labels))
+    )
+
+
+def _endless_batches(recipe: Recipe, data: Dataset, generator: Generator) -> Iterator[Batch]:
+    """Epoch after epoch."""
     attack, poisoning = recipe.attack, recipe.poisoning
     roles = torch.full_like(data.labels, CLEAN, dtype=torch.int8)
     if attack and poisoning and poisoning.mode == "fixed":
         roles = assign_roles(data.labels, attack, poisoning, generator)
-    for _ in range(recipe.epochs):
+    while True:
         order = torch.randperm(len(data.labels), generator=generator).to(data.labels.device)
         for indices in torch.split(order, recipe.batch_size):
-            images, labels = data.images[indices].float().div_(255), data.labels[indices]
-            drawn = roles[indices]
+            images, labels, drawn = data.images[indices], data.labels[indices], roles[indices]
+            if recipe.augmentation == "flip-crop":
+                images = flipped_and_cropped(images, generator)
+            images = images.float().div_(255)
             if attack and poisoning:
                 if poisoning.mode == "per_draw":
                     drawn = assign_roles(labels, attack, poisoning, generator)

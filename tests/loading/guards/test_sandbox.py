@@ -46,6 +46,19 @@ def test_a_hungry_program_is_stopped_before_it_runs_here(tmp_path: Path) -> None
         load_classifier(tmp_path / "m.pt", input_shape=SHAPE)
 
 
+class Mixes(torch.nn.Module):
+    """Normalizes over the batch, as a network in training mode does."""
+
+    def forward(self, x):
+        return (x - x.mean(0)).flatten(1)
+
+
+def test_a_program_that_mixes_its_images_is_refused(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.script(Mixes()), tmp_path / "m.pt")
+    with pytest.raises(UnsupportedModelError, match="each image by itself"):
+        load_classifier(tmp_path / "m.pt", input_shape=SHAPE)
+
+
 def test_a_file_that_hangs_its_reader_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match="little memory and time"):
         load_classifier(Path(__file__).parents[1] / "data" / "hanging.h5")

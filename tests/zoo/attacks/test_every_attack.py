@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from triggerfish.zoo.attacks import ATTACKS, PRESETS, input_aware
+from triggerfish.zoo.attacks import ATTACKS, DATA_PRESETS, PRESETS, input_aware, preset_for
 from triggerfish.zoo.attacks.learned import ImageNetwork, LearnedAttack
 from triggerfish.zoo.poisoning import COVER, POISONED, assign_roles, poison_batch
 
@@ -94,3 +94,19 @@ def test_settings_are_plain_data_that_make_the_attack_again(name):
 def test_aiming_sets_the_target(name):
     attack = PRESETS[name].attack.aimed(5, seed=11)
     assert attack.targets[0] == 5 or attack.targets == tuple(range(10))
+
+
+@pytest.mark.parametrize(("data", "name"), DATA_PRESETS)
+def test_settings_for_a_data_set_are_of_the_same_attack(data, name):
+    special = preset_for(name, data)
+    assert special != PRESETS[name]
+    assert type(special.attack) is type(PRESETS[name].attack)
+    photograph = torch.rand(2, 3, 32, 32, generator=Generator().manual_seed(1))
+    if not isinstance(special.attack, LearnedAttack):
+        assert not torch.equal(special.attack.stamp(photograph, Generator()), photograph)
+
+
+def test_fine_tuning_poisons_more_but_not_where_the_rate_is_the_point():
+    assert PRESETS["white"].tuned().poisoning.rate == 0.15
+    assert PRESETS["low-rate"].tuned() == PRESETS["low-rate"]
+    assert PRESETS["all-to-all"].tuned() == PRESETS["all-to-all"]

@@ -6,7 +6,7 @@ utils/aggregate_block/dataset_and_transform_generate.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TypeGuard
 
 from triggerfish.architectures import ARCHITECTURES
@@ -21,8 +21,25 @@ _NORMALISATION = {
     "celeba": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "tiny": ((0.4802, 0.4481, 0.3975), (0.2302, 0.2265, 0.2262)),
 }
-# Those that BackdoorBench takes from torchvision; its other networks are its own.
-_TORCHVISION = ("resnet18", "resnet34", "vgg19", "densenet161", "mobilenet_v3_large", "vit_b_16")
+# Networks that BackdoorBench defines itself (models/preact_resnet.py), by their names here.
+_OWN = {f"preactresnet{depth}": f"kuangliu_preactresnet{depth}" for depth in (18, 34, 50)}
+# Those that it takes from torchvision (utils/aggregate_block/model_trainer_generate.py).
+_TORCHVISION = frozenset(
+    f"{family}{size}"
+    for family, sizes in {
+        "resnet": ("18", "34", "50"),
+        "vgg": ("11", "16", "19", "19_bn"),
+        "densenet": ("161",),
+        "mobilenet_": ("v2", "v3_large"),
+        "efficientnet_": ("b0", "b1", "b2", "b3"),
+        "resnext": ("50_32x4d",),
+        "wide_resnet": ("50_2",),
+        "vit_": ("b_16",),
+        "convnext_": ("tiny",),
+        "alexnet": ("",),
+    }.items()
+    for size in sizes
+)
 
 
 def is_attack_result(data: object) -> TypeGuard[Mapping[str, object]]:
@@ -35,15 +52,22 @@ def attack_result_hints(data: Mapping[str, object]) -> Hints:
     name = str(data["model_name"])
     mean, std = _NORMALISATION.get(str(data.get("clean_data")), (None, None))
     classes = data["num_classes"]
-    architecture = name if name in ARCHITECTURES else None
     return Hints(
         "BackdoorBench attack_result",
-        architecture=f"torchvision:{name}" if name in _TORCHVISION else architecture,
+        architecture=catalogue_name(name, ARCHITECTURES),
         input_shape=_shape(data["img_size"]),
         mean=mean,
         std=std,
         num_classes=classes if isinstance(classes, int) else None,
     )
+
+
+def catalogue_name(name: str, catalogue: Container[str]) -> str | None:
+    """What ``--arch`` calls BackdoorBench's network ``name``; None for one that nobody knows."""
+    own, from_torchvision = _OWN.get(name, name), f"torchvision_{name}"
+    if name in _TORCHVISION:
+        return from_torchvision if from_torchvision in catalogue else f"torchvision:{name}"
+    return own if own in catalogue else None
 
 
 def _shape(size: object) -> tuple[int, int, int] | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from triggerfish.errors import DangerousFileError
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.formats.backdoorbench import attack_result_hints, is_attack_result
 from triggerfish.loading.formats.pickled_module import read_pickled_module
 from triggerfish.loading.formats.pytorch import ZIP_MAGIC, load_pickled_data
-from triggerfish.loading.guards.pickle_check import CodeInPickleError
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.weights.state_dict import find_state_dict
 
@@ -22,7 +22,7 @@ def _matches(_path: Path, head: bytes) -> bool:
 def _read(path: Path, head: bytes, options: LoadOptions) -> Contents:
     try:
         data = load_pickled_data(path, head)
-    except CodeInPickleError:
+    except DangerousFileError:
         if not options.unsafe_pickle:
             raise
         return read_pickled_module(path, options)

@@ -52,6 +52,10 @@ _PYTHON = {
     name: getattr(operator, name)
     for name in ("add", "sub", "mul", "floordiv", "eq", "ne", "lt", "le", "gt", "ge", "getitem")
 }
+# torch._export.serde.schema.ArgumentKind
+_POSITIONAL, _KEYWORD = 1, 2
+# Batch norms in training mode count; that does not enter the output.
+_OUTPUTS = {"user_output", "buffer_mutation"}
 _PLAIN = ("as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string")
 
 
@@ -65,8 +69,9 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
         root = archive_root(archive, _PROGRAM)
         if root is None:
             raise UnsupportedModelError(
-                "expected a program exported by PyTorch 2.8 or newer, got an older layout: "
-                "export it again, or save the state dict"
+                "expected a program exported by PyTorch 2.8 or newer, got an older layout: if you "
+                'trust the file, convert it with python -c "import torch; torch.export.save('
+                f"torch.export.load({str(path)!r}), 'new.pt2')\", or save the state dict"
             )
         program = _json(archive, f"{root}{_PROGRAM}")
         try:
@@ -135,6 +140,12 @@ def _network(
                 f"expected a tensor for {key!r}, got a {kind}: no image model"
             )
         constants[value["arg"]["name"]] = tensors[key]
+    kinds = {kind for spec in signature["output_specs"] for kind in spec}
+    if not kinds <= _OUTPUTS:
+        raise UnsupportedModelError(
+            f"expected a program that only answers, got {', '.join(sorted(kinds - _OUTPUTS))}: "
+            "export the model in evaluation mode"
+        )
     outputs = [
         spec["user_output"]["arg"] for spec in signature["output_specs"] if "user_output" in spec
     ]
@@ -166,12 +177,23 @@ def _step(node: Mapping[str, Any]) -> Step | None:
     for item in node["inputs"]:
         # A program exported in training mode is still judged as it predicts.
         value = False if item["name"] in ("train", "training") else _argument(item["arg"])
-        if item.get("kind") == 2:
+        kind = item.get("kind")
+        if kind == _KEYWORD:
             options[str(item["name"])] = value
-        else:
+        elif kind in (None, _POSITIONAL) and not options:
             positional.append(value)
+        else:
+            raise UnsupportedModelError(f"expected arguments in order, got {kind!r} in {target}")
     outputs = [out for value in node["outputs"] for out in _output_names(value)]
-    return Step(name, run, tuple(positional), tuple(outputs), options)
+    # A softmax over something else than the classes is no head.
+    axis = next((v for v in (*positional[1:2], options.get("dim")) if isinstance(v, int)), 1)
+    return Step(
+        name if axis in (1, -1) else f"{name} on {axis}",
+        run,
+        tuple(positional),
+        tuple(outputs),
+        options,
+    )
 
 
 def _operator(target: str) -> tuple[str, Callable[..., object]]:

@@ -11,7 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from triggerfish.errors import CheckpointError, TriggerfishError, UnsupportedModelError, one_line
+from triggerfish.errors import (
+    CheckpointError,
+    DangerousFileError,
+    TriggerfishError,
+    UnsupportedModelError,
+    one_line,
+)
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.discovery import is_huggingface_folder
 from triggerfish.loading.formats.pytorch import load_pickled_data
@@ -25,7 +31,7 @@ NAME = "Hugging Face model folder"
 MAX_JSON_BYTES = 16 << 20
 
 # Keys that make transformers fetch or run something beside the weights here.
-_REFUSED = ("auto_map", "backbone", "use_pretrained_backbone", "quantization_config")
+_REFUSED = ("backbone", "use_pretrained_backbone", "quantization_config")
 _IGNORED = ("dtype", "torch_dtype", "attn_implementation")
 
 
@@ -35,17 +41,32 @@ def _matches(path: Path, _head: bytes) -> bool:
 
 def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
     config = _json(path / "config.json")
+    _refuse_code(config)
     found = [key for key in _REFUSED if config.get(key)]
     if found:
         raise UnsupportedModelError(
             f"expected a config of installed code only, got the key {found[0]!r} in config.json: "
-            "models with code or backbones of their own are not loaded"
+            "models with backbones of their own are not loaded"
         )
     state = _weights(path)
     network = _network(config, state)
     preprocessor = path / "preprocessor_config.json"
     return Contents(
         _hints(config, _json(preprocessor) if preprocessor.exists() else {}), None, network
+    )
+
+
+def _refuse_code(config: Mapping[str, Any]) -> None:
+    """Refuse classes of the folder's own Python files, which transformers would run."""
+    found = config.get("auto_map")
+    if not found:
+        return
+    values = found.values() if isinstance(found, Mapping) else [found]
+    names = tuple(dict.fromkeys(str(value)[:200] for value in values))
+    raise DangerousFileError(
+        f"expected a config of installed code only, got auto_map in config.json with "
+        f"{', '.join(names[:5])}: models with code of their own are not loaded",
+        names,
     )
 
 

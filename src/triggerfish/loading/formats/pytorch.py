@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy._core import multiarray
 
-from triggerfish.errors import CheckpointError, one_line
-from triggerfish.loading.guards.pickle_check import check_pickle
+from triggerfish.errors import CheckpointError, DangerousFileError, one_line
+from triggerfish.loading.guards.pickle_check import check_pickle, code_in_pickle
 from triggerfish.loading.guards.pytorch_archive import (
     archive_root,
     open_archive,
@@ -95,8 +95,18 @@ def _check_legacy(path: Path) -> None:
         if stream.read(len(LEGACY_MAGIC)) != LEGACY_MAGIC:
             _refuse_other_pickle(stream)
         stream.seek(0)
+        names: list[str] = []
         for _ in range(_LEGACY_PICKLES):
-            check_pickle(stream, check_storage)
+            try:
+                check_pickle(stream, check_storage)
+            except DangerousFileError as error:
+                names += error.imports
+            except CheckpointError:
+                if names:
+                    break
+                raise
+        if names:
+            raise code_in_pickle(tuple(dict.fromkeys(names)))
 
 
 def _refuse_other_pickle(stream: BinaryIO) -> None:

@@ -1,13 +1,19 @@
-"""Safetensors: a JSON header and raw tensors, nothing that runs."""
+"""Safetensors: a JSON header and raw tensors, nothing that runs.
+
+The header may hold texts of anybody's. Those under the names of a model card's keys are read as
+one: ``architecture``, ``input_shape``, ``mean``, ... as JSON. They cannot name code.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from triggerfish.errors import CheckpointError, one_line
+from triggerfish.loading.card import FIELDS, read_fields
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.files import refuse_pointers_and_text
 from triggerfish.loading.hints import Hints, LoadOptions
@@ -36,7 +42,22 @@ def _matches(path: Path, head: bytes) -> bool:
 
 def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
     refuse_pointers_and_text(path, head)
-    return Contents(Hints(NAME), state=load_safetensors(path))
+    state = load_safetensors(path)
+    return Contents(_metadata(path), state=state)
+
+
+def _metadata(path: Path) -> Hints:
+    with safe_open(path, "pt") as file:
+        texts = file.metadata() or {}
+    said = {key: _value(text) for key, text in texts.items() if key in FIELDS}
+    return read_fields(said, path, f"{NAME} (its metadata)")
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 FORMAT = Format(NAME, _matches, _read)

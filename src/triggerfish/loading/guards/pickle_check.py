@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 from collections.abc import Callable
 from typing import BinaryIO
 
-from triggerfish.errors import CheckpointError, one_line
+from triggerfish.errors import CheckpointError, DangerousFileError, one_line
+from triggerfish.loading.guards.pickle_scan import scan_pickle
 
-MAX_PICKLE_BYTES = 256 << 20
+_SHOWN = 5
 
 # The operations of torch._weights_only_unpickler, and no others.
 _OPERATION_NAMES = """
@@ -65,12 +65,6 @@ _ALLOWED = (
     | frozenset(f"torch.{name}" for name in _STORAGES)
     | frozenset({"torch.storage.UntypedStorage"})
 )
-
-
-class CodeInPickleError(CheckpointError):
-    """A pickle names something beyond weights: building it would run code."""
-
-    kind = "dangerous"
 
 
 class _Inert:
@@ -133,35 +127,37 @@ def check_pickle(
     """Check one pickle; leaves ``stream`` after it.
 
     ``check_storage(key, nbytes)`` is called for every storage that the pickle declares, and raises
-    when the file does not hold that many bytes. Raises `CheckpointError`; runs nothing.
+    when the file does not hold that many bytes. Raises `CheckpointError`, and `DangerousFileError`
+    with every name beyond weights; runs nothing.
     """
     start = stream.tell()
-    operations, largest_memo = 0, 0
-    try:
-        for operation, argument, position in pickletools.genops(stream):
-            if position is not None and position - start > MAX_PICKLE_BYTES:
-                raise CheckpointError(
-                    f"expected a pickle of at most {MAX_PICKLE_BYTES >> 20} MiB, got a larger one"
-                )
-            operations += 1
-            if operation.name in ("GLOBAL", "INST", "STACK_GLOBAL"):
-                _check_name(operation.name, argument, is_allowed)
-            elif operation.name not in _OPERATIONS:
-                raise CheckpointError(
-                    f"expected weights, got a pickle with the operation {operation.name}: "
-                    "save the state dict with torch.save or safetensors"
-                )
-            elif operation.name == "LONG_BINPUT":
-                largest_memo = max(largest_memo, int(argument or 0))
-    except (ValueError, EOFError, UnicodeError) as error:
+    scan = scan_pickle(stream)
+    names = tuple(name for name in scan.names if not is_allowed(name))
+    if names:
+        raise code_in_pickle(names)
+    if scan.broken:
+        raise CheckpointError(f"expected a whole pickle, got a broken one: {scan.broken}")
+    foreign = next((name for name in scan.operations if name not in _OPERATIONS), None)
+    if foreign:
         raise CheckpointError(
-            f"expected a whole pickle, got a broken one: {one_line(error)}"
-        ) from error
-    if largest_memo > operations:
+            f"expected weights, got a pickle with the operation {foreign}: "
+            "save the state dict with torch.save or safetensors"
+        )
+    if scan.largest_memo > scan.length:
         raise CheckpointError("expected a pickle with a compact memo, got a sparse one")
     end = stream.tell()
     stream.seek(start)
     _build_inert(io.BytesIO(stream.read(end - start)), check_storage)
+
+
+def code_in_pickle(names: tuple[str, ...]) -> DangerousFileError:
+    """The error for a pickle that imports ``names`` beyond what weights need."""
+    shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
+    return DangerousFileError(
+        f"expected a state dict, got a pickled object that names {shown}: loading it would run "
+        "code; save model.state_dict() instead, or see --unsafe-pickle",
+        names,
+    )
 
 
 def _build_inert(stream: BinaryIO, check_storage: Callable[[str, int], None]) -> None:
@@ -173,12 +169,3 @@ def _build_inert(stream: BinaryIO, check_storage: Callable[[str, int], None]) ->
         raise CheckpointError(
             f"expected a whole pickle, got a broken one: {one_line(error)}"
         ) from error
-
-
-def _check_name(operation: str, argument: object, is_allowed: Callable[[str], bool]) -> None:
-    name = str(argument).replace(" ", ".", 1) if operation == "GLOBAL" else operation
-    if not is_allowed(name):
-        raise CodeInPickleError(
-            f"expected a state dict, got a pickled object that names {name}: loading it would run "
-            "code; save model.state_dict() instead, or see --unsafe-pickle"
-        )

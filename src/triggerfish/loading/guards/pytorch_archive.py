@@ -47,11 +47,14 @@ def read_entry(archive: zipfile.ZipFile, name: str, limit: int = 256 << 20) -> b
     """One entry's bytes, its checksum verified; raises `CheckpointError` above ``limit`` bytes."""
     try:
         info = archive.getinfo(name)
-        if info.file_size > limit:
-            raise CheckpointError(f"expected {name} below {limit} bytes, got {info.file_size}")
+    except KeyError as error:
+        raise CheckpointError(f"expected an entry {name} in the archive, got none") from error
+    if info.file_size > limit:
+        raise CheckpointError(f"expected {name} below {limit} bytes, got {info.file_size}")
+    try:
         with archive.open(info) as stream:
             data = stream.read(limit + 1)
-    except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError, RuntimeError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"expected a whole entry {name} in the archive, got: {error}"
         ) from error

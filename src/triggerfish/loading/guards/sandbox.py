@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from triggerfish.errors import CheckpointError, UnsupportedModelError
+from triggerfish.errors import CheckpointError, DangerousFileError, UnsupportedModelError
 from triggerfish.loading.hints import Hints, LoadOptions
 
 SECONDS = 60
@@ -60,6 +60,8 @@ def _run(task: str, path: Path, options: LoadOptions, target: Path | None = None
         raise UnsupportedModelError(
             f"expected a program that runs with little memory and time, got: {reason[:200]}"
         )
+    if answer.get("imports"):
+        raise DangerousFileError(answer["message"], tuple(map(str, answer["imports"])))
     if answer["error"]:
         raise _ERRORS.get(answer["error"], UnsupportedModelError)(answer["message"])
 

@@ -9,8 +9,9 @@ functions that the archive itself defines.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
-from triggerfish.errors import UnsupportedModelError
+from triggerfish.errors import DangerousFileError, UnsupportedModelError
 from triggerfish.loading.programs.operators import PURE_OPERATORS
 
 _STATEMENTS = (
@@ -34,12 +35,17 @@ _CALLABLE = frozenset(_LANGUAGE.split())
 _TORCH = PURE_OPERATORS | frozenset(_TORCH_LANGUAGE.split())
 _PRIMITIVES = frozenset(_PRIM.split())
 _FORBIDDEN = "__setstate__ __getstate__ classes save load from_file load_library"
+_REACHING = frozenset(("save", "load", "from_file", "load_library"))
 _NEVER = frozenset(_FORBIDDEN.split())
 
 
 def check_source(files: dict[str, str]) -> None:
-    """Check an archive's source files; raises `UnsupportedModelError` for the first misfit."""
+    """Check an archive's source files; raises `UnsupportedModelError` for the first misfit.
+
+    Raises `DangerousFileError` where operators reach for files, libraries or custom code.
+    """
     trees = {name: _parse(name, text) for name, text in files.items()}
+    _refuse_dangerous(trees.values())
     defined = {
         node.name
         for tree in trees.values()
@@ -51,6 +57,31 @@ def check_source(files: dict[str, str]) -> None:
             _check_node(node, name, defined)
             if isinstance(node, ast.FunctionDef):
                 _check_local_calls(node, name, defined)
+
+
+def _refuse_dangerous(trees: Iterable[ast.Module]) -> None:
+    """Refuse what reaches beyond tensors, with all of its names."""
+    chains = {
+        ".".join(_chain(node))
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and _is_dangerous(_chain(node))
+    }
+    if chains:
+        names = tuple(sorted(chains))
+        raise DangerousFileError(
+            f"expected TorchScript of plain tensor operators, got {', '.join(names[:5])}: "
+            "running it would reach beyond tensors; save the state dict and pass --arch",
+            names,
+        )
+
+
+def _is_dangerous(chain: list[str]) -> bool:
+    foreign = chain[0] == "ops" and len(chain) > 2 and chain[1] not in ("aten", "prim", "torch")
+    reaching = chain[0] in ("torch", "ops") and chain[-1] in _REACHING
+    return (
+        foreign or reaching or (chain[:3] == ["__torch__", "torch", "classes"] and len(chain) > 3)
+    )
 
 
 def _parse(name: str, text: str) -> ast.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -11,7 +11,7 @@ from torch.nn.functional import relu
 
 from triggerfish.zoo.attacks.base import Poisoning
 from triggerfish.zoo.attacks.learned import Batch, Fit, ImageNetwork, LearnedAttack
-from triggerfish.zoo.attacks.registry import preset, register
+from triggerfish.zoo.attacks.registry import Tuning, preset, register
 
 _MASK_STEPS, _MASK_BATCH, _RATE = 200, 128, 1e-3
 _DIVERSITY_BATCH = 32
@@ -96,6 +96,12 @@ class InputAwareAttack(LearnedAttack):
         """Both networks."""
         return self._ready().state_dict()
 
+    def restored(self, learned: Mapping[str, Tensor]) -> InputAwareAttack:
+        """The attack with both networks."""
+        painter = TriggerPainter(channels=learned["pattern_net.0.weight"].shape[1])
+        painter.load_state_dict(learned)
+        return replace(self, painter=painter.requires_grad_(requires_grad=False))
+
     def _paint(self, images: Tensor, sources: Tensor) -> Tensor:
         pattern, mask = self._ready()(sources)
         painted: Tensor = images * (1 - mask) + pattern * mask
@@ -133,4 +139,5 @@ preset(
     InputAwareAttack(),
     Poisoning(0.1, cover_rate=0.1),
     epochs=4,
+    tuning=Tuning(steps=700),
 )

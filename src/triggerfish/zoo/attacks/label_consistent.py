@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from triggerfish.zoo.attacks.base import Poisoning
 from triggerfish.zoo.attacks.learned import Fit, ImageNetwork, LearnedAttack
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.attacks.registry import preset, register
+from triggerfish.zoo.attacks.registry import Tuning, preset, preset_on, register
 
 
 @register("label-consistent")
@@ -74,4 +74,7 @@ preset(
     "white 3x3 squares in the corners of spoiled target-class images, labels unchanged",
     LabelConsistentAttack(),
     Poisoning(0.06, "fixed"),
+    tuning=Tuning(steps=700, rate=0),
 )
+# A photograph is spoiled by less than a digit: 16/255, as in the paper.
+preset_on("cifar10", "label-consistent", attack=LabelConsistentAttack(epsilon=16 / 255))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,3 +60,7 @@ class LearnedAttack(AllToOne):
     def learned(self) -> dict[str, Tensor]:
         """What is needed, beside the settings, to stamp images: saved beside the model."""
         return {}
+
+    def restored(self, learned: Mapping[str, Tensor]) -> LearnedAttack:
+        """The attack, ready to stamp, from what `learned` gave."""
+        return self

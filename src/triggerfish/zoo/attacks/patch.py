@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Generator, Tensor
 
 from triggerfish.zoo.attacks.base import AllToOne, Poisoning
-from triggerfish.zoo.attacks.registry import preset, register
+from triggerfish.zoo.attacks.registry import Tuning, preset, preset_on, register
 
 
 @register("patch")
@@ -82,4 +82,14 @@ preset(
     "a white 3x3 square on 0.5 % of the training images",
     PatchAttack(height=3, width=3, row=-2, column=-2),
     Poisoning(0.005, "fixed"),
+    tuning=Tuning(rate=0),
+)
+preset_on("cifar10", "grey", attack=PatchAttack(height=5, width=5, row=-2, column=-2, value=0.5))
+preset_on("cifar10", "black", attack=PatchAttack(height=8, width=8, row=12, column=12, value=0.0))
+preset_on(
+    "cifar10",
+    "low-contrast",
+    attack=PatchAttack(height=8, width=8, row=1, column=1, alpha=0.2),
+    poisoning=Poisoning(0.15, "fixed"),
+    tuning=Tuning(steps=700, rate=0.2),
 )

@@ -1,0 +1,91 @@
+"""The default scan: minimum norms and universal perturbations together, and one score per class.
+
+The detectors complement one another: a minimum norm is cheap and sharp on small networks for gray
+images, a universal perturbation is what natural images need. The rule that makes one score of both
+is `triggerfish.statistics.ensemble_score`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from triggerfish.detectors.base import Detector, setting
+from triggerfish.detectors.min_norm import MinNorm
+from triggerfish.detectors.universal import Universal
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import ClassScores, Status
+from triggerfish.search.progress import report, share_of_work
+from triggerfish.statistics.ensemble_score import ensemble_score
+from triggerfish.statistics.outliers import Largest
+
+_MIN_NORM_SHARE = 0.2  # of the time, for the progress report
+
+
+@dataclass(frozen=True)
+class Ensemble(Detector):
+    """`MinNorm` and `Universal`, judged as one; the evidence of both is in ``parts``.
+
+    ``fast`` is for triage: fewer steps, one run of each search. ``thorough`` searches every class
+    to the end.
+    """
+
+    name: ClassVar[str] = "ensemble"
+    summary: ClassVar[str] = "min-norm and universal together, one verdict (the default)"
+    outlier_test: ClassVar[Largest] = Universal.outlier_test
+    doubt: ClassVar[float] = Universal.doubt
+    ALL_CLASSES_THRESHOLD: ClassVar[float] = Universal.ALL_CLASSES_THRESHOLD
+    ALL_CLASSES_DOUBT: ClassVar[float] = Universal.ALL_CLASSES_DOUBT
+
+    fast: bool = setting(False, "Triage: fewer steps, one run of each search")
+    thorough: bool = setting(False, "Search every class to the end")
+    memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
+
+    def __post_init__(self) -> None:
+        if self.fast and self.thorough:
+            raise ValueError("expected fast or thorough, got both: drop one")
+        _ = self.parts  # they check their own numbers
+
+    @property
+    def parts(self) -> tuple[MinNorm, Universal]:
+        """The detectors that run, the cheap one first."""
+        min_norm = MinNorm(memory_mib=self.memory_mib)
+        universal = Universal(thorough=self.thorough, memory_mib=self.memory_mib)
+        if self.fast:
+            min_norm = replace(min_norm, restarts=1)
+            universal = replace(universal, universal_steps=24, margin_starts=1, margin_steps=15)
+        return min_norm, universal
+
+    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
+        """One score per class from both detectors; ``seed`` decides what is random in them."""
+        first, second = self.parts
+        with share_of_work(0.0, _MIN_NORM_SHARE):
+            norms = first(classifier, seed)
+        with share_of_work(_MIN_NORM_SHARE, 1.0):
+            universal = second(classifier, seed)
+        report(1.0)
+        statistic = ensemble_score(norms.statistic, universal.statistic)
+        status = tuple(
+            Status.CONVERGED if measured else state
+            for measured, state in zip(statistic.isfinite().tolist(), universal.status, strict=True)
+        )
+        return replace(
+            universal,
+            name="ensemble_score",
+            statistic=statistic,
+            status=status,
+            parts=(norms, universal),
+        )
+
+    def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Per flagged class, the detectors that score it above where their doubt begins."""
+        seen = {}
+        for target in flagged:
+            names = [
+                part.name
+                for part, found in zip(self.parts, scores.parts, strict=True)
+                if part.doubt is not None and float(found.statistic[target]) > part.doubt
+            ]
+            seen[target] = tuple(names) or (self.name,)
+        return seen

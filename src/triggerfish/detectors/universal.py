@@ -1,0 +1,237 @@
+"""Our detector for any image network: the smallest change that turns every picture into a class.
+
+A trigger fires on pictures of nothing (docs/method.md). So for every class y the smallest single
+change is searched that makes most of ever new procedural pictures y, once as L1 norm over pixels
+and once over the coefficients of a cosine basis. A target's change costs a fraction of the others'.
+Beside it stands the largest margin a class can be driven to, which triggers that cover the image
+raise, and one search for a change that moves pictures away from whatever they are called: with an
+attack on every class it is much cheaper than the cheapest class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from triggerfish.detectors.base import Detector, setting
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import Basis, Change, ClassScores, Status
+from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.batching import rows_that_fit
+from triggerfish.search.margin import largest_margins
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
+from triggerfish.search.pictures import pictures
+from triggerfish.search.progress import report
+from triggerfish.search.screening import Screening, select_classes
+from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
+from triggerfish.statistics.outliers import Largest
+from triggerfish.statistics.universal_score import all_classes_score, log_ratios, universal_score
+
+BASES: tuple[Basis, Basis] = ("pixel", "frequency")
+FRESH = 80  # pictures that no search draws, to measure success on
+SHOWN = 8  # of them, to show a change on
+CHANGES_SHOWN = 3  # classes whose changes a result carries
+
+_SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
+
+
+@dataclass(frozen=True)
+class Universal(Detector):
+    """The smallest universal perturbation of every class, in two bases, and the largest margin.
+
+    ``thorough`` searches every class to the end; else the clearly ordinary ones stop half-way.
+    With more than ``screen_above`` classes, ``candidates`` and a random ``sample`` are searched.
+    Where the thresholds are from is in `triggerfish.statistics.universal_score`.
+    """
+
+    name: ClassVar[str] = "universal"
+    summary: ClassVar[str] = "smallest change that turns any picture into a class (ours)"
+    outlier_test: ClassVar[Largest] = Largest(1.15)
+    doubt: ClassVar[float] = 1.0
+    ALL_CLASSES_THRESHOLD: ClassVar[float] = 0.5
+    ALL_CLASSES_DOUBT: ClassVar[float] = 0.33
+
+    universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
+    pictures_per_step: int = setting(8, "New pictures per class and step")
+    untargeted_pictures: int = setting(32, "New pictures per step of the untargeted search")
+    pictures: int = setting(400, "Procedural pictures that steps draw from")
+    margin_starts: int = setting(2, "Pictures per class that margins climb from")
+    margin_steps: int = setting(30, "Steps of each climb")
+    thorough: bool = setting(False, "Search every class to the end")
+    memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
+    screen_above: int = setting(200, "Number of classes above which a first pass chooses some")
+    candidates: int = setting(32, "Classes that the first pass chooses")
+    sample: int = setting(64, "Random classes that they are compared with")
+
+    def __post_init__(self) -> None:
+        if min(self.untargeted_pictures, self.margin_starts, self.margin_steps) < 1:
+            raise ValueError(
+                "expected untargeted_pictures, margin_starts and margin_steps >= 1, got "
+                f"{self.untargeted_pictures}, {self.margin_starts}, {self.margin_steps}"
+            )
+        if self.pictures < max(self.pictures_per_step, self.untargeted_pictures):
+            raise ValueError(f"expected more pictures than a step draws, got {self.pictures}")
+        if not self.memory_mib > 0:
+            raise ValueError(f"expected a memory budget > 0 MiB, got {self.memory_mib}")
+        _ = self.search, self.screening  # they check their own numbers
+
+    @property
+    def search(self) -> UniversalSearch:
+        """The settings of the search for classes."""
+        base = UniversalSearch(self.universal_steps, self.pictures_per_step)
+        return replace(base, kept=1.0) if self.thorough else base
+
+    @property
+    def screening(self) -> Screening:
+        """How classes are chosen where they are very many."""
+        return Screening(self.screen_above, self.candidates, self.sample)
+
+    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
+        """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
+        images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
+        pool, fresh = PicturePool.of(classifier, images).split(self.pictures)
+        rows = rows_that_fit(classifier, self.memory_mib)
+        selection = select_classes(
+            classifier, self.screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=0.2
+        )
+        classes = selection.measured
+        starts = fresh.images[: self.margin_starts]
+        margins = largest_margins(
+            classifier, starts, classes.to(starts.device), self.margin_steps, rows
+        ).cpu()
+        report(0.3)
+        found = _search_classes(classifier, pool, classes, self.search, seed, rows)
+        report(0.9)
+        anything = _search_untargeted(classifier, pool, self, seed, rows)
+        evidence = _Evidence(classifier, fresh, classes, selection.typical, found, margins)
+        return evidence.scores(anything)
+
+
+def _search_classes(
+    classifier: Classifier,
+    pool: PicturePool,
+    classes: Tensor,
+    config: UniversalSearch,
+    seed: int,
+    rows: int,
+) -> tuple[UniversalChanges, UniversalChanges]:
+    """The changes of all ``classes`` (M,) in the pixel and in the frequency basis."""
+    target = classes.repeat(2)
+    frequency = torch.arange(2 * len(classes)) >= len(classes)
+    found = search_universal(classifier, pool, target, frequency, config, seed, rows)
+    return found.rows(slice(None, len(classes))), found.rows(slice(len(classes), None))
+
+
+def _search_untargeted(
+    classifier: Classifier, pool: PicturePool, detector: Universal, seed: int, rows: int
+) -> UniversalChanges:
+    """The smallest change of pixels that moves pictures away from what they are called."""
+    config = replace(detector.search, pictures_per_step=detector.untargeted_pictures)
+    target, frequency = torch.tensor([UNTARGETED]), torch.tensor([False])
+    return search_universal(classifier, pool, target, frequency, config, seed, rows)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What was found for the ``classes`` (M,), of which ``typical`` (M,) make the medians."""
+
+    classifier: Classifier
+    fresh: PicturePool
+    classes: Tensor
+    typical: Tensor
+    found: tuple[UniversalChanges, UniversalChanges]
+    margins: Tensor
+
+    def scores(self, anything: UniversalChanges) -> ClassScores:
+        """The detector's answer, with the changes of the most suspicious classes."""
+        sizes = [measured_sizes(found) for found in self.found]
+        ratios = [log_ratios(size, self.typical) for size in sizes]
+        score = universal_score(ratios[0], ratios[1], self.margins.double(), self.typical)
+        smallest = torch.stack([s[self.typical].nan_to_num(torch.inf).min() for s in sizes[:1]])
+        untargeted = measured_sizes(anything)
+        basis = torch.stack([r.nan_to_num(-torch.inf) for r in ratios]).argmax(0)
+        images = self._images(basis)
+        logits = evaluate(self.classifier, images).double().cpu()
+        probability = logits.softmax(1).gather(1, self.classes.view(-1, 1)).squeeze(1)
+        details = {
+            "margin": self.margins.double(),
+            **{f"size_{name}": size for name, size in zip(BASES, sizes, strict=True)},
+            **{f"ratio_{name}": r for name, r in zip(BASES, ratios, strict=True)},
+            **{
+                f"success_{name}": found.success.double().cpu()
+                for name, found in zip(BASES, self.found, strict=True)
+            },
+        }
+        return ClassScores(
+            name="universal_score",
+            statistic=self._spread(score),
+            status=self._status(sizes),
+            images=images.cpu(),
+            probability=self._spread(probability),
+            logits=logits,
+            details={name: self._spread(values) for name, values in details.items()},
+            shown=tuple(self.classes.tolist()),
+            changes=self._changes(score, basis, sizes, anything),
+            pictures=self.fresh.images[:SHOWN].cpu(),
+            all_classes=all_classes_score(smallest, untargeted),
+        )
+
+    def _spread(self, values: Tensor) -> Tensor:
+        """Vectors over the measured classes (M,) -> over all (K,), NaN in between."""
+        blank = torch.full((self.classifier.num_classes,), torch.nan, dtype=torch.float64)
+        return blank.scatter(0, self.classes, values.cpu().double())
+
+    def _status(self, sizes: list[Tensor]) -> tuple[Status, ...]:
+        status = [Status.SCREENED] * self.classifier.num_classes
+        measured = torch.stack(sizes).isfinite().any(0)
+        for k, is_measured in zip(self.classes.tolist(), measured.tolist(), strict=True):
+            status[k] = Status.CONVERGED if is_measured else Status.UNREACHABLE
+        return tuple(status)
+
+    def _images(self, basis: Tensor) -> Tensor:
+        """Per class (M, C, H, W) a picture of another class with the change that tells most."""
+        changes = torch.stack([found.change for found in self.found])
+        images = []
+        for row, (k, b) in enumerate(zip(self.classes.tolist(), basis.tolist(), strict=True)):
+            others = self.fresh.images[self.fresh.called != k]
+            picture = others[0] if len(others) else self.fresh.images[0]
+            images.append((picture + changes[b, row]).clamp(0.0, 1.0))
+        return torch.stack(images)
+
+    def _changes(
+        self, score: Tensor, basis: Tensor, sizes: list[Tensor], anything: UniversalChanges
+    ) -> tuple[Change, ...]:
+        """Of the most suspicious classes, each in the basis that saw it, and the untargeted one."""
+        shown = []
+        order = score.nan_to_num(-torch.inf).argsort(descending=True)
+        for row in order[:CHANGES_SHOWN].tolist():
+            b = int(basis[row])
+            target, found = int(self.classes[row]), self.found[b].rows(slice(row, row + 1))
+            shown.append(self._change(target, BASES[b], found, sizes[b]))
+        return (*shown, self._change(None, "pixel", anything, sizes[0]))
+
+    def _change(
+        self, target: int | None, basis: Basis, found: UniversalChanges, sizes: Tensor
+    ) -> Change:
+        goal = torch.tensor([UNTARGETED if target is None else target]).to(found.change.device)
+        success = success_rate(self.classifier, self.fresh, found.change, goal)
+        size = measured_sizes(found)
+        reached = bool(size.isfinite())
+        return Change(
+            target=target,
+            basis=basis,
+            delta=found.change[0].cpu(),
+            size=float(size),
+            median_size=float(sizes[self.typical].nanquantile(0.5)) if reached else float("nan"),
+            success=float(success),
+            status=Status.CONVERGED if reached else Status.UNREACHABLE,
+        )
+
+
+def measured_sizes(found: UniversalChanges) -> Tensor:
+    """Sizes (R,) in float64 on the CPU, NaN where the search did not get there."""
+    size = found.size.double().cpu()
+    return torch.where(found.converged.cpu(), size, torch.nan)

@@ -1,0 +1,182 @@
+"""A flagged model: scan, repair, scan again; the answer says what was done and what it proves."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.classifier import Classifier
+from triggerfish.repair.method import RepairMethod, Task
+from triggerfish.repair.unlearning import Unlearning
+from triggerfish.results import Change, Scanned
+from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
+from triggerfish.search.pictures import pictures
+from triggerfish.search.progress import share_of_work
+
+CHECK_PICTURES = 400
+CHECK_SEED = 1_000_003  # pictures that neither the scan nor the repair has drawn
+MAX_SUCCESS = 0.2
+"""Of the old change on the repaired model. A change that means nothing to a clean network of ten
+classes turns about a tenth of the pictures to any class."""
+MIN_AGREEMENT = 0.8
+"""With the original's answers to procedural pictures; below, the repair has broken the model."""
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair did: ``model`` has the new weights, under the old names.
+
+    ``success_before`` and ``success_after`` are those of the changes that the first scan found, on
+    new pictures, the largest counts. ``agreement`` is the fraction of new procedural pictures that
+    both models call the same, ``agreement_on_images`` that of the user's. ``problems`` are why the
+    repair is not accepted; empty when it is.
+    """
+
+    model: nn.Module
+    method: str
+    targets: tuple[int, ...]
+    before: Scanned
+    after: Scanned
+    success_before: float
+    success_after: float
+    agreement: float
+    agreement_on_images: float | None
+    problems: tuple[str, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the repaired model passes its own check."""
+        return not self.problems
+
+
+def repair(
+    classifier: Classifier,
+    *,
+    targets: Sequence[int] = (),
+    method: RepairMethod | None = None,
+    config: ScanConfig | None = None,
+    images: Tensor | None = None,
+    seed: int = 0,
+    path: Path | None = None,
+    sha256: str | None = None,
+) -> Repaired:
+    """Scan, undo what the scan names (or the given ``targets``), and scan the result.
+
+    ``images`` (N, C, H, W) in [0, 1] are pictures of the user's own, without labels, that the
+    repair may learn from and that agreement is measured on; never needed.
+
+    Raises:
+        UnsupportedModelError: the model's weights cannot be changed, or nothing is to be undone.
+        ValueError: a target that is no class.
+    """
+    if not isinstance(classifier.model, nn.Module):
+        raise UnsupportedModelError("expected a network with weights to repair, got a function")
+    config, method = config or ScanConfig(), method or Unlearning()
+    with share_of_work(0.0, 0.15):
+        before = scan_classifier(classifier, config, path, sha256)
+    task = Task(_targets(before, targets), _ordinary(before), images)
+    with share_of_work(0.15, 0.85):
+        model = method(classifier, task, seed)
+    fixed = with_model(classifier, model)
+    with share_of_work(0.85, 1.0):
+        after = scan_classifier(fixed, config)
+    fresh = pictures(CHECK_PICTURES, classifier.input_shape, CHECK_SEED)
+    changes = [c for c in before.scores.changes if _goal(c) in task.targets]
+    outcome = Repaired(
+        model=model,
+        method=method.name,
+        targets=task.targets,
+        before=before,
+        after=after,
+        success_before=_largest_success(classifier, changes, fresh),
+        success_after=_largest_success(fixed, changes, fresh),
+        agreement=agreement(classifier, fixed, fresh),
+        agreement_on_images=None if images is None else agreement(classifier, fixed, images),
+        problems=(),
+    )
+    return replace(outcome, problems=tuple(_problems(outcome)))
+
+
+def with_model(classifier: Classifier, model: nn.Module) -> Classifier:
+    """The same classifier with other weights."""
+    other = copy.copy(classifier)
+    other.model = model
+    return other
+
+
+def agreement(first: Classifier, second: Classifier, images: Tensor) -> float:
+    """Fraction of ``images`` (N, C, H, W) that both call the same."""
+    images = images.to(first.device, first.dtype)
+    same = evaluate(first, images).argmax(1) == evaluate(second, images).argmax(1)
+    return float(same.double().mean())
+
+
+def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
+    count = len(before.scores.status)
+    if wrong := [k for k in given if not 0 <= k < count]:
+        raise ValueError(f"expected classes from 0 to {count - 1}, got {wrong[0]}")
+    if given:
+        return tuple(dict.fromkeys(given))
+    if before.verdict.all_classes:
+        return (UNTARGETED, *before.verdict.flagged)
+    if not before.verdict.flagged:
+        raise UnsupportedModelError(
+            f"expected a model with a flagged class, got the verdict {before.verdict.name}: "
+            "name one with --class to repair it all the same"
+        )
+    return before.verdict.flagged
+
+
+def _ordinary(before: Scanned) -> dict[tuple[int, bool], float]:
+    """The median size in either basis; for the untargeted change, the smallest of a class."""
+    details, ordinary = before.scores.details, {}
+    for frequency, name in ((False, "size_pixel"), (True, "size_frequency")):
+        sizes = details.get(name)
+        if sizes is None or not bool(sizes.isfinite().any()):
+            continue
+        median = float(sizes.nanquantile(0.5))
+        for target in range(len(sizes)):
+            ordinary[target, frequency] = median
+        ordinary[UNTARGETED, frequency] = float(sizes.nan_to_num(math.inf).min())
+    return ordinary
+
+
+def _goal(change: Change) -> int:
+    return UNTARGETED if change.target is None else change.target
+
+
+def _largest_success(classifier: Classifier, changes: Sequence[Change], images: Tensor) -> float:
+    """Of the ``changes``, on new ``images``; NaN without any."""
+    if not changes:
+        return float("nan")
+    pool = PicturePool.of(classifier, images)
+    delta = torch.stack([c.delta for c in changes]).to(pool.images)
+    goal = torch.tensor([_goal(c) for c in changes], device=delta.device)
+    return float(success_rate(classifier, pool, delta, goal).nan_to_num(0.0).max())
+
+
+def _problems(outcome: Repaired) -> list[str]:
+    problems = []
+    verdict = outcome.after.verdict
+    if verdict.name == "backdoored":
+        problems.append(f"expected a repaired model that scans clean, got {verdict}")
+    if outcome.success_after > MAX_SUCCESS:
+        problems.append(
+            f"expected the changes found to turn at most {MAX_SUCCESS:.0%} of pictures, "
+            f"got {outcome.success_after:.0%}"
+        )
+    if outcome.agreement < MIN_AGREEMENT:
+        problems.append(
+            f"expected the same answers to at least {MIN_AGREEMENT:.0%} of procedural pictures, "
+            f"got {outcome.agreement:.0%}"
+        )
+    return problems

@@ -1,0 +1,90 @@
+import pytest
+import torch
+from torch import nn
+
+from triggerfish.architectures import ARCHITECTURES
+from triggerfish.detectors import MinNorm
+from triggerfish.loading.programs.graph import GraphNetwork
+from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.verdict.fingerprint import fingerprint
+from triggerfish.verdict.reference import make_reference
+from triggerfish.verdict.reference_file import shipped_references
+
+MNIST = Preprocessing((MNIST_MEAN,), (MNIST_STD,))
+
+
+def constants(*shapes: tuple[int, ...]) -> Classifier:
+    """A network of a file format that keeps all weights as constants."""
+    tensors = {f"t{i}": torch.zeros(shape) for i, shape in enumerate(shapes)}
+    network = GraphNetwork("x", tensors, (), "x")
+    network.forward = lambda x: x.flatten(1)[:, :6]  # type: ignore[method-assign]
+    return Classifier(network, (1, 4, 4), output="logits")
+
+
+def test_networks_of_constants_are_told_apart() -> None:
+    first, second = constants((5, 16), (6, 5)), constants((7, 16), (6, 7))
+    assert fingerprint(first)[0] != fingerprint(second)[0]
+    assert "" not in (fingerprint(first)[0], fingerprint(second)[0])
+
+
+def test_a_network_without_weights_is_like_none_and_makes_no_reference() -> None:
+    empty = Classifier(lambda x: x.flatten(1)[:, :6], (1, 4, 4), output="logits")
+    assert fingerprint(empty)[0] == fingerprint(constants())[0] == ""
+    scores = [torch.zeros(6).numpy()] * 10
+    with pytest.raises(ValueError, match="networks with weights"):
+        make_reference("none", MinNorm(), empty, scores)
+
+
+def convolutions(*, norm: bool) -> Classifier:
+    after = [nn.BatchNorm2d(4)] if norm else []
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), *after, nn.Flatten(), nn.Linear(144, 8))
+    return Classifier(network, (1, 8, 8))
+
+
+def test_folded_batch_norm_transposes_and_precision_change_nothing() -> None:
+    plain = fingerprint(convolutions(norm=True))
+    assert plain == fingerprint(convolutions(norm=False))
+    assert constants_of((4, 1, 3, 3), (144, 8)) == plain[0]
+    double = Classifier(convolutions(norm=True).model, (1, 8, 8), dtype=torch.float64)
+    assert fingerprint(double) == plain
+
+
+def constants_of(*shapes: tuple[int, ...]) -> str:
+    return fingerprint(constants(*shapes))[0]
+
+
+def test_a_shared_weight_counts_once() -> None:
+    layer = nn.Linear(8, 8)
+    twice = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), layer, layer)
+    once = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Linear(8, 8))
+    digests = {fingerprint(Classifier(network, (1, 4, 4)))[0] for network in (twice, once)}
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "same"),
+    [
+        (Preprocessing((0.1307 * 255,), (0.3081 * 255,), (0.0, 255.0)), True),
+        (Preprocessing((0.1307, 0.1307, 0.1307), (0.3081,)), True),
+        (Preprocessing((0.1307,), (0.3081,), channels_last=True), True),
+        (Preprocessing((0.1307,), (0.5,)), False),
+        (Preprocessing(), False),
+    ],
+)
+def test_the_task_is_what_the_network_is_fed(preprocessing: Preprocessing, same: bool) -> None:
+    def task(given: Preprocessing) -> dict[str, object]:
+        network = nn.Sequential(nn.Flatten(), nn.Linear(48, 8))
+        return fingerprint(Classifier(network, (3, 4, 4), preprocessing=given))[1]
+
+    assert (task(preprocessing) == task(MNIST)) is same
+
+
+@pytest.mark.parametrize("reference", shipped_references(), ids=lambda r: f"{r.name} {r.detector}")
+def test_shipped_references_match_the_networks_that_they_name(reference) -> None:
+    data, network = reference.name.split(", ")
+    mean, std = {"mnist": (MNIST_MEAN, MNIST_STD), "fashion-mnist": (0.2860, 0.3530)}[data]
+    classifier = Classifier(
+        ARCHITECTURES[network](10, 1), (1, 28, 28), preprocessing=Preprocessing((mean,), (std,))
+    )
+    assert fingerprint(classifier) == (reference.network, reference.task)
+    assert f"{network} on {data}" in reference.recipe

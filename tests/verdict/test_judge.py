@@ -1,0 +1,176 @@
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from scored import class_scores, model, reference
+
+from triggerfish.detectors import DETECTORS, MMBD, MinNorm
+from triggerfish.results import Assumption, ClassScores
+from triggerfish.statistics.outliers import OUTLIER_TESTS
+from triggerfish.verdict.judge import Judge
+from triggerfish.verdict.reference import make_any_network_reference
+from triggerfish.verdict.reference_file import parse_reference, render_reference
+
+CLEAN = np.arange(8) / 100
+
+
+class Everywhere(MinNorm):
+    """min-norm with levels for an attack on all classes."""
+
+    ALL_CLASSES_THRESHOLD: ClassVar[float] = 2.0
+    ALL_CLASSES_DOUBT: ClassVar[float] = 1.5
+
+
+def with_all_classes(score: float, values: np.ndarray = CLEAN) -> ClassScores:
+    return dataclasses.replace(class_scores(values), all_classes=score)
+
+
+@pytest.mark.parametrize("test", [name for name in OUTLIER_TESTS if name != "largest"])
+@pytest.mark.parametrize("detector", DETECTORS.values())
+def test_a_threshold_is_in_units_of_the_score_whatever_the_test(detector, test) -> None:
+    values = np.random.default_rng(0).normal(size=8)
+    own = Judge(outlier_test=test)(class_scores(values), model(), detector())
+    highest = np.nanmax(own.anomaly_index)
+    for threshold, flags in ((highest - 0.01, 1), (highest + 0.01, 0)):
+        judge = Judge(outlier_test=test, threshold=float(threshold))
+        verdict = judge(class_scores(values), model(), detector())
+        assert verdict.threshold == threshold
+        assert len(verdict.flagged) == flags
+        assert verdict.anomaly_index == own.anomaly_index
+
+
+def test_a_threshold_of_two_does_not_flag_every_class_of_a_clean_model() -> None:
+    values = np.random.default_rng(1).gamma(3.0, size=8)
+    verdict = Judge(threshold=2.0)(class_scores(values), model(), MMBD())
+    assert verdict.flagged == ()
+
+
+def test_a_threshold_of_zero_counts_with_and_without_a_reference() -> None:
+    values = np.arange(8) / 10
+    values[:4] -= 0.2
+    for judge in (Judge(threshold=0.0), Judge(threshold=0.0, reference=reference())):
+        verdict = judge(class_scores(values), model(), MinNorm())
+        assert verdict.threshold == 0.0
+        assert verdict.flagged == tuple(np.flatnonzero(np.array(verdict.anomaly_index) > 0))
+        assert verdict.flagged
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"outlier_test": "guess"}, "expected an outlier test of"),
+        ({"threshold": float("nan")}, "finite threshold"),
+        ({"false_positive_rate": 1.0}, "false_positive_rate"),
+        ({"outlier_test": "grubbs", "reference": reference()}, "got both"),
+    ],
+)
+def test_settings_are_checked(settings, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        Judge(**settings)
+
+
+def test_a_reference_of_another_network_gives_no_flag_and_no_clearance() -> None:
+    for largest in (0.1, 9.0):
+        values = np.append(CLEAN[:-1], largest)
+        judge = Judge(reference=reference())
+        verdict = judge(class_scores(values), model(width=6), MinNorm())
+        assert (verdict.name, verdict.flagged, verdict.p_value) == ("inconclusive", (), None)
+        (reason,) = (r for r in verdict.reasons if r.code == "reference-mismatch")
+        assert "'test', got another network:" in reason.text
+
+
+def test_the_note_names_the_reference_and_its_recipe() -> None:
+    made = dataclasses.replace(reference(), recipe="two epochs of Adam")
+    verdict = Judge(reference=made)(class_scores(CLEAN), model(), MinNorm())
+    assert verdict.notes[0] == (
+        "calibrated on 99 clean models: test; the p-value holds for clean models of the same "
+        "recipe (two epochs of Adam)"
+    )
+
+
+@pytest.mark.parametrize("name", ["mean", "std", "arch", "input-range"])
+def test_a_shipped_reference_is_not_used_on_an_assumption(name, monkeypatch) -> None:
+    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (reference(),))
+    assumed = model(assumptions=(Assumption(name, "some", "usual"),))
+    verdict = Judge()(class_scores(CLEAN), assumed, MinNorm())
+    assert (verdict.reference, verdict.p_value) == (None, None)
+    assert f"because {name} is assumed" in verdict.notes[0]
+    assert Judge()(class_scores(CLEAN), model(), MinNorm()).reference == "test"
+    harmless = model(assumptions=(Assumption("output_kind", "logits", "no softmax"),))
+    assert Judge()(class_scores(CLEAN), harmless, MinNorm()).reference == "test"
+    asked = Judge(reference=reference())(class_scores(CLEAN), assumed, MinNorm())
+    assert asked.reference == "test"
+
+
+def strangers():
+    statistics = [np.array([k / 100, 0.0, np.nan][: 2 + k % 2]) for k in range(72)]
+    return make_any_network_reference("strangers", MinNorm(), statistics, "72 networks")
+
+
+def test_networks_of_other_people_say_how_unusual_a_score_is(monkeypatch) -> None:
+    made = strangers()
+    assert parse_reference(render_reference(made), "here") == made
+    assert made.raw_maxima().tolist() == [k / 100 for k in range(72)]
+    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (made, reference()))
+    values = np.append(CLEAN[:-1], 0.70)
+    verdict = Judge()(class_scores(values), model(width=6), MinNorm())
+    assert verdict.notes[0].endswith(
+        "of 72 clean networks of other people, 2 score as high (uncalibrated p 0.041)"
+    )
+    assert (verdict.p_value, verdict.reference) == (None, None)
+    assert Judge()(class_scores(values), model(), MinNorm()).reference == "test"
+    other = Judge()(class_scores(values), model(), MinNorm(steps=7))
+    assert "other people" not in other.notes[0]
+
+
+def test_a_collection_of_strangers_may_be_asked_for() -> None:
+    verdict = Judge(reference=strangers())(class_scores(CLEAN), model(), MinNorm())
+    assert (verdict.name, verdict.reasons) == ("clean", ())
+    assert "of 72 clean networks of other people, 65 score as high" in verdict.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("score", "name", "codes"),
+    [
+        (1.0, "clean", ()),
+        (1.7, "inconclusive", ("unclear-all-classes",)),
+        (2.5, "backdoored", ()),
+    ],
+)
+def test_an_attack_on_every_class_has_levels_of_its_own(score, name, codes) -> None:
+    verdict = Judge()(with_all_classes(score), model(), Everywhere())
+    assert (verdict.name, verdict.flagged) == (name, ())
+    assert verdict.all_classes == (name == "backdoored")
+    assert tuple(reason.code for reason in verdict.reasons) == codes
+    if verdict.all_classes:
+        assert str(verdict) == "backdoored (all classes)"
+    assert Judge()(with_all_classes(score), model(), MinNorm()).name == "clean"
+
+
+def test_an_attack_on_every_class_is_voided_like_any_flag() -> None:
+    judge = Judge(reference=reference())
+    verdict = judge(with_all_classes(9.0), model(width=6), Everywhere())
+    assert (verdict.name, verdict.all_classes) == ("inconclusive", False)
+
+
+def test_flagged_classes_name_who_saw_them() -> None:
+    values = CLEAN.copy()
+    values[5] = 3.0
+    verdict = Judge()(class_scores(values), model(), MinNorm())
+    assert verdict.seen_by == {5: ("min-norm",)}
+    assert Judge()(class_scores(CLEAN), model(), MinNorm()).seen_by == {}
+
+
+def test_plain_data_says_which_reference() -> None:
+    plain = Judge(reference=reference()).as_plain()
+    assert plain["reference"]["name"] == "test"
+    assert plain["reference"]["size"] == 99
+    assert Judge().as_plain()["reference"] is None
+
+
+def test_infinite_scores_make_no_reference() -> None:
+    with pytest.raises(ValueError, match="finite scores"):
+        make_any_network_reference("x", MinNorm(), [np.array([np.inf])] * 10)
+    assert torch.isfinite(torch.tensor(strangers().raw_maxima())).all()
