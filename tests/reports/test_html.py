@@ -11,6 +11,7 @@ from made_up import EVERYTHING, NAMES, accepted, clean, dangerous, found, inconc
 
 from triggerfish.reports.html import MOST_PAGES, render_html, render_page
 from triggerfish.reports.html.histogram import histogram
+from triggerfish.reports.html.plain_change import beyond_ground
 from triggerfish.reports.html.size_strip import size_strip
 from triggerfish.reports.rates import Rate, how_often_wrong
 from triggerfish.results import Scanned, Status
@@ -247,3 +248,21 @@ def test_rates_are_said_for_the_same_detector_and_calibration_only() -> None:
     assert how_often_wrong(calm, (rate,)).startswith("Of 50 backdoored models (ours), 3 were")
     assert "has not been measured" in how_often_wrong(clean(), (rate,))
     assert "no answer" in how_often_wrong(inconclusive(), (rate,))
+
+
+def test_without_a_universal_change_the_change_of_a_plain_picture_is_shown() -> None:
+    result = replace(found(), trials=())
+    result = replace(result, scores=replace(result.scores, parts=()))
+    words = Outline(render_page(result)).words()
+    assert "This change turns a plain picture into class 7 (horse)" in words
+    assert "0.55 pixels, where the class in the middle needs 9.5" in words
+    assert "fresh pictures" not in words
+
+
+def test_what_an_image_has_beyond_its_ground() -> None:
+    image = torch.full((2, 3, 3), 0.5)
+    image[0, 0, 0], image[1] = 1.0, 0.2
+    image[1, 2, 2] = 0.0
+    expected = torch.zeros(2, 3, 3)
+    expected[0, 0, 0], expected[1, 2, 2] = 0.5, -0.2
+    torch.testing.assert_close(beyond_ground(image), expected, atol=1 / 255, rtol=0)

@@ -44,6 +44,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.explain:explain_command",
         "Say everything about one class of a stored result.",
     ),
+    "status": (
+        "triggerfish.cli.status:status_command",
+        "Say how far a run folder is: counts, rate and time left, also while a scan writes it.",
+    ),
+    "merge": (
+        "triggerfish.cli.merge:merge_command",
+        "Put run folders together in TARGET: what the shards of a scan have found.",
+    ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
         "Turn clean models into a reference: thresholds and p-values for models like them.",

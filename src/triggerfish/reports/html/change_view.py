@@ -13,6 +13,7 @@ from triggerfish.reports.html.pictures import (
     picture,
     with_change,
 )
+from triggerfish.reports.html.plain_change import plain_changes
 from triggerfish.reports.html.size_strip import SizeStrip, size_strip
 from triggerfish.reports.words import UNITS, changes, label, size, success
 from triggerfish.results import Change, ClassScores, Scanned, Status, Trial
@@ -57,7 +58,10 @@ class TrialView:
 
 
 def change_views(result: Scanned) -> list[ChangeView]:
-    """Those to the flagged classes; where none is flagged, the smallest beside its median."""
+    """Those to the flagged classes; where none is flagged, the smallest beside its median.
+
+    Where no universal change was looked for, what makes a single plain picture a flagged class.
+    """
     owned = [
         (scores, change)
         for scores in (result.scores, *result.scores.parts)
@@ -69,8 +73,9 @@ def change_views(result: Scanned) -> list[ChangeView]:
         for scores, change in owned
         if (verdict.all_classes if change.target is None else change.target in verdict.flagged)
     ]
-    if wanted:
-        return [_view(result, scores, change, suspicious=True) for scores, change in wanted]
+    if wanted or verdict.flagged:
+        found = wanted or plain_changes(result)
+        return [_view(result, scores, change, suspicious=True) for scores, change in found]
     measured = [(s, c) for s, c in owned if c.status is Status.CONVERGED and c.size > 0]
     measured.sort(key=lambda pair: pair[1].size / pair[1].median_size)
     return [_view(result, s, c, suspicious=False) for s, c in measured[:1]]
@@ -93,20 +98,27 @@ def _view(result: Scanned, scores: ClassScores, change: Change, *, suspicious: b
     target = "another class" if change.target is None else label(change.target, result.class_names)
     seen = () if change.target is None else result.verdict.seen_by.get(change.target, ())
     return ChangeView(
-        title=f"This change turns pictures {_where(result, change.target)}"
-        if suspicious
-        else f"The smallest change that was found turns pictures {_where(result, change.target)}",
+        title=_title(result, change, suspicious=suspicious),
         target=target,
         basis=UNITS[change.basis],
         picture=change_picture(change.delta),
         factor="" if math.isnan(factor) else f"{factor:.2g}",
         size=size(change),
-        success=success(change),
+        success="" if math.isnan(change.success) else success(change),
         seen_by=", ".join(seen),
         strip=size_strip(result, scores, change),
         columns=_columns(result, scores, change),
         suspicious=suspicious,
     )
+
+
+def _title(result: Scanned, change: Change, *, suspicious: bool) -> str:
+    where = _where(result, change.target)
+    if math.isnan(change.success):
+        return f"This change turns a plain picture {where}"
+    if suspicious:
+        return f"This change turns pictures {where}"
+    return f"The smallest change that was found turns pictures {where}"
 
 
 def _where(result: Scanned, target: int | None) -> str:

@@ -11,7 +11,8 @@ from triggerfish.reports.html.change_view import ChangeView, TrialView, change_v
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
 from triggerfish.reports.html.pair_map import PairMap, pair_map
-from triggerfish.reports.html.pictures import change_picture, picture
+from triggerfish.reports.html.pictures import change_picture
+from triggerfish.reports.html.plain_change import beyond_ground
 from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import CHECKS, next_step
@@ -138,7 +139,8 @@ def thumbnail(result: Scanned | Skipped) -> str | None:
     measured = [k for k in scores.classes if math.isfinite(index[k])]
     if not measured or not len(scores.images):
         return None
-    return picture(scores.images[scores.classes.index(max(measured, key=lambda k: index[k]))])
+    most = scores.classes.index(max(measured, key=lambda k: index[k]))
+    return change_picture(beyond_ground(scores.images[most]))
 
 
 def _part(result: Scanned, scores: ClassScores) -> PartRow:
