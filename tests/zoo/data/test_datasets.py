@@ -5,7 +5,7 @@ import torch
 
 from tests.zoo.conftest import write_idx
 from triggerfish.errors import DatasetError
-from triggerfish.zoo import datasets
+from triggerfish.zoo.data import datasets
 from triggerfish.zoo.data.datasets import load_dataset
 from triggerfish.zoo.data.idx import find_idx, read_bytes
 

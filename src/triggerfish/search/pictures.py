@@ -1,0 +1,120 @@
+"""Procedural pictures: images of nothing, seeded, for searches that need many inputs and no data.
+
+A trigger fires on them nearly as on photographs (docs/method.md has the table). Dead leaves are
+the classical model of natural images: discs and rectangles of power-law size that hide one another
+(Lee, Mumford and Huang 2001; Baradad et al. 2021 trained networks on them). Clouds are noise with
+the 1/f amplitude spectrum of photographs (Field 1987).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, interpolate, pad
+
+LEAVES = 40  # layers: enough to cover nearly all of the picture
+SIZE_EXPONENT = 3.0  # radii are drawn with density r^-3, as in the scale-invariant model
+GAP = 0.5  # share of black leaves in pictures with gaps, as on the dark ground of scanned digits
+LARGEST = 64  # pixels a side that leaves are drawn with; larger pictures are enlarged from it
+
+
+def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
+    """A mixture for any task: (count, C, H, W) in [0, 1], on the CPU.
+
+    In colour three quarters are dead leaves and one quarter clouds; in grey one quarter are dead
+    leaves and the others dead leaves with black gaps.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    quarter = count // 4
+    if shape[0] == 1:
+        parts = [
+            dead_leaves(quarter, shape, generator),
+            dead_leaves(count - quarter, shape, generator, gap=GAP),
+        ]
+    else:
+        parts = [
+            clouds(quarter, shape, generator),
+            dead_leaves(count - quarter, shape, generator),
+        ]
+    mixed = torch.cat(parts)
+    return mixed[torch.randperm(count, generator=generator)]
+
+
+def dead_leaves(
+    count: int, shape: tuple[int, int, int], generator: torch.Generator, gap: float = 0.0
+) -> Tensor:
+    """Discs and rectangles of random colour, each over the last, slightly blurred: (N, C, H, W).
+
+    ``gap`` is the share of them that is black.
+    """
+    channels, height, width = shape
+    shrink = max(1.0, max(height, width) / LARGEST)
+    high, wide = round(height / shrink), round(width / shrink)
+    rows = torch.arange(high).view(1, high, 1)
+    columns = torch.arange(wide).view(1, 1, wide)
+    image = _colours(count, channels, gap, generator).expand(-1, -1, high, wide).clone()
+    for _ in range(LEAVES):
+        down, across = (
+            _offsets(rows, count, high, generator),
+            _offsets(columns, count, wide, generator),
+        )
+        radius = _radii(count, min(high, wide), generator)
+        aspect = _uniform(count, 0.4, 2.5, generator)
+        disc = down**2 + across**2 < radius**2
+        box = torch.maximum(down.abs() * aspect, across.abs() / aspect) < radius * 0.9
+        is_disc = torch.rand(count, 1, 1, generator=generator) < 0.5
+        inside = torch.where(is_disc, disc, box).unsqueeze(1)
+        image = torch.where(inside, _colours(count, channels, gap, generator), image)
+    if shrink > 1:
+        image = interpolate(image, (height, width), mode="bilinear", align_corners=False)
+    return _blurred(image)
+
+
+def clouds(count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    """Noise of amplitude 1/f, each picture stretched to a random contrast: (N, C, H, W)."""
+    channels, height, width = shape
+    frequency = torch.hypot(
+        torch.fft.fftfreq(height).view(-1, 1), torch.fft.rfftfreq(width).view(1, -1)
+    )
+    amplitude = 1 / frequency.clamp_min(1 / max(height, width))
+    white = torch.randn(count, channels, height, width, generator=generator)
+    common = torch.randn(count, 1, height, width, generator=generator)  # channels go together
+    noise = torch.fft.irfft2(torch.fft.rfft2(white + 2 * common) * amplitude, s=(height, width))
+    noise = (noise - noise.mean((2, 3), keepdim=True)) / noise.std((1, 2, 3), keepdim=True)
+    level = torch.rand(count, channels, 1, 1, generator=generator) * 0.6 + 0.2
+    contrast = _uniform(count, 0.1, 0.35, generator).unsqueeze(1)
+    return (level + contrast * noise).clamp_(0.0, 1.0)
+
+
+def _colours(count: int, channels: int, gap: float, generator: torch.Generator) -> Tensor:
+    """A flat colour a picture (N, C, 1, 1); half of the colours are near grey, as in photographs."""
+    colour = torch.rand(count, channels, 1, 1, generator=generator)
+    grey = torch.rand(count, 1, 1, 1, generator=generator)
+    saturation = torch.rand(count, 1, 1, 1, generator=generator)
+    dark = torch.rand(count, 1, 1, 1, generator=generator) < gap
+    return torch.lerp(grey.expand_as(colour), colour, saturation).masked_fill_(dark, 0.0)
+
+
+def _offsets(axis: Tensor, count: int, length: int, generator: torch.Generator) -> Tensor:
+    return axis - torch.rand(count, 1, 1, generator=generator) * length
+
+
+def _radii(count: int, length: int, generator: torch.Generator) -> Tensor:
+    """Radii (N, 1, 1) between a twentieth and a half of the picture, by inverting the law r^-3."""
+    low, high = 0.05 * length, 0.5 * length
+    power = 1 - SIZE_EXPONENT
+    u = torch.rand(count, 1, 1, generator=generator)
+    radius: Tensor = (low**power + u * (high**power - low**power)) ** (1 / power)
+    return radius
+
+
+def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, 1, 1, generator=generator) * (high - low) + low
+
+
+def _blurred(image: Tensor) -> Tensor:
+    """Binomial blur (1, 2, 1) / 4 along both axes, the border repeated."""
+    channels = image.shape[1]
+    kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
+    kernel = (kernel.view(3, 1) * kernel).expand(channels, 1, 3, 3)
+    return conv2d(pad(image, (1, 1, 1, 1), mode="replicate"), kernel, groups=channels)

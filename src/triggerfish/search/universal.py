@@ -1,0 +1,258 @@
+"""The smallest single change that turns any picture into a class: a trigger, if there is one.
+
+A change is added to every picture, and the sum clamped to [0, 1]. Each step draws pictures that the
+change has not been fitted to, asks how many of them it turns, and lets a budget follow the answer:
+``log B += gain * (wanted - success)``, the recursion of Robbins and Monro (1951), whose fixed
+point is the budget that turns the wanted fraction of *new* pictures. Under the budget the mean
+log-odds, each capped, is maximized as a linear program with a trust region
+(`best_within_budget`). The budget is the L1 norm of the change's values in the pixel basis, or of
+its coefficients in a cosine basis, where a sinusoidal trigger is a single one.
+
+On a network with linear log-odds the change is the exact optimum (tests/search/test_universal.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from triggerfish.model.classifier import Classifier, log_odds
+from triggerfish.search.activation_maximization import chunks
+from triggerfish.search.budget_step import best_within_budget
+from triggerfish.search.frequency import CosineBasis, cosine_basis
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
+
+
+@dataclass(frozen=True)
+class UniversalSearch:
+    """Settings of the search; budgets and half-widths are for pixels in [0, 1].
+
+    ``wanted`` is the success that the budget follows, ``gain`` how fast. ``cap`` is the log-odds
+    at which a picture is won and pulls no more. ``momentum`` weighs past gradients. The trust
+    region shrinks from ``widest`` to ``narrowest``. The ``pixel_*`` numbers are fractions of the
+    number P of pixel values, or of their range; the ``frequency_*`` ones are in units of sqrt(P),
+    the norm of a coefficient at which a cosine fills the range. A row whose budget stays at
+    ``*_largest`` is unreachable. ``highest`` is the largest cosine index, as a fraction of the
+    side. After ``look`` steps only the cheapest ``kept`` fraction of classes (three at least) goes
+    on in each basis: the others are ordinary.
+    """
+
+    steps: int = 40
+    pictures_per_step: int = 8
+    wanted: float = 0.8
+    gain: float = 0.25
+    cap: float = 4.0
+    momentum: float = 0.8
+    widest: float = 0.5
+    narrowest: float = 0.1
+    pixel_start: float = 0.01
+    pixel_largest: float = 0.15
+    frequency_start: float = 0.3
+    frequency_largest: float = 3.0
+    frequency_width: float = 0.08
+    highest: float = 0.625
+    look: int = 20
+    kept: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.pictures_per_step < 1:
+            raise ValueError(
+                "expected steps and pictures_per_step >= 1, "
+                f"got {self.steps} and {self.pictures_per_step}"
+            )
+        for name in ("wanted", "highest", "kept"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"expected 0 < {name} <= 1, got {getattr(self, name)}")
+        if not 0 <= self.momentum < 1 or self.gain <= 0:
+            raise ValueError(
+                f"expected 0 <= momentum < 1 and gain > 0, got {self.momentum} and {self.gain}"
+            )
+
+
+@dataclass(frozen=True)
+class UniversalChanges:
+    """What the search found, one row a (target, basis).
+
+    ``change`` (R, C, H, W) in [-1, 1]; ``size`` (R,) its budget, the geometric mean of the last
+    quarter of the row's steps, in units of a pixel's range; ``success`` (R,) on the new pictures of
+    those steps; ``converged`` (R,) whether the budget was enough; ``steps`` (R,) how many it took.
+    """
+
+    change: Tensor
+    size: Tensor
+    success: Tensor
+    converged: Tensor
+    steps: Tensor
+
+
+@dataclass
+class _State:
+    """Rows still searched: indices into the result, coefficients, running gradients, histories."""
+
+    rows: Tensor
+    coefficients: Tensor
+    slope: Tensor
+    log_budget: Tensor
+    budgets: list[Tensor]
+    successes: list[Tensor]
+
+    def keep(self, mask: Tensor) -> None:
+        self.rows, self.coefficients = self.rows[mask], self.coefficients[mask]
+        self.slope, self.log_budget = self.slope[mask], self.log_budget[mask]
+        self.budgets = [b[mask] for b in self.budgets]
+        self.successes = [s[mask] for s in self.successes]
+
+
+@torch.no_grad()
+def search_universal(
+    classifier: Classifier,
+    pool: PicturePool,
+    target: Tensor,
+    frequency: Tensor,
+    config: UniversalSearch,
+    seed: int = 0,
+    rows_at_once: int = 512,
+) -> UniversalChanges:
+    """Search for all rows: ``target`` (R,) a class or `UNTARGETED`, ``frequency`` (R,) the basis.
+
+    ``seed`` decides which pictures a step draws, ``rows_at_once`` how many pass the network
+    together. A row's search does not depend on the others, except that the dear ones stop early.
+    """
+    device, dtype = classifier.device, classifier.dtype
+    target, frequency = target.to(device), frequency.to(device)
+    basis = cosine_basis(classifier.input_shape, config.highest, device, dtype)
+    generator = torch.Generator().manual_seed(seed)
+    limits = _Limits.of(classifier.num_pixels, frequency, config, dtype)
+    zeros = torch.zeros(len(target), classifier.num_pixels, device=device, dtype=dtype)
+    state = _State(
+        torch.arange(len(target), device=device), zeros, zeros.clone(), limits.start.log(), [], []
+    )
+    result = _empty(zeros.view(-1, *classifier.input_shape))
+    for step in range(config.steps):
+        r = state.rows
+        change = _to_pixels(state.coefficients, frequency[r], basis)
+        index = pool.draw(target[r], config.pictures_per_step, generator)
+        success, gradient = _attempt(
+            classifier, pool, index, target[r], change, config.cap, rows_at_once
+        )
+        rise = config.gain * (config.wanted - success)
+        state.log_budget = torch.minimum(state.log_budget + rise, limits.largest[r].log())
+        state.budgets.append(state.log_budget)
+        state.successes.append(success)
+        state.slope.lerp_(_to_basis(gradient, frequency[r], basis), 1 - config.momentum)
+        shrink = (config.narrowest / config.widest) ** (step / max(config.steps - 1, 1))
+        state.coefficients = best_within_budget(
+            state.coefficients,
+            state.slope,
+            state.log_budget.exp(),
+            limits.widest[r] * shrink,
+            limits.bound[r],
+        )
+        if step + 1 in (config.look, config.steps):
+            _record(result, state, frequency, basis, limits)
+            state.keep(_worth_it(state, target[r], frequency[r], config.kept))
+    return result
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Per row (R,): first and largest budget, widest trust region, largest single value."""
+
+    start: Tensor
+    largest: Tensor
+    widest: Tensor
+    bound: Tensor
+
+    @staticmethod
+    def of(pixels: int, frequency: Tensor, config: UniversalSearch, dtype: torch.dtype) -> _Limits:
+        unit = pixels**0.5
+        pairs = (
+            (config.pixel_start * pixels, config.frequency_start * unit),
+            (config.pixel_largest * pixels, config.frequency_largest * unit),
+            (config.widest, config.widest * config.frequency_width * unit),
+            (1.0, unit),
+        )
+        blank = torch.zeros(len(frequency), device=frequency.device, dtype=dtype)
+        columns = [torch.where(frequency, blank + wave, blank + pixel) for pixel, wave in pairs]
+        return _Limits(*columns)
+
+
+def _attempt(
+    classifier: Classifier,
+    pool: PicturePool,
+    index: Tensor,
+    target: Tensor,
+    change: Tensor,
+    cap: float,
+    rows_at_once: int,
+) -> tuple[Tensor, Tensor]:
+    """Success (R,) of the changes on pictures ``index`` (R, n), and the objective's gradient.
+
+    The objective of a row is the mean over its pictures of the log-odds of its target, or of not
+    being what the picture is called, capped; its gradient (R, P) is with respect to the change.
+    """
+    successes, gradients = [], []
+    count = index.shape[1]
+    for part in chunks(len(target), max(1, rows_at_once // count)):
+        goal, label = target[part], pool.labels(target[part], index[part])
+        sign = torch.where(goal == UNTARGETED, -1.0, 1.0).to(change.dtype).view(-1, 1)
+        leaf = change[part].detach().requires_grad_()
+        with torch.enable_grad():
+            changed = (pool.images[index[part]] + leaf.unsqueeze(1)).clamp(0.0, 1.0)
+            logits = classifier.logits(changed.flatten(0, 1))
+            value = sign * log_odds(logits, label.flatten()).view(-1, count)
+            (gradient,) = torch.autograd.grad(value.clamp_max(cap).mean(1).sum(), leaf)
+        hits = reached(logits.detach(), label, goal)
+        successes.append(hits.to(change.dtype).mean(1))
+        gradients.append(gradient.flatten(1))
+    return torch.cat(successes), torch.cat(gradients)
+
+
+def _worth_it(state: _State, target: Tensor, frequency: Tensor, kept: float) -> Tensor:
+    """Which rows go on: in each basis the cheapest classes, and whatever is untargeted."""
+    mask = target == UNTARGETED
+    for basis in (False, True):
+        rows = torch.nonzero((frequency == basis) & (target != UNTARGETED)).flatten()
+        count = min(len(rows), max(3, round(kept * len(rows))))
+        mask[rows[state.log_budget[rows].argsort()[:count]]] = True
+    return mask
+
+
+def _record(
+    result: UniversalChanges,
+    state: _State,
+    frequency: Tensor,
+    basis: CosineBasis,
+    limits: _Limits,
+) -> None:
+    """Write what the rows of ``state`` have reached by now into ``result``."""
+    r = state.rows
+    late = max(1, len(state.budgets) // 4)
+    log_size = torch.stack(state.budgets[-late:]).mean(0)
+    success = torch.stack(state.successes[-late:]).mean(0)
+    result.change[r] = _to_pixels(state.coefficients, frequency[r], basis).view_as(result.change[r])
+    result.size[r], result.success[r] = log_size.exp(), success
+    result.converged[r] = (success >= 0.5) & (log_size < limits.largest[r].log() - 0.02)
+    result.steps[r] = len(state.budgets)
+
+
+def _empty(change: Tensor) -> UniversalChanges:
+    nothing = torch.zeros(len(change), device=change.device, dtype=change.dtype)
+    steps = torch.zeros(len(change), device=change.device, dtype=torch.long)
+    return UniversalChanges(change.clone(), nothing, nothing.clone(), steps.bool(), steps)
+
+
+def _to_pixels(coefficients: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:
+    """Changes (R, C, H, W) of coefficients (R, P), in each row's own basis."""
+    change = coefficients.view(-1, *basis.allowed.shape).clone()
+    change[frequency] = basis.synthesize(change[frequency])
+    return change
+
+
+def _to_basis(gradient: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:
+    """Gradients (R, P) by the pixels -> by the coefficients of each row's own basis."""
+    slope = gradient.view(-1, *basis.allowed.shape).clone()
+    slope[frequency] = basis.analyze(slope[frequency])
+    return slope.flatten(1)
