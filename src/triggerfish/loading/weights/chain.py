@@ -26,7 +26,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
 }
 _POOLING = re.compile(r"(max|avg)(\d)(?:s(\d))?")
-_SETTINGS = re.compile(r"(.+?)(?:/(?:p(\d+))?(?:s(\d+))?)?")
+_SETTINGS = re.compile(r"(.+?)(?:/(?:p(\d\d?))?(?:s(\d))?)?")
 
 
 class ChainNetwork(nn.Module):
@@ -60,11 +60,18 @@ def build_chain(text: str, state: StateDict) -> nn.Module:
     return ChainNetwork(tuple(_step(token.strip(), layers) for token in text.split(",")))
 
 
+def split_step(step: str) -> tuple[str, int, int]:
+    """A step's name, padding and stride."""
+    match = _SETTINGS.fullmatch(step)
+    if match is None:
+        return step, 0, 1
+    return match[1], int(match[2] or 0), int(match[3] or 1)
+
+
 def _step(token: str, layers: dict[str, Layer]) -> tuple[str, nn.Module]:
-    match = _SETTINGS.fullmatch(token)
-    if match and match[1] in layers:
-        padding, stride = int(match[2] or 0), int(match[3] or 1)
-        return match[1], _layer(layers[match[1]], padding, stride)
+    name, padding, stride = split_step(token)
+    if name in layers:
+        return name, _layer(layers[name], padding, stride)
     return "", _weightless(token)
 
 

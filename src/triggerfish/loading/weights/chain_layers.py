@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -19,12 +19,16 @@ _IN_BLOCK = re.compile(r"(.*\d+)\.[A-Za-z_]+\d*$")  # layer1.0.conv2: a numbered
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer with weights. ``shape`` is its weight's: (out, in, kh, kw), (out, in) or (C,)."""
+    """One layer with weights. ``shape`` is its weight's: (out, in, kh, kw), (out, in) or (C,).
+
+    ``pictures`` says of a batch norm whether it is on pictures, and not on vectors.
+    """
 
     name: str
     kind: LayerKind
     shape: tuple[int, ...]
     bias: bool
+    pictures: bool = True
 
 
 def chain_layers(state: StateDict) -> tuple[Layer, ...]:
@@ -38,7 +42,16 @@ def chain_layers(state: StateDict) -> tuple[Layer, ...]:
     if len(known) < len(layers) or not known or _has_blocks(known):
         return ()
     ordered = _with_batch_norms_in_place(known)
-    return tuple(ordered) if _follow(ordered) else ()
+    if not _follow(ordered):
+        return ()
+    first = next(i for i, layer in enumerate(ordered) if layer.kind == "linear")
+    return tuple(replace(layer, pictures=i < first) for i, layer in enumerate(ordered))
+
+
+def all_layers(state: StateDict) -> tuple[Layer, ...]:
+    """The convolutions, linear layers and batch norms of any state dict, in its order."""
+    found = (_layer(name, tensors) for name, tensors in _by_layer(state).items())
+    return tuple(layer for layer in found if layer is not None)
 
 
 def hidden_between(before: Layer, after: Layer) -> int | None:

@@ -1,0 +1,57 @@
+"""What images are usually turned into before a network sees them, when nobody says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from triggerfish.architectures import tasks as usual
+from triggerfish.architectures.tasks import Shape, Task
+from triggerfish.loading.hints import Hints
+
+_HALF = ((0.5,), (0.5,))
+_ALIKE = 0.1  # in units of a pixel's range: means and deviations this close are tried once
+
+
+def plausible(shape: Shape, tasks: Sequence[Task], keras: bool = False) -> tuple[Hints, ...]:
+    """Preprocessings to try for images (C, H, W), the likeliest first, each as assumptions.
+
+    The architecture's own ``tasks`` come first, then what people do with such images: the data
+    set's statistics, 0.5 and 0.5, nothing, whole bytes. Keras models are not normalised as a rule.
+    """
+    unit, halved = Task("images in [0, 1]", 0, shape), Task("images in [-1, 1]", 0, shape).halved()
+    general = [unit, halved, unit.raw()] if keras else [*_data_sets(shape), halved, unit, unit.raw()]
+    fitting = [task for task in tasks if task.input_shape == shape]
+    found: list[Task] = []
+    for task in (*(() if keras else fitting), *general):
+        if not any(_alike(task, other) for other in found):
+            found.append(task)
+    return tuple(_hints(task, task in fitting) for task in found)
+
+
+def _data_sets(shape: Shape) -> list[Task]:
+    if shape[0] == 1:
+        return [usual.MNIST]
+    if shape[0] != 3:
+        return []
+    return [usual.CIFAR10_PIXELS] if max(shape[1:]) <= 64 else [usual.IMAGENET]
+
+
+def _alike(one: Task, other: Task) -> bool:
+    """Whether both send 0 and 1 to nearly the same values, relative to the range they span."""
+    ends = [
+        ((task.input_range[end] - sum(task.mean) / len(task.mean)) / (sum(task.std) / len(task.std)))
+        for task in (one, other)
+        for end in (0, 1)
+    ]
+    span = max(ends[1] - ends[0], ends[3] - ends[2])
+    return max(abs(ends[0] - ends[2]), abs(ends[1] - ends[3])) < _ALIKE * span
+
+
+def _hints(task: Task, own: bool) -> Hints:
+    return Hints(
+        f"usual for {task.name}" if own else f"tried: {task.name}",
+        mean=task.mean,
+        std=task.std,
+        input_range=task.input_range,
+        assumed=True,
+    )
