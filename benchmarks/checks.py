@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.common import RESULTS, recorded
 from benchmarks.conditions import CONDITIONS, Case
-from triggerfish.architectures import ARCHITECTURES
+from triggerfish.architectures import own
 from triggerfish.detectors.min_norm import MinNormConfig
 from triggerfish.loading.load import open_model
 from triggerfish.model.classifier import Classifier, Preprocessing
@@ -109,14 +109,14 @@ def measure(zoo: Path, scans: int) -> dict[str, Any]:
 
 
 def untrained(seeds: int) -> dict[str, Any]:
-    """Freshly initialised built-in networks: how many the checks notice."""
+    """Freshly initialised networks of our zoos: how many the checks notice."""
     result = {}
-    for name, make in ARCHITECTURES.items():
+    for entry in own.ENTRIES:
         tally = Tally()
         for seed in range(seeds):
             torch.manual_seed(seed)
-            tally.add(Classifier(make(), (1, 28, 28)), (), scanned=False)
-        result[f"untrained/{name}"] = tally.plain()
+            tally.add(Classifier(entry(), entry.input_shape), (), scanned=False)
+        result[f"untrained/{entry.name}"] = tally.plain()
     return result
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from trained import classifier, network
 
-from triggerfish.architectures import ARCHITECTURES, PaperCNN
+from triggerfish.architectures import PaperCNN, own
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.results import ClassScores, Status
 from triggerfish.scanning import scan
@@ -56,10 +56,10 @@ def test_the_layer_is_named_that_nothing_reaches():
     assert "layer conv2" in finding.text
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_an_untrained_network_is_named(architecture):
+@pytest.mark.parametrize("entry", own.ENTRIES, ids=lambda entry: entry.name)
+def test_an_untrained_network_is_named(entry):
     torch.manual_seed(0)
-    assert found(ARCHITECTURES[architecture](), (1, 28, 28)) == {"flat-output"}
+    assert found(entry(), entry.input_shape) == {"flat-output"}
 
 
 def test_shuffled_weights_are_named_in_the_verdict():

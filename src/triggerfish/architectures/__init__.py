@@ -1,24 +1,42 @@
-"""Built-in networks by name: ``ARCHITECTURES[name](num_classes, channels) -> nn.Module``."""
+"""The catalogue: networks that people publish, by name.
 
-from collections.abc import Callable
+``ARCHITECTURES[name]`` is an `Architecture`: called with ``(num_classes, channels)`` it builds the
+network. A name is ``source_network`` with ``_variant`` where one source has several;
+docs/architectures.md lists them.
+"""
 
-from torch import nn
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from triggerfish.architectures.lenet import LeNet
-from triggerfish.architectures.mlp import MLP
+from triggerfish.architectures import (
+    badnets,
+    own,
+    preact_resnet,
+    pytorch_mnist,
+    pytorch_tutorials,
+    resnet_cifar,
+    resnet_kuangliu,
+    vgg,
+    wide_resnet,
+)
+from triggerfish.architectures.architecture import Architecture
+from triggerfish.architectures.fitting import Fit, fits
 from triggerfish.architectures.paper_cnn import PaperCNN
-from triggerfish.architectures.paper_cnn_variants import PaperCNNBatchNorm, PaperCNNDropout
-from triggerfish.architectures.resnet import SmallResNet
 
-Architecture = Callable[..., nn.Module]
+_FAMILIES = (
+    own,
+    pytorch_tutorials,
+    pytorch_mnist,
+    badnets,
+    resnet_cifar,
+    resnet_kuangliu,
+    preact_resnet,
+    vgg,
+    wide_resnet,
+)
 
-ARCHITECTURES: dict[str, Architecture] = {
-    "paper_cnn": PaperCNN,
-    "paper_cnn_batch_norm": PaperCNNBatchNorm,
-    "paper_cnn_dropout": PaperCNNDropout,
-    "mlp": MLP,
-    "lenet": LeNet,
-    "small_resnet": SmallResNet,
-}
+ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+    {entry.name: entry for family in _FAMILIES for entry in family.ENTRIES}
+)
 
-__all__ = ["ARCHITECTURES", "Architecture", "PaperCNN"]
+__all__ = ["ARCHITECTURES", "Architecture", "Fit", "PaperCNN", "fits"]

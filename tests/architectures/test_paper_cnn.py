@@ -1,15 +1,6 @@
-import pytest
 import torch
 
-from triggerfish.architectures import ARCHITECTURES, PaperCNN
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_network_maps_images_to_one_logit_a_class(name):
-    network = ARCHITECTURES[name](7, 1).eval()
-    logits = network(torch.rand(3, 1, 28, 28))
-    assert logits.shape == (3, 7)
-    assert torch.isfinite(logits).all()
+from triggerfish.architectures import PaperCNN
 
 
 def test_published_state_dict():
