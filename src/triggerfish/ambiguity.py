@@ -21,12 +21,14 @@ PREPROCESSING = "preprocessing-matters"
 Scan = Callable[[Classifier], Scanned]
 
 
-def scan_candidates(models: Sequence[LoadedModel], scan: Scan) -> Scanned:
+def scan_candidates(models: Classifier | Sequence[LoadedModel], scan: Scan) -> Scanned:
     """Scan each reading of one file, the likeliest first, until two disagree.
 
     The result is the first reading's, with a note where all agree; with an inconclusive verdict
-    where they do not.
+    where they do not. A `Classifier` is one reading.
     """
+    if isinstance(models, Classifier):
+        return scan(models)
     results: list[Scanned] = []
     for model in models:
         results.append(scan(model.classifier))
@@ -70,9 +72,7 @@ def _networks(models: Sequence[LoadedModel]) -> int:
     return len({(model.architecture, model.classifier.input_shape) for model in models})
 
 
-def _finding(
-    code: str, model: LoadedModel, verdict: Verdict | None, first: Scanned
-) -> Finding:
+def _finding(code: str, model: LoadedModel, verdict: Verdict | None, first: Scanned) -> Finding:
     outcome = "not scanned" if verdict is None else str(replace(verdict, reasons=()))
     path = shlex.quote(str(first.path or model.classifier.name))
     return Finding(

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish._version import __version__
+from triggerfish.ambiguity import scan_candidates
 from triggerfish.detectors import DETECTORS
 from triggerfish.detectors.l1_weight import L1WeightConfig
 from triggerfish.errors import CheckpointError, UnsupportedModelError
-from triggerfish.loading import load_classifier, sha256_of
+from triggerfish.loading import LoadedModel, open_candidates, sha256_of
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runtime import keep_freed_memory
@@ -29,7 +30,7 @@ from triggerfish.statistics.outliers import OUTLIER_TESTS
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
 
-Load = Callable[[Path], Classifier]
+Load = Callable[[Path], Classifier | Sequence[LoadedModel]]
 Work = Callable[[Path], Scanned | Skipped]
 
 
@@ -105,13 +106,15 @@ def scan(
         config=asdict(config),
         seconds=time.perf_counter() - start,
         environment=_environment(model.device),
+        assumptions=model.assumptions,
     )
 
 
-def scan_path(path: Path, config: ScanConfig, load: Load = load_classifier) -> Scanned | Skipped:
+def scan_path(path: Path, config: ScanConfig, load: Load = open_candidates) -> Scanned | Skipped:
     """Load and scan one checkpoint. What cannot be loaded is `Skipped`, with the reason."""
     try:
-        return scan(load(path), config, path=path, sha256=sha256_of(path))
+        one = partial(scan, config=config, path=path, sha256=sha256_of(path))
+        return scan_candidates(load(path), one)
     except (CheckpointError, UnsupportedModelError) as error:
         return Skipped(path, str(error))
 
@@ -120,7 +123,7 @@ def scan_paths(
     paths: Iterable[Path],
     config: ScanConfig | None = None,
     *,
-    load: Load = load_classifier,
+    load: Load = open_candidates,
     jobs: int = 1,
 ) -> Iterator[Scanned | Skipped]:
     """Scan checkpoints, in their order; with ``jobs`` > 1 in that many processes of one thread.

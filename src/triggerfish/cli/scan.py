@@ -20,8 +20,7 @@ from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
 from triggerfish.cli.threads import processes, use_one_thread
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import LoadOptions, find_checkpoints, open_model
-from triggerfish.model.classifier import Classifier
+from triggerfish.loading import LoadedModel, LoadOptions, find_checkpoints, open_candidates
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
@@ -90,9 +89,9 @@ def scan_command(
     ctx.exit(exit_code(summary))
 
 
-def load_model(options: LoadOptions, path: Path) -> Classifier:
+def load_model(options: LoadOptions, path: Path) -> tuple[LoadedModel, ...]:
     """Load by the loading options; at the top level, so that worker processes find it."""
-    return open_model(path, options).classifier
+    return open_candidates(path, options)
 
 
 def _keep(

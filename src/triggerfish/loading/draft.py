@@ -29,7 +29,8 @@ _WEIGHTLESS = {
 @dataclass(frozen=True)
 class Draft:
     """``source`` is the Python file; ``choices`` how many of its lines are marked; ``chains`` the
-    wirings that fit the shapes, the most usual first."""
+    wirings that fit the shapes, the most usual first.
+    """
 
     source: str
     choices: int
@@ -79,7 +80,14 @@ def _header(name: str, chains: tuple[Chain, ...]) -> list[str]:
         lines += [f"    {_options(chain)}" for chain in shown]
         if len(chains) > len(shown):
             lines.append(f"    and {len(chains) - len(shown)} more unusual ones")
-    return [*lines, '"""', "", "import torch.nn.functional as F", "from torch import Tensor, nn", ""]
+    return [
+        *lines,
+        '"""',
+        "",
+        "import torch.nn.functional as F",
+        "from torch import Tensor, nn",
+        "",
+    ]
 
 
 def _options(chain: Chain) -> str:
@@ -96,9 +104,7 @@ def _modules(
         "        super().__init__()",
     ]
     lines += [f"        self.{p} = nn.ModuleDict()" for p in _parents(layers) if "." not in p]
-    lines += [
-        f"        self.{_access(p)} = nn.ModuleDict()" for p in _parents(layers) if "." in p
-    ]
+    lines += [f"        self.{_access(p)} = nn.ModuleDict()" for p in _parents(layers) if "." in p]
     for layer in layers:
         settings = _settings(layer.name, chain)
         others = sorted({_settings(layer.name, other) for other in chains} - {settings})
@@ -131,9 +137,7 @@ def _access(name: str) -> str:
 def _settings(name: str, chain: Chain | None) -> tuple[int, int]:
     """Padding and stride of a layer in a chain."""
     steps = chain.text.split(",") if chain else []
-    return next(
-        (split_step(step)[1:] for step in steps if split_step(step)[0] == name), (0, 1)
-    )
+    return next((split_step(step)[1:] for step in steps if split_step(step)[0] == name), (0, 1))
 
 
 def _constructor(layer: Layer, settings: tuple[int, int]) -> str:

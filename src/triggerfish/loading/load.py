@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.architectures.tasks import Shape
+from triggerfish.architectures.tasks import Shape, Task
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.card import read_card
 from triggerfish.loading.contents import Contents
@@ -26,7 +26,7 @@ from triggerfish.loading.hints import Hints, LoadOptions, Settings, refuse_assum
 from triggerfish.loading.preprocessing import plausible
 from triggerfish.loading.weights.architecture import make_network
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
-from triggerfish.loading.weights.matching import fill, guess_classes
+from triggerfish.loading.weights.matching import fill, guess_channels, guess_classes
 from triggerfish.model.classifier import Classifier, Preprocessing
 
 MAX_PIXELS = 4 * 2048 * 2048
@@ -102,9 +102,7 @@ def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> Loa
     )
 
 
-def _readings(
-    contents: Contents, said: list[Hints], *, keras: bool
-) -> Iterator[Reading]:
+def _readings(contents: Contents, said: list[Hints], *, keras: bool) -> Iterator[Reading]:
     """Every network with every input shape and preprocessing that nobody has ruled out."""
     for choice in _networks(contents, Settings(said).merged()):
         known = [*said, choice.hints]
@@ -126,11 +124,13 @@ def _networks(contents: Contents, hints: Hints) -> tuple[NetworkChoice, ...]:
         return network_choices(contents.state, hints)
     network, carried = make_network(hints.architecture, contents.state, hints)
     filled = fill(network, contents.state, hints.architecture)
-    tasks = ()
+    tasks: tuple[Task, ...] = ()
     if hints.architecture in ARCHITECTURES:
         classes = hints.num_classes or guess_classes(contents.state)[0]
-        tasks = ARCHITECTURES[hints.architecture].tasks_for(classes, 0)
-    return (NetworkChoice(hints.architecture, filled, carried, (), tasks),)
+        channels = hints.input_shape[0] if hints.input_shape else guess_channels(contents.state)[0]
+        tasks = ARCHITECTURES[hints.architecture].tasks_for(classes, channels)
+    shapes = tuple(dict.fromkeys(task.input_shape for task in tasks))
+    return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
 def _classifier(network: nn.Module, settings: Settings, device: str, name: str) -> Classifier:

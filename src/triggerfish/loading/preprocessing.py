@@ -8,7 +8,7 @@ from triggerfish.architectures import tasks as usual
 from triggerfish.architectures.tasks import Shape, Task
 from triggerfish.loading.hints import Hints
 
-_HALF = ((0.5,), (0.5,))
+_SMALL = 64  # side of images up to which CIFAR's statistics are tried, and ImageNet's beyond
 _ALIKE = 0.1  # in units of a pixel's range: means and deviations this close are tried once
 
 
@@ -19,7 +19,7 @@ def plausible(shape: Shape, tasks: Sequence[Task], keras: bool = False) -> tuple
     set's statistics, 0.5 and 0.5, nothing, whole bytes. Keras models are not normalised as a rule.
     """
     unit, halved = Task("images in [0, 1]", 0, shape), Task("images in [-1, 1]", 0, shape).halved()
-    general = [unit, halved, unit.raw()] if keras else [*_data_sets(shape), halved, unit, unit.raw()]
+    general = [unit, halved, unit.raw()] if keras else [*_usual(shape, halved), unit, unit.raw()]
     fitting = [task for task in tasks if task.input_shape == shape]
     found: list[Task] = []
     for task in (*(() if keras else fitting), *general):
@@ -28,18 +28,23 @@ def plausible(shape: Shape, tasks: Sequence[Task], keras: bool = False) -> tuple
     return tuple(_hints(task, task in fitting) for task in found)
 
 
-def _data_sets(shape: Shape) -> list[Task]:
+def _usual(shape: Shape, halved: Task) -> list[Task]:
+    """The data set's statistics and 0.5; on small colour images the tutorials' 0.5 leads."""
     if shape[0] == 1:
-        return [usual.MNIST]
+        return [usual.MNIST, halved]
     if shape[0] != 3:
-        return []
-    return [usual.CIFAR10_PIXELS] if max(shape[1:]) <= 64 else [usual.IMAGENET]
+        return [halved]
+    small = max(shape[1:]) <= _SMALL
+    return [halved, usual.CIFAR10_PIXELS] if small else [usual.IMAGENET, halved]
 
 
 def _alike(one: Task, other: Task) -> bool:
     """Whether both send 0 and 1 to nearly the same values, relative to the range they span."""
     ends = [
-        ((task.input_range[end] - sum(task.mean) / len(task.mean)) / (sum(task.std) / len(task.std)))
+        (
+            (task.input_range[end] - sum(task.mean) / len(task.mean))
+            / (sum(task.std) / len(task.std))
+        )
         for task in (one, other)
         for end in (0, 1)
     ]

@@ -23,6 +23,7 @@ from triggerfish.model.heads import (
     without_probability_head,
 )
 from triggerfish.model.input_convolution import with_fast_input_gradient
+from triggerfish.results import Assumption
 
 __all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing", "log_odds"]
 
@@ -80,7 +81,8 @@ class Classifier:
     module that ends in probabilities runs in float64, where they saturate later.
 
     Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
-    after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``.
+    after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
+    ``assumptions`` (what nobody said about the model and is taken for true).
     """
 
     def __init__(
@@ -94,13 +96,14 @@ class Classifier:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         name: str = "",
+        assumptions: tuple[Assumption, ...] = (),
     ) -> None:
         if len(input_shape) != 3 or min(input_shape) < 1:
             raise ValueError(f"expected input_shape (C, H, W), got {tuple(input_shape)}")
         self.input_shape: tuple[int, int, int] = tuple(input_shape)  # type: ignore[assignment]
         self.preprocessing = preprocessing or Preprocessing()
         self.device, self.dtype = torch.device(device), dtype
-        self.name = name
+        self.name, self.assumptions = name, assumptions
         if isinstance(model, nn.Module):
             model, stripped = without_probability_head(_frozen_copy(model, self.device, dtype))
             output = "logits" if stripped else output

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from triggerfish.architectures import ARCHITECTURES, fits
+from triggerfish.architectures import ARCHITECTURES, Fit, fits
 from triggerfish.architectures.tasks import Shape, Task
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.hints import Hints
@@ -21,7 +21,7 @@ from triggerfish.loading.weights.chain_choices import chain_choices
 from triggerfish.loading.weights.matching import build, fill
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
-MAX_ODDNESS = 2
+MAX_ODDNESS = 1
 """Chains with more unusual choices are only drafted (benchmarks/opening.py: the right chain of 41
 of 41 networks of strangers has at most 1)."""
 MAX_NETWORKS = 24
@@ -66,13 +66,18 @@ def network_choices(state: StateDict, said: Hints) -> tuple[NetworkChoice, ...]:
 def _known(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
     for variant in strip_prefixes(state):
         shapes = {key: tuple(value.shape) for key, value in variant.items()}
-        for fit in fits(shapes, ARCHITECTURES.values()):
+        for fit in sorted(fits(shapes, ARCHITECTURES.values()), key=_is_adapted):
             name = fit.architecture.name
             if said.num_classes not in (None, fit.num_classes):
                 continue
             network = fill(build(fit.build), variant, name)
             hints = Hints("its keys and shapes", architecture=name, assumed=True)
             yield NetworkChoice(name, network, hints, _shapes(fit.tasks), fit.tasks, builtin=True)
+
+
+def _is_adapted(fit: Fit) -> bool:
+    """Whether this network is usually for other images: the less likely ones."""
+    return not set(fit.tasks) & set(fit.architecture.tasks)
 
 
 def _chains(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
@@ -99,9 +104,7 @@ def _same(one: NetworkChoice, other: NetworkChoice) -> bool:
     """Whether both are the same function of images of the first's usual shape."""
     if one.input_shapes[0] not in other.input_shapes:
         return False
-    images = torch.randn(
-        4, *one.input_shapes[0], generator=torch.Generator().manual_seed(0)
-    )
+    images = torch.randn(4, *one.input_shapes[0], generator=torch.Generator().manual_seed(0))
     answers = [_answer(choice.network, images) for choice in (one, other)]
     first, second = answers
     if first is None or second is None or first.shape != second.shape:
