@@ -12,6 +12,9 @@ the true function on random images, up to a constant a row:
 - *near*: as these, but the true mean and std are off by up to a tenth of the range;
 - *wrong*: the true function is not among the readings;
 - *not opened*: an error, which names the next command.
+
+With ``--scan`` each file is scanned too: ``ambiguous-architecture`` and ``preprocessing-matters``
+among the ``codes`` are readings that disagree.
 """
 
 from __future__ import annotations
@@ -27,11 +30,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from triggerfish.ambiguity import scan_candidates
 from triggerfish.errors import TriggerfishError
 from triggerfish.loading import LoadedModel, open_candidates
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
+from triggerfish.scanning import scan
 
 RESULTS = Path(__file__).parent / "results" / "opening.json"
 EXACT, NEAR = 0.01, 0.35
@@ -44,27 +49,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--split", default="develop")
+    parser.add_argument("--scan", action="store_true", help="scan every reading, which takes hours")
     arguments = parser.parse_args()
     networks = _networks(arguments.folder)
     rows = []
     for record in networks.models(split=arguments.split, attacked=False):
-        rows.append(_row(arguments.folder, networks, record))
+        rows.append(_row(arguments.folder, networks, record, arguments.scan))
         print(json.dumps(rows[-1]), flush=True)
     saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    saved[arguments.split] = {"counts": dict(Counter(row["outcome"] for row in rows)), "rows": rows}
+    name = arguments.split + (", scanned" if arguments.scan else "")
+    saved[name] = {"counts": dict(Counter(row["outcome"] for row in rows)), "rows": rows}
     RESULTS.write_text(json.dumps(saved, indent=1) + "\n")
-    print(saved[arguments.split]["counts"])
+    print(saved[name]["counts"])
 
 
 def _networks(folder: Path) -> Any:  # noqa: ANN401 - a module
     spec = importlib.util.spec_from_file_location("strangers", folder / "networks.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def _row(folder: Path, networks: Any, record: Mapping[str, Any]) -> dict[str, object]:  # noqa: ANN401
+def _row(
+    folder: Path,
+    networks: Any,  # noqa: ANN401
+    record: Mapping[str, Any],
+    scanned: bool,
+) -> dict[str, object]:
     path = folder / record["file"]
     row: dict[str, object] = {"id": record["id"]}
     try:
@@ -74,6 +87,9 @@ def _row(folder: Path, networks: Any, record: Mapping[str, Any]) -> dict[str, ob
     truth = _truth(path, networks, record)
     gaps = [_gap(reading, truth, record) for reading in readings]
     rank = min(range(len(gaps)), key=gaps.__getitem__)
+    if scanned:
+        verdict = scan_candidates(readings, scan).verdict
+        row |= {"verdict": verdict.name, "codes": [reason.code for reason in verdict.reasons]}
     return {
         **row,
         "outcome": _outcome(gaps),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import Scanned, Skipped
-from triggerfish.scanning import Load, ScanConfig
+from triggerfish.scanning import ScanConfig
 from triggerfish.verdict.reference import Reference, fingerprint, make_reference
 
 
@@ -16,7 +18,7 @@ def reference_from(
     results: Iterable[Scanned | Skipped],
     name: str,
     config: ScanConfig,
-    load: Load = load_classifier,
+    load: Callable[[Path], Classifier] = load_classifier,
 ) -> Reference:
     """The reference that clean models make; ``results`` are their scans by ``config``.
 

@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.card:card",
         "Write model cards, which say what a checkpoint does not: shape, mean, std, classes.",
     ),
+    "arch": (
+        "triggerfish.cli.arch:arch",
+        "Draft the network of a state dict that no known one fits.",
+    ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
         "Turn clean models into a reference: thresholds and p-values for models like them.",

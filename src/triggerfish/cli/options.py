@@ -43,8 +43,8 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 _OPTIONS = (
     click.option(
         "--arch",
-        help="Network of a state dict: a built-in name, package.module:factory, file.py:Factory, "
-        "timm:NAME or torchvision:NAME.",
+        help="Network of a state dict: a built-in name, chain:STEPS, package.module:factory, "
+        "file.py:Factory, timm:NAME or torchvision:NAME.",
     ),
     click.option("--arch-args", multiple=True, metavar="KEY=VALUE", help="Arguments of --arch."),
     click.option("--input-shape", type=Numbers(int, 3), metavar="C,H,W", help="Shape of an image."),
@@ -68,6 +68,7 @@ _OPTIONS = (
         is_flag=True,
         help="Unpickle whole modules: runs code from the file, in a process without network.",
     ),
+    click.option("--strict", is_flag=True, help="Refuse a model about which anything is assumed."),
     click.option("--device", default="cpu", show_default=True, help="PyTorch device."),
 )
 
@@ -104,4 +105,6 @@ def take_load_options(values: dict[str, Any]) -> LoadOptions:
         Settings([given]).preprocessing()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    return LoadOptions(given, values.pop("device"), values.pop("unsafe_pickle"))
+    return LoadOptions(
+        given, values.pop("device"), values.pop("unsafe_pickle"), values.pop("strict")
+    )

@@ -20,7 +20,14 @@ from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
 from triggerfish.cli.threads import processes, use_one_thread
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import LoadedModel, LoadOptions, find_checkpoints, open_candidates
+from triggerfish.loading import (
+    LoadedModel,
+    LoadOptions,
+    find_checkpoints,
+    open_candidates,
+    open_model,
+)
+from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
@@ -66,7 +73,7 @@ def scan_command(
     3 when a verdict is inconclusive or a file was skipped.
     """
     use_one_thread()
-    load = partial(load_model, take_load_options(values))
+    load = partial(load_readings, take_load_options(values))
     config = scan_config(detector, preset, seed, values)
     if out is not None:
         ensure_writable(out)
@@ -89,7 +96,12 @@ def scan_command(
     ctx.exit(exit_code(summary))
 
 
-def load_model(options: LoadOptions, path: Path) -> tuple[LoadedModel, ...]:
+def load_model(options: LoadOptions, path: Path) -> Classifier:
+    """The likeliest reading, for commands that take one; at the top level like the next."""
+    return open_model(path, options).classifier
+
+
+def load_readings(options: LoadOptions, path: Path) -> tuple[LoadedModel, ...]:
     """Load by the loading options; at the top level, so that worker processes find it."""
     return open_candidates(path, options)
 

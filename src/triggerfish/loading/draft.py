@@ -6,7 +6,9 @@ shapes. The file is for the user to edit; nothing here runs it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 
 from triggerfish.errors import UnsupportedModelError
@@ -28,8 +30,9 @@ _WEIGHTLESS = {
 
 @dataclass(frozen=True)
 class Draft:
-    """``source`` is the Python file; ``choices`` how many of its lines are marked; ``chains`` the
-    wirings that fit the shapes, the most usual first.
+    """Python ``source``, how many of its lines are marked, and the ``chains`` that fit the shapes.
+
+    The most usual chain comes first, and is the one that is written out.
     """
 
     source: str
@@ -59,11 +62,17 @@ def draft(state: StateDict, name: str) -> Draft:
     chains = chain_choices(state)
     layers = chain_layers(state)
     if chains:
-        body = [*_modules(layers, chains[0], chains), "", *_forward(layers, chains)]
+        body = [*_modules(layers, chains), "", *_forward(layers, chains)]
     else:
-        body = [*_modules(layers or all_layers(state), None, ()), "", *_open_forward(layers)]
-    source = "\n".join([*_header(name, chains), *body, ""])
+        found = layers or all_layers(state)
+        body = [*_modules(found, ()), *_others(found, state), "", *_open_forward(layers)]
+    source = "\n".join([*_header(_harmless(name), chains), *body, ""])
     return Draft(source, source.count(f"# {MARK}"), chains)
+
+
+def _harmless(name: str) -> str:
+    """A file's name for a docstring, and nothing that could end it."""
+    return re.sub(r"[^\w.+-]", "_", name)
 
 
 def _header(name: str, chains: tuple[Chain, ...]) -> list[str]:
@@ -80,13 +89,17 @@ def _header(name: str, chains: tuple[Chain, ...]) -> list[str]:
         lines += [f"    {_options(chain)}" for chain in shown]
         if len(chains) > len(shown):
             lines.append(f"    and {len(chains) - len(shown)} more unusual ones")
+    imports = ["import torch.nn.functional as F", "from torch import Tensor, nn"]
+    return [*lines, '"""', "", *imports, ""]
+
+
+def _others(layers: tuple[Layer, ...], state: StateDict) -> list[str]:
+    """A line for each tensor that is in no drafted layer: for the user to add."""
+    known = {layer.name for layer in layers}
+    rest = [(key, value) for key, value in state.items() if key.rpartition(".")[0] not in known]
     return [
-        *lines,
-        '"""',
-        "",
-        "import torch.nn.functional as F",
-        "from torch import Tensor, nn",
-        "",
+        f"        # {MARK} a module for {_harmless(key)} of shape {tuple(value.shape)}"
+        for key, value in rest
     ]
 
 
@@ -94,49 +107,52 @@ def _options(chain: Chain) -> str:
     return f"--arch chain:{chain.text} --input-shape {','.join(map(str, chain.input_shape))}"
 
 
-def _modules(
-    layers: tuple[Layer, ...], chain: Chain | None, chains: tuple[Chain, ...]
-) -> list[str]:
+def _modules(layers: tuple[Layer, ...], chains: tuple[Chain, ...]) -> list[str]:
     lines = [
         "",
         "class Network(nn.Module):",
         "    def __init__(self) -> None:",
         "        super().__init__()",
     ]
-    lines += [f"        self.{p} = nn.ModuleDict()" for p in _parents(layers) if "." not in p]
-    lines += [f"        self.{_access(p)} = nn.ModuleDict()" for p in _parents(layers) if "." in p]
+    lines += [_assignment(parent, "nn.ModuleDict()") for parent in _parents(layers)]
     for layer in layers:
-        settings = _settings(layer.name, chain)
-        others = sorted({_settings(layer.name, other) for other in chains} - {settings})
-        text = f"        self.{_access(layer.name)} = {_constructor(layer, settings)}"
-        if layer.kind == "conv" and (others or chain is None):
-            text += f"  # {MARK} padding, stride; also fits: {_pairs(others)}"
+        fitting = list(dict.fromkeys(_settings(layer.name, chain) for chain in chains)) or [(0, 1)]
+        text = _assignment(layer.name, _constructor(layer, fitting[0]))
+        if layer.kind == "conv" and len(fitting) > 1:
+            others = "; ".join(f"padding={p}, stride={s}" for p, s in fitting[1:])
+            text += f"  # {MARK} padding and stride; as well: {others}"
+        if layer.kind == "conv" and not chains:
+            text += f"  # {MARK} padding and stride"
         lines.append(text)
     return lines
 
 
-def _pairs(settings: list[tuple[int, int]]) -> str:
-    return ", ".join(f"{padding}, {stride}" for padding, stride in settings) or "unknown"
-
-
 def _parents(layers: tuple[Layer, ...]) -> list[str]:
-    found: dict[str, None] = {}
-    for layer in layers:
-        parts = layer.name.split(".")[:-1]
-        for i in range(len(parts)):
-            found.setdefault(".".join(parts[: i + 1]))
-    return list(found)
+    """Names of the modules that hold layers, the outer ones first."""
+    parts = [layer.name.split(".")[:-1] for layer in layers]
+    names = [".".join(part[: i + 1]) for part in parts for i in range(len(part))]
+    return list(dict.fromkeys(names))
+
+
+def _assignment(name: str, value: str) -> str:
+    if name.isidentifier() and not iskeyword(name):
+        return f"        self.{name} = {value}"
+    if "." not in name:
+        return f'        self.add_module("{name}", {value})'
+    return f"        {_access(name)} = {value}"
 
 
 def _access(name: str) -> str:
-    """``features.0`` as the attribute of a module that holds `nn.ModuleDict`s."""
+    """``features.0`` as an expression, where modules that hold others are `nn.ModuleDict`s."""
     first, *rest = name.split(".")
-    return first + "".join(f'["{part}"]' for part in rest)
+    plain = first.isidentifier() and not iskeyword(first)
+    root = f"self.{first}" if plain else f'self.get_submodule("{first}")'
+    return root + "".join(f'["{part}"]' for part in rest)
 
 
-def _settings(name: str, chain: Chain | None) -> tuple[int, int]:
+def _settings(name: str, chain: Chain) -> tuple[int, int]:
     """Padding and stride of a layer in a chain."""
-    steps = chain.text.split(",") if chain else []
+    steps = chain.text.split(",")
     return next((split_step(step)[1:] for step in steps if split_step(step)[0] == name), (0, 1))
 
 
@@ -159,7 +175,7 @@ def _forward(layers: tuple[Layer, ...], chains: tuple[Chain, ...]) -> list[str]:
     for step in chains[0].text.split(","):
         name = split_step(step)[0]
         if name in names:
-            lines.append(f"        x = self.{_access(name)}(x)")
+            lines.append(f"        x = {_access(name)}(x)")
         elif step in _WEIGHTLESS:
             lines.append(f"        x = {_WEIGHTLESS[step]}")
         elif step in ACTIVATIONS:

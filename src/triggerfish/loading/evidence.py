@@ -1,4 +1,4 @@
-"""Which readings of a file speak against its weights: a few forward passes over procedural pictures.
+"""Which readings of a file its weights speak against: forward passes over procedural pictures.
 
 The answers of a trained network that sees the inputs it was made for spread by about 1 to 5 over
 pictures of nothing (standard deviation of each centred logit, averaged over the classes); 255 times
@@ -24,14 +24,19 @@ from triggerfish.loading.weights.choices import NetworkChoice
 from triggerfish.model.heads import recognise_output, to_logits
 from triggerfish.search.pictures import GAP, dead_leaves
 
-SPREAD = (0.75, 6.0)
-"""Where the spread of a right reading is; measured 0.9 to 4.2 on 36 of 37 networks."""
-SPREAD_SLACK = math.log(1.5)
-"""Where no reading is in that range, those that miss it by this much more than the best stay."""
-NORM_SLACK = 0.3
-"""Readings whose batch norms' inputs are further than this from those in training, compared to the
-best reading, are dropped; natural logarithm of a factor in the second moment. Measured: the right
-reading is at most 0.12 behind the best, another normalization 0.3 and more."""
+SPREAD = {1: 2.0, 3: 1.3}
+"""By channels, the spread of the right reading of a network of strangers: the median of 37."""
+SPREAD_SCALE = 0.4
+"""Mean absolute deviation of its logarithm."""
+NORM_SCALE = 0.2
+"""How far the batch norms' inputs are from those in training, as the logarithm of a factor in the
+second moment: the right reading is 0.1 behind the best at most, another normalization 0.3 and
+more."""
+ODD, NEXT = 0.1, 0.5
+"""What an unusual choice in the wiring, and a place down the list of preprocessings, cost."""
+UNLIKELY = 0.1
+"""Readings with less weight than this share of the best are not scanned. Measured: the right one of
+42 has 0.14 at least."""
 MAX_READINGS = 6
 """No more are scanned: each costs a whole scan."""
 _PICTURES, _FEW, _LARGE = 48, 16, 64 * 64
@@ -39,10 +44,14 @@ _PICTURES, _FEW, _LARGE = 48, 16, 64 * 64
 
 @dataclass(frozen=True)
 class Reading:
-    """A network, and what is said and assumed about it."""
+    """A network, and what is said and assumed about it.
+
+    ``rank`` is the place of its preprocessing in the list of the usual ones.
+    """
 
     choice: NetworkChoice
     settings: Settings
+    rank: int = 0
 
     @property
     def input_shape(self) -> Shape:
@@ -51,53 +60,48 @@ class Reading:
         assert shape is not None
         return shape
 
+    @property
+    def network(self) -> tuple[str, Shape]:
+        """Name and image shape: all but the preprocessing."""
+        return self.choice.name, self.input_shape
+
 
 def narrowed(readings: Sequence[Reading]) -> tuple[Reading, ...]:
     """The readings worth a scan, the likeliest first, at most `MAX_READINGS`; never none.
 
-    Those of the first network under every preprocessing, and those of the other networks under
-    one: a full table would cost a scan for every pair.
+    Where there are more, those of the likeliest network, and the best one of every other network.
     """
     if len(readings) == 1:
         return tuple(readings)
-    evidence = [_evidence(reading) for reading in readings]
-    spread = min(item.spread for item in evidence)
-    limit = spread + (0.0 if spread == 0 else SPREAD_SLACK)
-    kept = [i for i, item in enumerate(evidence) if item.spread <= limit]
-    norms = min(evidence[i].norms for i in kept) + NORM_SLACK
-    plausible = [readings[i] for i in kept if evidence[i].norms <= norms]
-    return tuple(_star(plausible)[:MAX_READINGS])
+    weights = [_log_weight(reading) for reading in readings]
+    limit = max(weights) + math.log(UNLIKELY)
+    order = sorted(range(len(readings)), key=weights.__getitem__, reverse=True)
+    likely = [readings[i] for i in order if weights[i] >= limit]
+    return tuple((likely if len(likely) <= MAX_READINGS else _star(likely))[:MAX_READINGS])
 
 
 def _star(readings: Sequence[Reading]) -> list[Reading]:
-    """All readings of the first network, then one of each other, with the first preprocessing."""
-    first = readings[0]
-    preferred = first.settings.preprocessing()
-    others: dict[tuple[str, Shape], Reading] = {}
+    """The readings, in their order, that share the first one's network, or are a network's best."""
+    best: dict[tuple[str, Shape], Reading] = {}
     for reading in readings:
-        key = reading.choice.name, reading.input_shape
-        if key not in others or reading.settings.preprocessing() == preferred:
-            others[key] = reading
-    del others[first.choice.name, first.input_shape]
-    own = [
-        reading
-        for reading in readings
-        if reading.choice is first.choice and reading.input_shape == first.input_shape
-    ]
-    return [*own, *others.values()]
+        best.setdefault(reading.network, reading)
+    return [r for r in readings if r.network == readings[0].network or best[r.network] is r]
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """Natural logarithms of a factor: how far the answers' spread is from `SPREAD`, and how far
-    the inputs of the batch norms are from those in training. Infinite where there are no answers.
-    """
+def _log_weight(reading: Reading) -> float:
+    """Logarithm of how likely the reading is, up to a constant; see the constants above."""
+    spread, norms = _evidence(reading)
+    usual = SPREAD.get(reading.input_shape[0], SPREAD[3])
+    return (
+        reading.choice.oddness * math.log(ODD)
+        + reading.rank * math.log(NEXT)
+        - abs(math.log(max(spread, 1e-9) / usual)) / SPREAD_SCALE
+        - norms / NORM_SCALE
+    )
 
-    spread: float
-    norms: float
 
-
-def _evidence(reading: Reading) -> _Evidence:
+def _evidence(reading: Reading) -> tuple[float, float]:
+    """The spread of the answers, 0 where there are none; how far the batch norms' inputs are off."""
     network = reading.choice.network
     norms = [
         m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_var is not None
@@ -112,13 +116,13 @@ def _evidence(reading: Reading) -> _Evidence:
         with torch.no_grad():
             answers = network.eval()(_inputs(reading))
     except Exception:  # a stranger's network: the classifier says what is wrong with it
-        return _Evidence(math.inf, 0.0)
+        return 0.0, 0.0
     finally:
         for hook in hooks:
             hook.remove()
     if not isinstance(answers, Tensor) or answers.ndim != 2 or not bool(answers.isfinite().all()):
-        return _Evidence(math.inf, 0.0)
-    return _Evidence(_spread_misfit(answers), sum(misfits) / max(1, len(misfits)))
+        return 0.0, 0.0
+    return _spread(answers), sum(misfits) / max(1, len(misfits))
 
 
 def _inputs(reading: Reading) -> Tensor:
@@ -136,17 +140,15 @@ def pictures(shape: Shape) -> Tensor:
     return dead_leaves(count, shape, generator, gap=GAP if shape[0] == 1 else 0.0)
 
 
-def _spread_misfit(answers: Tensor) -> float:
+def _spread(answers: Tensor) -> float:
     logits = to_logits(answers.double(), recognise_output(answers))
-    centred = logits - logits.mean(1, keepdim=True)
-    spread = float(centred.std(0).mean())
-    low, high = SPREAD
-    return max(0.0, math.log(low / max(spread, 1e-9)), math.log(max(spread, 1e-9) / high))
+    return float((logits - logits.mean(1, keepdim=True)).std(0).mean())
 
 
 def _norm_misfit(norm: _BatchNorm, inputs: Tensor) -> float:
     """The median factor between the variance kept from training and the second moment now."""
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     mean = norm.running_mean.view(1, -1, *[1] * (inputs.ndim - 2))
     now = (inputs - mean).square().mean([axis for axis in range(inputs.ndim) if axis != 1])
     return float((now / (norm.running_var + norm.eps)).clamp_min(1e-12).log().median().abs())

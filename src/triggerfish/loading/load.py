@@ -87,7 +87,10 @@ def open_candidates(
     readings = list(_readings(contents, said, keras=kind.name.startswith("Keras")))
     if options.strict:
         refuse_assumptions(readings[0].settings, str(path))
-    return tuple(_model(reading, kind.name, options, path) for reading in narrowed(readings))
+    kept = (
+        readings[:1] if confined else narrowed(readings)
+    )  # a child process only tries the program
+    return tuple(_model(reading, kind.name, options, path) for reading in kept)
 
 
 def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> LoadedModel:
@@ -112,8 +115,8 @@ def _readings(contents: Contents, said: list[Hints], *, keras: bool) -> Iterator
             if merged.mean or merged.std or merged.input_range:
                 yield Reading(choice, Settings(shaped))
                 continue
-            for hints in plausible(shape, choice.tasks, keras):
-                yield Reading(choice, Settings([*shaped, hints]))
+            for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
+                yield Reading(choice, Settings([*shaped, hints]), rank)
 
 
 def _networks(contents: Contents, hints: Hints) -> tuple[NetworkChoice, ...]:

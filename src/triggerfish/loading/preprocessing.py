@@ -40,16 +40,16 @@ def _usual(shape: Shape, halved: Task) -> list[Task]:
 
 def _alike(one: Task, other: Task) -> bool:
     """Whether both send 0 and 1 to nearly the same values, relative to the range they span."""
-    ends = [
-        (
-            (task.input_range[end] - sum(task.mean) / len(task.mean))
-            / (sum(task.std) / len(task.std))
-        )
-        for task in (one, other)
-        for end in (0, 1)
-    ]
-    span = max(ends[1] - ends[0], ends[3] - ends[2])
-    return max(abs(ends[0] - ends[2]), abs(ends[1] - ends[3])) < _ALIKE * span
+    (low, high), (other_low, other_high) = _ends(one), _ends(other)
+    span = max(high - low, other_high - other_low)
+    return max(abs(low - other_low), abs(high - other_high)) < _ALIKE * span
+
+
+def _ends(task: Task) -> tuple[float, float]:
+    """What black and white become, on average over the channels."""
+    mean, std = sum(task.mean) / len(task.mean), sum(task.std) / len(task.std)
+    low, high = task.input_range
+    return (low - mean) / std, (high - mean) / std
 
 
 def _hints(task: Task, own: bool) -> Hints:

@@ -74,7 +74,7 @@ def _by_layer(state: StateDict) -> dict[str, dict[str, Tensor]]:
 
 def _layer(name: str, tensors: dict[str, Tensor]) -> Layer | None:
     weight = tensors.get("weight")
-    if weight is None or not name or set(tensors) - _KNOWN:
+    if weight is None or not _NAME.fullmatch(name) or set(tensors) - _KNOWN:
         return None
     kinds: dict[int, LayerKind] = {1: "batch_norm", 2: "linear", 4: "conv"}
     kind = kinds.get(weight.ndim)
@@ -85,12 +85,12 @@ def _layer(name: str, tensors: dict[str, Tensor]) -> Layer | None:
 
 def _has_blocks(layers: list[Layer]) -> bool:
     convolutions = [layer.name for layer in layers if layer.kind == "conv"]
-    blocks = [match[1] for name in convolutions if (match := _IN_BLOCK.match(name))]
+    blocks = [match[1] for name in convolutions if (match := _IN_BLOCK.fullmatch(name))]
     return len(set(blocks)) < len(blocks)
 
 
 def _with_batch_norms_in_place(layers: list[Layer]) -> list[Layer]:
-    """Each batch norm after the layer it belongs to, where all of a kind were registered at once."""
+    """Each batch norm after its convolution, where all of a kind were registered at once."""
     carriers = [layer for layer in layers if layer.kind != "batch_norm"]
     norms = [layer for layer in layers if layer.kind == "batch_norm"]
     if not norms or _follow(layers):

@@ -33,7 +33,8 @@ class NetworkChoice:
     """A network that is filled with the weights, and what it is usually fed.
 
     ``name`` is what ``--arch`` takes, ``builtin`` whether it is in the catalogue. ``input_shapes``
-    and ``tasks`` are usual ones, the likeliest first; both may be empty.
+    and ``tasks`` are usual ones, the likeliest first; both may be empty. ``oddness`` counts the
+    unusual choices in it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class NetworkChoice:
     input_shapes: tuple[Shape, ...] = ()
     tasks: tuple[Task, ...] = ()
     builtin: bool = False
+    oddness: int = 0
 
 
 def network_choices(state: StateDict, said: Hints) -> tuple[NetworkChoice, ...]:
@@ -66,7 +68,8 @@ def network_choices(state: StateDict, said: Hints) -> tuple[NetworkChoice, ...]:
 def _known(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
     for variant in strip_prefixes(state):
         shapes = {key: tuple(value.shape) for key, value in variant.items()}
-        for fit in sorted(fits(shapes, ARCHITECTURES.values()), key=_is_adapted):
+        found = fits(shapes, ARCHITECTURES.values())
+        for fit in [fit for fit in found if not _is_adapted(fit)] or found:
             name = fit.architecture.name
             if said.num_classes not in (None, fit.num_classes):
                 continue
@@ -76,7 +79,7 @@ def _known(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
 
 
 def _is_adapted(fit: Fit) -> bool:
-    """Whether this network is usually for other images: the less likely ones."""
+    """Whether this network is usually for other images: left out where another is for these."""
     return not set(fit.tasks) & set(fit.architecture.tasks)
 
 
@@ -89,7 +92,7 @@ def _chains(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
         name = PREFIX + chain.text
         network = fill(build_chain(chain.text, state), state, name)
         hints = Hints("order and shapes of its weights", architecture=name, assumed=True)
-        yield NetworkChoice(name, network, hints, (chain.input_shape,))
+        yield NetworkChoice(name, network, hints, (chain.input_shape,), oddness=chain.oddness)
 
 
 def _shapes(tasks: Iterable[Task]) -> tuple[Shape, ...]:
