@@ -115,11 +115,11 @@ def _truth(path: Path, networks: Any, record: Mapping[str, Any]) -> nn.Module:  
     contents: Contents = kind.read(path, head, LoadOptions())
     if contents.state is not None:
         original = [v for k, v in contents.state.items() if not k.endswith("num_batches_tracked")]
-        own = truth.network.state_dict()  # type: ignore[union-attr,operator]
+        own = truth.network.state_dict()  # type: ignore[union-attr]
         keys = [key for key in own if not key.endswith("num_batches_tracked")]
         if [own[key].shape for key in keys] == [value.shape for value in original]:
             filled = dict(zip(keys, original, strict=True))
-            truth.network.load_state_dict(filled, strict=False)  # type: ignore[union-attr,operator]
+            truth.network.load_state_dict(filled, strict=False)  # type: ignore[union-attr]
     return truth.eval()
 
 

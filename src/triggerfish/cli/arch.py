@@ -39,9 +39,9 @@ def init_command(model: Path, force: bool) -> None:
 
 
 def _next_steps(model: Path, target: Path, draft: Draft) -> str:
-    edit = (
-        f"{draft.choices} lines marked {MARK} are what the file cannot tell; edit them, then run\n"
-    )
-    run = f"triggerfish scan {shlex.quote(str(model))} --arch {shlex.quote(f'{target}:Network')}"
     fitting = f"{len(draft.chains)} plain chains fit the shapes; {target.name} lists them\n"
-    return (fitting if draft.chains else "") + edit + run
+    return (
+        f"{fitting if draft.chains else ''}"
+        f"{draft.choices} lines marked {MARK} are what the file cannot tell; edit them, then run\n"
+        f"triggerfish scan {shlex.quote(str(model))} --arch {shlex.quote(f'{target}:Network')}"
+    )

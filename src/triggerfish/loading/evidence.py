@@ -28,6 +28,8 @@ SPREAD = {1: 2.0, 3: 1.3}
 """By channels, the spread of the right reading of a network of strangers: the median of 37."""
 SPREAD_SCALE = 0.4
 """Mean absolute deviation of its logarithm."""
+MAX_SPREAD_PENALTY = 4.0
+"""An untrained network has too small a spread under every reading, which says nothing of any."""
 NORM_SCALE = 0.2
 """How far the batch norms' inputs are from those in training, as the logarithm of a factor in the
 second moment: the right reading is 0.1 behind the best at most, another normalization 0.3 and
@@ -95,13 +97,13 @@ def _log_weight(reading: Reading) -> float:
     return (
         reading.choice.oddness * math.log(ODD)
         + reading.rank * math.log(NEXT)
-        - abs(math.log(max(spread, 1e-9) / usual)) / SPREAD_SCALE
+        - min(abs(math.log(max(spread, 1e-9) / usual)) / SPREAD_SCALE, MAX_SPREAD_PENALTY)
         - norms / NORM_SCALE
     )
 
 
 def _evidence(reading: Reading) -> tuple[float, float]:
-    """The spread of the answers, 0 where there are none; how far the batch norms' inputs are off."""
+    """The spread of the answers, 0 where there are none; how far batch norms' inputs are off."""
     network = reading.choice.network
     norms = [
         m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_var is not None

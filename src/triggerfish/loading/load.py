@@ -84,7 +84,12 @@ def open_candidates(
     if kind.program and not kind.fragile and not confined:
         sandbox.probe(path, options)
     said = [options.given, card, contents.hints]
-    readings = list(_readings(contents, said, keras=kind.name.startswith("Keras")))
+    choices = _networks(contents, Settings(said).merged(), str(path))
+    readings = [
+        reading
+        for choice in choices
+        for reading in _readings(choice, contents, said, keras=kind.name.startswith("Keras"))
+    ]
     if options.strict:
         refuse_assumptions(readings[0].settings, str(path))
     kept = (
@@ -105,26 +110,28 @@ def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> Loa
     )
 
 
-def _readings(contents: Contents, said: list[Hints], *, keras: bool) -> Iterator[Reading]:
-    """Every network with every input shape and preprocessing that nobody has ruled out."""
-    for choice in _networks(contents, Settings(said).merged()):
-        known = [*said, choice.hints]
-        merged = Settings(known).merged()
-        for shape in _input_shapes(choice, merged, contents):
-            shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
-            if merged.mean or merged.std or merged.input_range:
-                yield Reading(choice, Settings(shaped))
-                continue
-            for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
-                yield Reading(choice, Settings([*shaped, hints]), rank)
+def _readings(
+    choice: NetworkChoice, contents: Contents, said: list[Hints], *, keras: bool
+) -> Iterator[Reading]:
+    """A network with every input shape and preprocessing that nobody has ruled out."""
+    known = [*said, choice.hints]
+    merged = Settings(known).merged()
+    for shape in _input_shapes(choice, merged, contents):
+        shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
+        if merged.mean or merged.std or merged.input_range:
+            rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
+            yield Reading(choice, Settings([*shaped, rest]))
+            continue
+        for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
+            yield Reading(choice, Settings([*shaped, hints]), rank)
 
 
-def _networks(contents: Contents, hints: Hints) -> tuple[NetworkChoice, ...]:
+def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
     if contents.network is not None:
         return (NetworkChoice("carried by the file", contents.network, Hints("file")),)
     assert contents.state is not None
     if hints.architecture is None:
-        return network_choices(contents.state, hints)
+        return network_choices(contents.state, hints, path)
     network, carried = make_network(hints.architecture, contents.state, hints)
     filled = fill(network, contents.state, hints.architecture)
     tasks: tuple[Task, ...] = ()

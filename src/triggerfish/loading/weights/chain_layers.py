@@ -14,9 +14,9 @@ LayerKind = Literal["conv", "batch_norm", "linear"]
 
 _STATISTICS = {"running_mean", "running_var", "num_batches_tracked"}
 _KNOWN = _STATISTICS | {"weight", "bias"}
-_IN_BLOCK = re.compile(
-    r"(.*\d+)\.[A-Za-z_]+\d*$"
-)  # layer1.0.conv2: a numbered block of named layers
+_IN_BLOCK = re.compile(r"(.*\d+)\.[A-Za-z_]+\d*")  # layer1.0.conv2: a layer of a numbered block
+# Names go into chain: texts and into drafted source, so they may hold nothing else.
+_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ may fit that are different functions. None is taken for granted here.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -46,10 +48,10 @@ class NetworkChoice:
     oddness: int = 0
 
 
-def network_choices(state: StateDict, said: Hints) -> tuple[NetworkChoice, ...]:
+def network_choices(state: StateDict, said: Hints, path: str) -> tuple[NetworkChoice, ...]:
     """All networks that fit and are different functions; the catalogue's first.
 
-    Raises `UnsupportedModelError` when none fits, naming the command that drafts one.
+    Raises `UnsupportedModelError` when none fits, naming the command that drafts one for ``path``.
     """
     found: list[NetworkChoice] = []
     for choice in (*_known(state, said), *_chains(state, said)):
@@ -61,7 +63,7 @@ def network_choices(state: StateDict, said: Hints) -> tuple[NetworkChoice, ...]:
     raise UnsupportedModelError(
         f"expected the keys and shapes of a network of the catalogue or of a plain chain, "
         f"got {len(keys)} others ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
-        "pass --arch, or write its definition with: triggerfish arch init MODEL"
+        f"pass --arch, or draft its definition: triggerfish arch init {shlex.quote(path)}"
     )
 
 
@@ -90,7 +92,7 @@ def _chains(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
         if said.input_shape not in (None, chain.input_shape):
             continue
         name = PREFIX + chain.text
-        network = fill(build_chain(chain.text, state), state, name)
+        network = fill(build(partial(build_chain, chain.text, state)), state, name)
         hints = Hints("order and shapes of its weights", architecture=name, assumed=True)
         yield NetworkChoice(name, network, hints, (chain.input_shape,), oddness=chain.oddness)
 
