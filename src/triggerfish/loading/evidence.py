@@ -35,7 +35,8 @@ NORM_SCALE = 0.2
 second moment: the right reading is 0.1 behind the best at most, another normalization 0.3 and
 more."""
 ODD, NEXT = 0.1, 0.5
-"""What an unusual choice in the wiring, and a place down the list of preprocessings, cost."""
+"""What an unusual choice in the wiring costs, and a place down the list of the catalogue's networks
+or of preprocessings."""
 UNLIKELY = 0.1
 """Readings with less weight than this share of the best are not scanned. Measured: the right one of
 42 has 0.14 at least."""
@@ -96,7 +97,7 @@ def _log_weight(reading: Reading) -> float:
     usual = SPREAD.get(reading.input_shape[0], SPREAD[3])
     return (
         reading.choice.oddness * math.log(ODD)
-        + reading.rank * math.log(NEXT)
+        + (reading.choice.rank + reading.rank) * math.log(NEXT)
         - min(abs(math.log(max(spread, 1e-9) / usual)) / SPREAD_SCALE, MAX_SPREAD_PENALTY)
         - norms / NORM_SCALE
     )

@@ -36,7 +36,7 @@ class NetworkChoice:
 
     ``name`` is what ``--arch`` takes, ``builtin`` whether it is in the catalogue. ``input_shapes``
     and ``tasks`` are usual ones, the likeliest first; both may be empty. ``oddness`` counts the
-    unusual choices in it.
+    unusual choices in it, ``rank`` is its place among the catalogue's that fit.
     """
 
     name: str
@@ -46,6 +46,7 @@ class NetworkChoice:
     tasks: tuple[Task, ...] = ()
     builtin: bool = False
     oddness: int = 0
+    rank: int = 0
 
 
 def network_choices(state: StateDict, said: Hints, path: str) -> tuple[NetworkChoice, ...]:
@@ -71,13 +72,16 @@ def _known(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
     for variant in strip_prefixes(state):
         shapes = {key: tuple(value.shape) for key, value in variant.items()}
         found = fits(shapes, ARCHITECTURES.values())
-        for fit in [fit for fit in found if not _is_adapted(fit)] or found:
+        usual = [fit for fit in found if not _is_adapted(fit)] or found
+        for rank, fit in enumerate(usual):
             name = fit.architecture.name
             if said.num_classes not in (None, fit.num_classes):
                 continue
             network = fill(build(fit.build), variant, name)
             hints = Hints("its keys and shapes", architecture=name, assumed=True)
-            yield NetworkChoice(name, network, hints, _shapes(fit.tasks), fit.tasks, builtin=True)
+            yield NetworkChoice(
+                name, network, hints, _shapes(fit.tasks), fit.tasks, builtin=True, rank=rank
+            )
 
 
 def _is_adapted(fit: Fit) -> bool:
