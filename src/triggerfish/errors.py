@@ -19,6 +19,8 @@ class CheckpointError(TriggerfishError):
 class DangerousFileError(CheckpointError):
     """A file names code that opening it the usual way would run; ``imports`` are all the names."""
 
+    kind = "dangerous"
+
     def __init__(self, message: str, imports: tuple[str, ...]) -> None:
         super().__init__(message)
         self.imports = imports

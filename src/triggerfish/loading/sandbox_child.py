@@ -17,7 +17,6 @@ from triggerfish.loading.guards.sandbox import hints_from
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import open_model
 
-
 _ALIKE = 1e-2  # far above rounding, far below what normalizing over a batch changes
 
 
