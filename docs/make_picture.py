@@ -30,6 +30,6 @@ def stacked(sheets: dict[str, Image.Image]) -> Image.Image:
 
 if __name__ == "__main__":
     TARGET.parent.mkdir(exist_ok=True)
-    results = ROOT / "demo" / "min-norm"
+    results = ROOT / "demo" / "ensemble"
     sheets = {title: Image.open(results / name / "classes.png") for title, name in SHEETS.items()}
     stacked(sheets).quantize(64).save(TARGET, optimize=True)

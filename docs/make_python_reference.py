@@ -28,7 +28,16 @@ command line. What a scan returns is frozen data.
 """
 GROUPS = {
     "Scanning": ("scan", "load_classifier", "Classifier", "Preprocessing"),
-    "Detectors": ("MinNorm", "PairwiseNorm", "L1Weight", "MMBD", "LastLayer", "Detector"),
+    "Detectors": (
+        "Ensemble",
+        "MinNorm",
+        "Universal",
+        "PairwiseNorm",
+        "L1Weight",
+        "MMBD",
+        "LastLayer",
+        "Detector",
+    ),
     "Judging": ("ScanConfig", "Judge", "Reference", "read_reference"),
     "Results": (
         "Scanned",

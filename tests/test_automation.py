@@ -94,7 +94,7 @@ def test_the_scan_of_the_action(
     given = {
         **{name: values.get("default", "") for name, values in action["inputs"].items()},
         "paths": "\n".join(str(models / name) for name in names),
-        "options": "--steps 4 --jobs 1",
+        "options": "--detector min-norm --steps 4 --jobs 1",
     }
     variables = {
         key: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda m: given[m[1]], value)

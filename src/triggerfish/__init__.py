@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from triggerfish.detectors import (
         MMBD,
         Detector,
+        Ensemble,
         L1Weight,
         LastLayer,
         MinNorm,
         PairwiseNorm,
+        Universal,
     )
     from triggerfish.errors import (
         CheckpointError,
@@ -45,7 +47,9 @@ if TYPE_CHECKING:
     from triggerfish.verdict.reference_file import read_reference
 
 _HOME = {
-    "triggerfish.detectors": "MMBD Detector L1Weight LastLayer MinNorm PairwiseNorm",
+    "triggerfish.detectors": (
+        "MMBD Detector Ensemble L1Weight LastLayer MinNorm PairwiseNorm Universal"
+    ),
     "triggerfish.errors": (
         "CheckpointError DatasetError OutputError TriggerfishError UnsupportedModelError"
     ),
@@ -68,6 +72,7 @@ __all__ = [
     "Classifier",
     "DatasetError",
     "Detector",
+    "Ensemble",
     "Finding",
     "Judge",
     "L1Weight",
@@ -82,6 +87,7 @@ __all__ = [
     "Skipped",
     "Status",
     "TriggerfishError",
+    "Universal",
     "UnsupportedModelError",
     "Verdict",
     "__version__",

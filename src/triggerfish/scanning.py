@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish._version import __version__
-from triggerfish.detectors import DETECTORS, Detector, L1Weight, MinNorm
+from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Scanned
@@ -44,14 +44,14 @@ class ScanConfig:
         'min-norm'
     """
 
-    detector: Detector = field(default_factory=MinNorm)
+    detector: Detector = field(default_factory=Ensemble)
     judge: Judge = field(default_factory=Judge)
     seed: int = 0
 
     def __post_init__(self) -> None:
         if isinstance(self.detector, type) or not isinstance(self.detector, Detector):
             raise ValueError(
-                f"expected a detector of {list(DETECTORS)} with its settings, such as MinNorm(), "
+                f"expected a detector of {list(DETECTORS)} with its settings, such as Ensemble(), "
                 f"got {self.detector!r}"
             )
         self.judge.check(self.detector)
@@ -87,7 +87,7 @@ def scan(
         model: What to scan: a `Classifier`, as `load_classifier` gives it, or any module or
             callable that maps images ``(N, C, H, W)`` to logits ``(N, K)``. Neither a module's
             mode nor its parameters change.
-        detector: Which statistic, with its settings; `MinNorm` with its defaults when None.
+        detector: Which statistic, with its settings; `Ensemble` with its defaults when None.
         reference: Clean models like this one, made by ``triggerfish calibrate`` with the same
             detector and settings, or the path of its file. When None, the references that ship
             are tried.
@@ -117,7 +117,7 @@ def scan(
     """
     if isinstance(reference, (str, Path)):
         reference = read_reference(Path(reference))
-    config = ScanConfig(detector or MinNorm(), Judge(reference=reference), seed)
+    config = ScanConfig(detector or Ensemble(), Judge(reference=reference), seed)
     return scan_classifier(_as_classifier(model, input_shape, preprocessing), config)
 
 

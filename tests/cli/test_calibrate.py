@@ -9,7 +9,7 @@ import torch
 from triggerfish.architectures.paper_cnn import PaperCNN
 
 Cli = Callable[..., SimpleNamespace]
-QUICK = ("--steps", 2, "--jobs", 1)
+QUICK = ("--detector", "min-norm", "--steps", 2, "--jobs", 1)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_other_settings_than_the_references_are_refused(
 ) -> None:
     out = tmp_path / "reference.json"
     triggerfish("calibrate", clean_models, "-o", out, *QUICK)
-    scanned = triggerfish("scan", models / "clean.pt", "--reference", out, "--steps", 3)
+    scanned = triggerfish("scan", models / "clean.pt", "--reference", out, *QUICK, "--steps", 3)
     assert (scanned.code, scanned.out) == (2, "")
     assert "expected a reference made with min-norm and the same settings" in scanned.err
     assert "made with another steps" in scanned.err

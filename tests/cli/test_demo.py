@@ -6,15 +6,17 @@ import pytest
 
 from triggerfish.cli import demo
 from triggerfish.detectors.l1_weight import L1Weight
-from triggerfish.scanning import published
+from triggerfish.detectors.min_norm import MinNorm
+from triggerfish.scanning import ScanConfig, published
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, models: Path) -> None:
-    """Planted models instead of trained ones, and a short published search."""
+    """Planted models instead of trained ones, and short searches."""
     paths = [models / "clean.pt", models / "planted.pt"]
     monkeypatch.setattr(demo, "_train", lambda folder: paths)
     monkeypatch.setattr(demo, "JOBS", 1)
+    monkeypatch.setattr(demo, "ScanConfig", lambda: ScanConfig(MinNorm(steps=4)))
     monkeypatch.setattr(
         demo, "published", lambda: published(L1Weight(steps=4, halvings=2, max_l1_weight=4))
     )

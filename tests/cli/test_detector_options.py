@@ -11,9 +11,10 @@ import pytest
 
 from triggerfish.cli.detector_options import make_detector, scan_config, settings_options
 from triggerfish.cli.scan import scan_command
-from triggerfish.detectors import DETECTORS, L1Weight, MinNorm
+from triggerfish.detectors import DETECTORS, Ensemble, L1Weight, MinNorm
 from triggerfish.detectors.base import setting
 
+MIN_NORM = ("--detector", "min-norm")
 Cli = Callable[..., SimpleNamespace]
 OPTIONS = {option.name: option for option in scan_command.params}
 
@@ -55,7 +56,7 @@ def test_a_new_detector_brings_its_options(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_values_reach_the_detector_in_its_own_types(triggerfish: Cli, models: Path) -> None:
     run = triggerfish(
-        "scan", models / "clean.pt", "--steps", 2, "--rounds", 1, "--baselines", "0, 0.5",
+        "scan", models / "clean.pt", *MIN_NORM, "--steps", 2, "--rounds", 1, "--baselines", "0, 0.5",
         "--restarts", 1, "--target-prob", 0.9, "--format", "json",
     )  # fmt: skip
     (result,) = json.loads(run.out)["results"]
@@ -74,7 +75,7 @@ def test_one_confidence_in_two_units() -> None:
 
 
 def test_an_image_may_be_a_baseline(triggerfish: Cli, models: Path) -> None:
-    run = triggerfish("scan", models / "clean.pt", "--baselines", "0.5,nowhere.png")
+    run = triggerfish("scan", models / "clean.pt", *MIN_NORM, "--baselines", "0.5,nowhere.png")
     assert (run.code, run.out) == (2, "")
     assert "no file at nowhere.png" in run.err
 
@@ -86,7 +87,7 @@ def test_an_image_may_be_a_baseline(triggerfish: Cli, models: Path) -> None:
         (("--memory-mib", 0), "expected a memory budget > 0 MiB, got 0.0"),
         (("--detector", "mm-bd", "--memory-mib", "nan"), "expected a memory budget > 0 MiB"),
         (("--detector", "mm-bd", "--lr", "nan"), "expected starts, steps >= 1 and lr > 0"),
-        (("--target-log-odds", "nan"), "expected finite target_log_odds"),
+        ((*MIN_NORM, "--target-log-odds", "nan"), "expected finite target_log_odds"),
         (("--threshold", "nan"), "expected a finite threshold"),
         (("--clouds", "0.5,x", "--detector", "pairwise-norm"), "expected numbers between commas"),
     ],
@@ -102,6 +103,19 @@ def test_mistakes_are_found_before_the_first_search(
     run = triggerfish("scan", models, *options)
     assert (run.code, run.out) == (2, "")
     assert message in run.err
+
+
+def test_switches_are_off_unless_they_are_given() -> None:
+    assert scan_config(None, None, 0, {"fast": None}).detector == Ensemble()
+    given = scan_config(None, None, 0, {"fast": True, "restarts": 3, "pictures": 50}).detector
+    assert given == Ensemble(fast=True, restarts=3, pictures=50)
+    with pytest.raises(click.UsageError, match="expected fast or thorough, got both"):
+        scan_config(None, None, 0, {"fast": True, "thorough": True})
+
+
+def test_a_setting_of_another_detector_names_it() -> None:
+    with pytest.raises(click.UsageError, match="or take --detector min-norm"):
+        make_detector("ensemble", {"jitter": 0.2})
 
 
 def test_a_threshold_is_passed_on_even_when_it_is_zero() -> None:

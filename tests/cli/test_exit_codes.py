@@ -13,7 +13,7 @@ from processes import command
 from triggerfish.cli import scan as module
 from triggerfish.loading import open_model
 
-QUICK = ("scan", "--steps", 4, "--jobs", 1)
+QUICK = ("scan", "--detector", "min-norm", "--steps", 4, "--jobs", 1)
 
 
 def shell(line: str, *args: object) -> subprocess.CompletedProcess[str]:

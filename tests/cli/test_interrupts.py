@@ -30,7 +30,7 @@ def start(folder: Path, jobs: int, out: Path | None) -> subprocess.Popen[str]:
     """A scan that has printed its first row."""
     options = ("--out", out) if out else ()
     process = subprocess.Popen(
-        command("scan", "--steps", 20, "--jobs", jobs, *options, folder),
+        command("scan", "--detector", "min-norm", "--steps", 20, "--jobs", jobs, *options, folder),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None

@@ -13,7 +13,7 @@ from triggerfish.runs.model import Model
 from triggerfish.runs.run import Row
 
 Cli = Callable[..., SimpleNamespace]
-QUICK = ("--steps", 4, "--jobs", 1)
+QUICK = ("--detector", "min-norm", "--steps", 4, "--jobs", 1)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_table_and_flag(triggerfish: Cli, models: Path) -> None:
 
 
 def test_processes_change_nothing(triggerfish: Cli, models: Path) -> None:
-    two, one = (triggerfish("scan", "--steps", 4, "--jobs", n, models) for n in (2, 1))
+    two, one = (triggerfish("scan", *QUICK, "--jobs", n, models) for n in (2, 1))
     assert two == one
 
 
@@ -103,7 +103,7 @@ def test_json_is_alone_on_stdout(triggerfish: Cli, models: Path, broken: Path) -
 
 
 def test_published_artefacts(triggerfish: Cli, models: Path, tmp_path: Path) -> None:
-    quick = (*QUICK, "--halvings", 2)
+    quick = ("--steps", 4, "--jobs", 1, "--halvings", 2)
     triggerfish("scan", "--preset", "published", *quick, models, "--out", tmp_path)
     for name in ("clean", "planted"):
         folder = tmp_path / name
@@ -166,7 +166,10 @@ def test_ctrl_c_keeps_what_is_done(
     [
         (("--steps", 0), "expected steps"),
         (("--target-prob", 1.5), "expected 0 < target_prob < 1, got 1.5"),
-        (("--halvings", 3), "expected a setting of min-norm, got --halvings: drop it"),
+        (
+            ("--halvings", 3),
+            "expected a setting of ensemble, got --halvings: drop it, or take --detector l1-weight",
+        ),
         (("--preset", "published", "--detector", "min-norm"), "expected --detector l1-weight"),
         (("--detector", "nonsense"), "'nonsense' is not one of"),
         (("--detector", "l1-weight", "--outlier-test", "largest"), "expected --threshold with"),

@@ -7,7 +7,7 @@ pytest.importorskip("pty")
 
 
 def test_rows_stand_above_the_bar_and_the_bar_goes(models: Path) -> None:
-    code, screen = in_terminal("scan", "--steps", 4, "--jobs", 1, models)
+    code, screen = in_terminal("scan", "--detector", "min-norm", "--steps", 4, "--jobs", 1, models)
     assert code == 1
     lines = [line for line in screen.lines if line.strip()]
     assert [line.split()[0] for line in lines] == ["verdict", "clean", "backdoored", "2"], lines

@@ -8,6 +8,7 @@ import torch
 from saved_models import WRITERS, backdoored
 from trained import TARGET
 
+from triggerfish.detectors import MinNorm
 from triggerfish.loading import find_checkpoints, open_model
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.scanning import scan
@@ -52,8 +53,8 @@ def test_same_reference(saved: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_same_verdict_and_norms(saved: Path, name: str) -> None:
-    found = scan(open_model(saved / name, confined=True).classifier)
-    expected = scan(original())
+    found = scan(open_model(saved / name, confined=True).classifier, MinNorm())
+    expected = scan(original(), MinNorm())
     assert found.verdict.flagged == expected.verdict.flagged == (TARGET,)
     assert found.verdict.name == expected.verdict.name == "backdoored"
     torch.testing.assert_close(

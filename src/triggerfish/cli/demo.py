@@ -41,7 +41,7 @@ def demo_command(out: Path) -> None:
     use_one_thread()
     ensure_writable(out)
     models = _train(out / "models")
-    found = _scan(models, ScanConfig(), "Our detector:", out / "min-norm")
+    found = _scan(models, ScanConfig(), "Our detector:", out / "ensemble")
     _scan(
         models,
         published(),

@@ -91,17 +91,20 @@ def _options() -> list[Callable[[Command], Command]]:
             f"--{name.replace('_', '-')}",
             cls=GroupedOption,
             group=groups[name],
-            type=types[name],
-            metavar=_metavar(types[name]),
+            **_kind(types[name]),
             help=_help(uses[name]) + (_AS_LOG_ODDS if name == _PROBABILITY else ""),
         )
         for name in several
     ]
 
 
-def _metavar(kind: object) -> str | None:
-    """None where click knows by itself what to show for a type."""
-    return None if isinstance(kind, click.ParamType) else "VALUE,..."
+def _kind(kind: object) -> dict[str, object]:
+    """What kind of option a type makes; a switch is None when it was not given, like the others."""
+    if kind is click.BOOL:
+        return {"is_flag": True, "default": None}
+    # Click knows by itself what to show for a type of its own.
+    metavar = None if isinstance(kind, click.ParamType) else "VALUE,..."
+    return {"type": kind, "metavar": metavar}
 
 
 _SEVERAL = "Settings of several detectors"
@@ -186,9 +189,20 @@ def make_detector(name: str, given: Mapping[str, Any]) -> Detector:
         values[_LOG_ODDS] = _log_odds(values.pop(_PROBABILITY))
     for setting in values:
         if setting not in known:
-            flag = f"--{setting.replace('_', '-')}"
-            raise click.UsageError(f"expected a setting of {name}, got {flag}: drop it")
+            raise click.UsageError(_foreign(setting, name))
     return detector(**values)
+
+
+def _foreign(setting: str, name: str) -> str:
+    """That the detector ``name`` has no such setting, and which one has it."""
+    flag = f"--{setting.replace('_', '-')}"
+    owners = [other for other, made in DETECTORS.items() if setting in _names(made)]
+    instead = f", or take --detector {owners[0]}" if owners else ""
+    return f"expected a setting of {name}, got {flag}: drop it{instead}"
+
+
+def _names(detector: type[Detector]) -> set[str]:
+    return {field.name for field in fields(detector)}
 
 
 def _log_odds(probability: float) -> float:

@@ -34,6 +34,8 @@ def click_type(hint: object) -> click.ParamType[Any] | Reader:
     Raises `TypeError` for a type that the command line cannot read.
     """
     origin, arguments = get_origin(hint), get_args(hint)
+    if hint is bool:
+        return click.BOOL
     if hint is int:
         return click.INT
     if hint is float:
@@ -55,4 +57,6 @@ def shown(value: object) -> str:
     """A default as it would be typed."""
     if isinstance(value, tuple):
         return ",".join(map(shown, value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

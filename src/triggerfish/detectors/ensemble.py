@@ -21,6 +21,7 @@ from triggerfish.statistics.ensemble_score import ensemble_score
 from triggerfish.statistics.outliers import Largest
 
 _MIN_NORM_SHARE = 0.2  # of the time, for the progress report
+_FAST_STEPS = 24
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,13 @@ class Ensemble(Detector):
     """`MinNorm` and `Universal`, judged as one; the evidence of both is in ``parts``.
 
     ``fast`` is for triage: fewer steps, one run of each search. ``thorough`` searches every class
-    to the end.
+    to the end. The other settings are those of the parts.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> detector = tf.Ensemble(fast=True)
+        >>> [part.name for part in detector.parts]
+        ['min-norm', 'universal']
     """
 
     name: ClassVar[str] = "ensemble"
@@ -40,6 +47,10 @@ class Ensemble(Detector):
 
     fast: bool = setting(False, "Triage: fewer steps, one run of each search")
     thorough: bool = setting(False, "Search every class to the end")
+    steps: int = setting(30, "Linear programs per search")
+    restarts: int = setting(2, "Runs of each search, all but one from noise")
+    universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
+    pictures: int = setting(400, "Procedural pictures that steps draw from")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
 
     def __post_init__(self) -> None:
@@ -48,13 +59,20 @@ class Ensemble(Detector):
         _ = self.parts  # they check their own numbers
 
     @property
-    def parts(self) -> tuple[MinNorm, Universal]:
+    def parts(self) -> tuple[Detector, ...]:
         """The detectors that run, the cheap one first."""
-        min_norm = MinNorm(memory_mib=self.memory_mib)
-        universal = Universal(thorough=self.thorough, memory_mib=self.memory_mib)
+        memory = self.memory_mib
+        min_norm = MinNorm(steps=self.steps, restarts=self.restarts, memory_mib=memory)
+        universal = Universal(
+            universal_steps=self.universal_steps,
+            pictures=self.pictures,
+            thorough=self.thorough,
+            memory_mib=memory,
+        )
         if self.fast:
+            steps = min(_FAST_STEPS, self.universal_steps)
             min_norm = replace(min_norm, restarts=1)
-            universal = replace(universal, universal_steps=24, margin_starts=1, margin_steps=15)
+            universal = replace(universal, universal_steps=steps, margin_starts=1, margin_steps=15)
         return min_norm, universal
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:

@@ -31,7 +31,8 @@ CHECKS: dict[str, Check] = {
     "unstable-output": Check("Does the same picture get the same answer twice?", INSPECT),
     "wrong-preprocessing": Check("Do inputs look like those that batch norm saw?", INSPECT),
     "unreachable": Check(
-        "Can every class be reached?", "triggerfish scan {path} --target-prob 0.9"
+        "Can every class be reached?",
+        "triggerfish scan {path} --detector min-norm --target-prob 0.9",
     ),
     "cap-reached": Check(
         "Did every search end below the cap?",
@@ -44,6 +45,14 @@ CHECKS: dict[str, Check] = {
         "Do the runs of the search agree?", "triggerfish scan {path} --restarts 8"
     ),
     "unclear-score": Check("Is the largest score clearly ordinary or clearly not?", CALIBRATE),
+    "unclear-all-classes": Check(
+        "Is the score for an attack on all classes clearly ordinary or clearly not?",
+        "triggerfish scan {path} --detector pairwise-norm",
+    ),
+    "detectors-disagree": Check(
+        "Do the detectors agree where clean models like this one say nothing?",
+        "triggerfish scan {path} --thorough",
+    ),
 }
 
 
