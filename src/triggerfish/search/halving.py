@@ -19,7 +19,7 @@ def rows_that_go_on(cost: Tensor, group: Tensor, kept: float, least: int) -> Ten
     ``least`` go on at least, so small groups do altogether.
     """
     mask = torch.zeros_like(group, dtype=torch.bool)
-    for one in torch.unique(group):
+    for one in set(group.tolist()):
         rows = torch.nonzero(group == one).flatten()
         order = rows[cost[rows].argsort(stable=True)]
         middle = max(0, len(rows) - CONTROLS) // 2
@@ -35,7 +35,7 @@ def settled(size: Tensor, early: Tensor, group: Tensor, went_on: Tensor) -> Tens
     controls: the cheap ones may hold a trigger, whose size falls much further.
     """
     result = size.clone()
-    for one in torch.unique(group):
+    for one in set(group.tolist()):
         on, off = ((group == one) & part for part in (went_on, ~went_on))
         if not off.any():
             continue
