@@ -50,10 +50,10 @@ def _tensors(result: Scanned) -> Iterator[tuple[str, Tensor]]:
 
 def _of(scores: ClassScores, part: int | None) -> Iterator[tuple[str, Tensor]]:
     for index, change in enumerate(scores.changes):
-        yield delta_name(part, index), change.delta.detach().cpu().float().contiguous()
+        yield delta_name(part, index), change.delta.detach().cpu().float().clone()
     if scores.pictures is not None:
         yield pictures_name(part), _bytes(scores.pictures)
 
 
 def _bytes(pictures: Tensor) -> Tensor:
-    return (pictures.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
+    return (pictures.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).clone()
