@@ -15,7 +15,7 @@ from triggerfish.reports.html.pictures import (
 )
 from triggerfish.reports.html.plain_change import plain_changes
 from triggerfish.reports.html.size_strip import SizeStrip, size_strip
-from triggerfish.reports.words import UNITS, changes, label, size, success
+from triggerfish.reports.words import UNITS, changes, label, owned_changes, size, success
 from triggerfish.results import Change, ClassScores, Scanned, Status, Trial
 
 MOST_PICTURES = 8
@@ -62,11 +62,7 @@ def change_views(result: Scanned) -> list[ChangeView]:
 
     Where no universal change was looked for, what makes a single plain picture a flagged class.
     """
-    owned = [
-        (scores, change)
-        for scores in (result.scores, *result.scores.parts)
-        for change in scores.changes
-    ]
+    owned = owned_changes(result.scores)
     verdict = result.verdict
     wanted = [
         (scores, change)
