@@ -58,7 +58,8 @@ def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanne
         DatasetError: there are no pictures, or one cannot be read.
     """
     scores = (result.scores, *result.scores.parts)
-    wanted = [c for part in scores for c in part.changes if _leads_to_a_flag(result, c)]
+    found = {(c.target, c.basis): c for part in reversed(scores) for c in part.changes}
+    wanted = [change for change in found.values() if _leads_to_a_flag(result, change)]
     if not wanted:
         return result
     pictures = read_pictures(folder, classifier.input_shape)

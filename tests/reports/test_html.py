@@ -266,3 +266,22 @@ def test_what_an_image_has_beyond_its_ground() -> None:
     expected = torch.zeros(2, 3, 3)
     expected[0, 0, 0], expected[1, 2, 2] = 0.5, -0.2
     torch.testing.assert_close(beyond_ground(image), expected, atol=1 / 255, rtol=0)
+
+
+def test_a_picture_that_is_the_target_already_is_not_turned_and_comes_last() -> None:
+    result = found()
+    part = replace(result.scores.parts[0], picture_classes=(7, 2, 2, 6, 3, 2, 8, 2))
+    html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
+    assert html.count('<td class="turned">') == 6
+    shown = re.findall(r'alt="picture \d, called (\d)', html)
+    assert shown == ["2", "2", "6", "3", "2", "8", "2", "7"]
+
+
+def test_a_change_of_full_strength_is_not_called_amplified() -> None:
+    result = found()
+    part = result.scores.parts[0]
+    strong = replace(part.changes[0], delta=part.changes[0].delta * 20)
+    part = replace(part, changes=(strong,))
+    html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
+    assert "amplified" not in html
+    assert "amplified 10 times" in render_page(found())

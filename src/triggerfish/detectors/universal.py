@@ -61,8 +61,8 @@ class Universal(Detector):
 
     name: ClassVar[str] = "universal"
     summary: ClassVar[str] = "smallest change that turns any picture into a class (ours)"
-    outlier_test: ClassVar[Largest] = Largest(1.13)
-    doubt: ClassVar[float] = 1.02
+    outlier_test: ClassVar[Largest] = Largest(1.2)
+    doubt: ClassVar[float] = 1.07
     ALL_CLASSES_THRESHOLD: ClassVar[float] = 0.95
     ALL_CLASSES_DOUBT: ClassVar[float] = 0.9
     may_be_unreachable: ClassVar[float] = 0.5

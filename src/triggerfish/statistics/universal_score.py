@@ -11,9 +11,9 @@ import math
 import torch
 from torch import Tensor
 
-FREQUENCY_WEIGHT = 0.85
+FREQUENCY_WEIGHT = 0.7
 """Clean networks' sizes scatter more among cosine coefficients than among pixels."""
-MARGIN_WEIGHT = 0.3
+MARGIN_WEIGHT = 0.5
 MARGIN_FLOOR = 0.05
 """A margin below this fraction of the median counts as that much."""
 MARGIN_CAP = 1.0
@@ -34,7 +34,7 @@ def log_ratios(size: Tensor, typical: Tensor) -> Tensor:
 
 
 def universal_score(pixel: Tensor, frequency: Tensor, margin: Tensor, typical: Tensor) -> Tensor:
-    """``max(u, 0.85 d) + 0.3 min(m, 1)`` (M,), of log-ratios u, d (M,) and margins (M,).
+    """``max(u, 0.7 d) + 0.5 min(m, 1)`` (M,), of log-ratios u, d (M,) and margins (M,).
 
     A class that a basis does not reach has nothing to show there, and counts as ordinary in it;
     one that neither reaches is NaN.
