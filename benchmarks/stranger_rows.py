@@ -26,8 +26,8 @@ class Row:
 
     ``attack`` and ``trigger`` are empty for clean networks; ``statistic``, ``index`` (K,) are None
     where not measured, ``parts`` the statistics of a detector's parts and `TERMS`, ``all_classes``
-    the score of an attack on every class and ``all_flagged`` whether it counts as one. ``setup`` identifies the
-    detector's settings and thresholds.
+    the score of an attack on every class and ``all_flagged`` whether it counts as one. ``setup``
+    identifies the detector's settings and thresholds.
     """
 
     id: str
