@@ -76,6 +76,27 @@ def throughput() -> str:
     return markdown(header, rows)
 
 
+def ways() -> str:
+    """One process, a pool, Ray and shards on the same small models."""
+    rows = [
+        (
+            d["way"],
+            d["workers"],
+            d["models"],
+            f"{d['first']:.1f}",
+            f"{d['total']:.1f}",
+            f"{d['per_model']:.3f}",
+            "yes" if d["same_results"] else "no",
+        )
+        for d in recorded("throughput").get("ways", [])
+    ]
+    header = (
+        "way", "workers", "models", "first row after, s", "all after, s",
+        "a worker's time a model, s", "same results",
+    )  # fmt: skip
+    return markdown(header, rows)
+
+
 def peak() -> str:
     """Fraction of the matrix-product rate."""
     data = recorded("speed").get("peak")
@@ -213,6 +234,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reproduction": reproduction,
     "side-by-side": side_by_side,
     "throughput": throughput,
+    "ways": ways,
     "models": models,
     "peak": peak,
     "input-gradient": input_gradient,

@@ -143,7 +143,8 @@ def test_an_unwritable_folder_ends_before_scanning(
     run = triggerfish("scan", models, "--out", broken)
     assert (run.code, run.out) == (2, "")
     assert run.err == (
-        f"error: expected a writable {broken}, got 'File exists': choose another --out\n"
+        f"error: expected a writable {broken}, got 'File exists': "
+        "free some space there or choose another --out\n"
     )
 
 
@@ -165,7 +166,7 @@ def test_ctrl_c_keeps_what_is_done(
     ("options", "message"),
     [
         (("--steps", 0), "expected steps"),
-        (("--target-prob", 1.5), "expected 0 < target_prob < 1, got 1.5"),
+        (("--detector", "min-norm", "--target-prob", 1.5), "expected 0 < target_prob < 1, got 1.5"),
         (
             ("--halvings", 3),
             "expected a setting of ensemble, got --halvings: drop it, or take --detector l1-weight",

@@ -36,6 +36,7 @@ class Stub:
     log: Path | None = None
     seconds: float = 0.0
     kept: bool = True
+    size: int = 500
 
     def __call__(self, model: Model) -> Outcome:
         self._note("begin", model)
@@ -46,7 +47,7 @@ class Stub:
     def outcome(self, result: Scanned | Skipped) -> Outcome:
         if not self.kept:
             return Outcome({}, (), result)
-        files = (("notes.txt", os.fsencode(result.path) * 500), (RESULT, text(result)))
+        files = (("notes.txt", os.fsencode(result.path) * self.size), (RESULT, text(result)))
         return Outcome(stored(result), files)
 
     def _note(self, what: str, model: Model) -> None:

@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.card:card",
         "Write model cards, which say what a checkpoint does not: shape, mean, std, classes.",
     ),
+    "arch": (
+        "triggerfish.cli.arch:arch",
+        "Draft the network of a state dict that no known one fits.",
+    ),
     "report": (
         "triggerfish.cli.report:report_command",
         "Make any report again from stored results, without scanning.",

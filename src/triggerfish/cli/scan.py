@@ -23,7 +23,7 @@ from triggerfish.cli.report_options import report_options, take_reporting
 from triggerfish.cli.run_options import run_options, take_run_options
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import LoadOptions, open_model
+from triggerfish.loading import LoadedModel, LoadOptions, open_candidates, open_model
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
@@ -75,7 +75,7 @@ def scan_command(
     if folder is not None:
         write_plan(folder, len(models), options.shard)
         _say_what_is_there(len(models) - len(todo), len(models), folder.path)
-    work = Work(config, load_model, reporting.complete, folder is not None, reporting.images)
+    work = Work(config, load_readings, reporting.complete, folder is not None, reporting.images)
     executor = options.executor(todo, loading.device)
     count, outcomes = sum(len(model.paths) for model in models), list[str]()
     with closing(run(models, work, executor, folder, rescan=options.rescan)) as rows:
@@ -99,8 +99,13 @@ def is_flagged(row: Row) -> bool:
 
 
 def load_model(options: LoadOptions, path: Path) -> Classifier:
-    """Load by the loading options; at the top level, so that worker processes find it."""
+    """The likeliest reading, for commands that take one; at the top level like the next."""
     return open_model(path, options).classifier
+
+
+def load_readings(options: LoadOptions, path: Path) -> tuple[LoadedModel, ...]:
+    """Load by the loading options; at the top level, so that worker processes find it."""
+    return open_candidates(path, options)
 
 
 def _say_what_is_there(taken_over: int, count: int, out: Path) -> None:

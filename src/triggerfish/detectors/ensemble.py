@@ -44,6 +44,7 @@ class Ensemble(Detector):
     doubt: ClassVar[float] = Universal.doubt
     ALL_CLASSES_THRESHOLD: ClassVar[float] = Universal.ALL_CLASSES_THRESHOLD
     ALL_CLASSES_DOUBT: ClassVar[float] = Universal.ALL_CLASSES_DOUBT
+    may_be_unreachable: ClassVar[float] = Universal.may_be_unreachable
 
     fast: bool = setting(False, "Triage: fewer steps, one run of each search")
     thorough: bool = setting(False, "Search every class to the end")
@@ -93,7 +94,8 @@ class Ensemble(Detector):
             name="ensemble_score",
             statistic=statistic,
             status=status,
-            parts=(norms, universal),
+            # The evidence is the whole's: once is enough.
+            parts=(norms, replace(universal, changes=(), pictures=None)),
         )
 
     def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
@@ -102,7 +104,7 @@ class Ensemble(Detector):
         for target in flagged:
             names = [
                 part.name
-                for part, found in zip(self.parts, scores.parts, strict=True)
+                for part, found in zip(self.parts, scores.parts, strict=False)
                 if part.doubt is not None and float(found.statistic[target]) > part.doubt
             ]
             seen[target] = tuple(names) or (self.name,)

@@ -45,6 +45,18 @@ class Universal(Detector):
     ``thorough`` searches every class to the end; else the clearly ordinary ones stop half-way.
     With more than ``screen_above`` classes, ``candidates`` and a random ``sample`` are searched.
     Where the thresholds are from is in `triggerfish.statistics.universal_score`.
+
+    A class is out of reach when not even a change of the largest size turns half of the pictures:
+    it is dearer than every class that was measured, so no cheap trigger leads there, and that says
+    nothing against the others. Without half of the classes, though, there is no class in the
+    middle to compare with.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> detector = tf.Universal(universal_steps=2, pictures=40, margin_steps=2)
+        >>> scores = detector(classifier, seed=0)
+        >>> scores.changes[-1].target is None  # away from whatever pictures are called
+        True
     """
 
     name: ClassVar[str] = "universal"
@@ -53,6 +65,7 @@ class Universal(Detector):
     doubt: ClassVar[float] = 1.0
     ALL_CLASSES_THRESHOLD: ClassVar[float] = 0.5
     ALL_CLASSES_DOUBT: ClassVar[float] = 0.33
+    may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(8, "New pictures per class and step")

@@ -24,8 +24,8 @@ from triggerfish.runs.outcome import Outcome, Work
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.worker import Loss
 
-START_SECONDS = 180.0
-"""How long to wait for room on the cluster, PyTorch included, before a scan is given up."""
+START_SECONDS = 600.0
+"""How long to wait for a first actor, while a cluster grows and PyTorch loads."""
 FALSE_STARTS = 3
 LOCAL = "local"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any
 
 from triggerfish.devices import choose_device
 from triggerfish.errors import TriggerfishError
-from triggerfish.loading import LoadOptions
+from triggerfish.loading import LoadedModel, LoadOptions
+from triggerfish.model.classifier import Classifier
 from triggerfish.reports.artefacts import render_artefacts
 from triggerfish.reports.json_report import stored
 from triggerfish.results import Scanned, Skipped
@@ -46,7 +47,7 @@ class Work:
     """
 
     config: ScanConfig
-    load: Callable[[LoadOptions, Path], Any]
+    load: Callable[[LoadOptions, Path], Classifier | Sequence[LoadedModel]]
     complete: Callable[[Result], Result] = as_it_is
     kept: bool = True
     images: Path | None = None
@@ -61,12 +62,14 @@ class Work:
         if self.images is None or isinstance(result, Skipped) or not is_flagged(result):
             return result
         try:
-            return with_trials(result, self._open(model.options, model.path), self.images)
+            opened = self._open(model.options, model.path)
+            classifier = opened if isinstance(opened, Classifier) else opened[0].classifier
+            return with_trials(result, classifier, self.images)
         except TriggerfishError as error:
             notes = (*result.verdict.notes, f"not tried on pictures of your own: {error}")
             return replace(result, verdict=replace(result.verdict, notes=notes))
 
-    def _open(self, options: LoadOptions, path: Path) -> Any:  # noqa: ANN401
+    def _open(self, options: LoadOptions, path: Path) -> Classifier | Sequence[LoadedModel]:
         """Here it is known what devices there are, on a cluster not before."""
         return self.load(replace(options, device=choose_device(options.device)), path)
 

@@ -13,7 +13,7 @@ On a network with linear log-odds the change is the exact optimum (tests/search/
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from triggerfish.search.activation_maximization import chunks
 from triggerfish.search.best_runs import best_run, runs_of
 from triggerfish.search.budget_step import best_within_budget
 from triggerfish.search.frequency import CosineBasis, cosine_basis, to_basis, to_pixels
+from triggerfish.search.halving import rows_that_go_on, settled
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
 
 
@@ -38,8 +39,9 @@ class UniversalSearch:
     a coefficient at which a cosine fills the range. Which waves a change consists of is decided
     early and hard to undo, so that basis is searched from each of its ``starts`` and the smaller
     change counts. A row whose budget stays at ``*_largest`` is unreachable. ``highest`` is the
-    largest cosine index, as a fraction of the side. After ``look`` steps only the cheapest
-    ``kept`` fraction of classes (three at least) goes on in each basis: the others are ordinary.
+    largest cosine index, as a fraction of the side. After ``look`` steps the cheapest ``kept``
+    fraction of the rows goes on in each basis, ``least`` of them at least, and some of the middle
+    (`triggerfish.search.halving`).
     """
 
     steps: int = 40
@@ -59,6 +61,7 @@ class UniversalSearch:
     patience: int = 5
     look: int = 20
     kept: float = 0.3
+    least: int = 10
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.pictures_per_step < 1:
@@ -165,7 +168,8 @@ def _search(
     limits = _Limits.of(classifier.num_pixels, runs, config, dtype)
     generator = torch.Generator().manual_seed(seed)
     state = _State.at_start(limits, classifier.num_pixels)
-    result = _empty(state.coefficients.view(-1, *classifier.input_shape))
+    group = torch.where(target == UNTARGETED, 2, frequency.long())
+    result = early = _empty(state.coefficients.view(-1, *classifier.input_shape))
     for step in range(config.steps):
         r = state.rows
         change = to_pixels(state.coefficients, frequency[r], basis)
@@ -176,8 +180,12 @@ def _search(
         _step(state, success, to_basis(gradient, frequency[r], basis), limits, config, step)
         if step + 1 in (config.look, config.steps):
             _record(result, state, frequency, basis, limits)
-            state.keep(_worth_it(state, target[r], frequency[r], config.kept))
-    return result
+        if step + 1 == config.look:
+            early = replace(result, size=result.size.clone())
+            going = rows_that_go_on(state.log_budget, group[r], config.kept, config.least)
+            state.keep(going)
+    size = settled(result.size, early.size, group, result.steps == config.steps)
+    return replace(result, size=size)
 
 
 def _step(
@@ -259,16 +267,6 @@ def _attempt(
         successes.append(hits.to(change.dtype).mean(1))
         gradients.append(gradient.flatten(1))
     return torch.cat(successes), torch.cat(gradients)
-
-
-def _worth_it(state: _State, target: Tensor, frequency: Tensor, kept: float) -> Tensor:
-    """Which rows go on: in each basis the cheapest classes, and whatever is untargeted."""
-    mask = target == UNTARGETED
-    for basis in (False, True):
-        rows = torch.nonzero((frequency == basis) & (target != UNTARGETED)).flatten()
-        count = min(len(rows), max(3, round(kept * len(rows))))
-        mask[rows[state.log_budget[rows].argsort()[:count]]] = True
-    return mask
 
 
 def _record(
