@@ -3,7 +3,7 @@
 from trained import classifier
 
 from triggerfish.detectors import Ensemble
-from triggerfish.reports.evidence import PICTURES, delta_name, read_evidence, render_evidence
+from triggerfish.reports.evidence import delta_name, read_evidence, render_evidence
 from triggerfish.scanning import ScanConfig, scan_classifier
 
 QUICK = Ensemble(steps=2, restarts=1, universal_steps=4, pictures=64)
@@ -12,5 +12,6 @@ QUICK = Ensemble(steps=2, restarts=1, universal_steps=4, pictures=64)
 def test_evidence_is_kept_once():
     result = scan_classifier(classifier(backdoored=True), ScanConfig(QUICK))
     names = set(read_evidence(render_evidence(result) or b""))
-    assert names == {delta_name(c.target, c.basis) for c in result.scores.changes} | {PICTURES}
+    changes = {delta_name(change.target, change.basis) for change in result.scores.changes}
+    assert names == changes | {"pictures"}
     assert [part.changes for part in result.scores.parts] == [(), ()]

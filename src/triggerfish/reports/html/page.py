@@ -174,10 +174,12 @@ def _applies(code: str, result: Scanned) -> bool:
         return result.detector == "l1-weight"
     if code == "runs-disagree":
         return result.scores.restarts is not None
-    if code == "unclear-score":
+    if code in ("unclear-score", "few-classes"):
         return result.verdict.reference is None
-    if code == "few-classes":
-        return result.verdict.reference is None
+    if code == "unclear-all-classes":
+        return result.scores.all_classes is not None
+    if code == "detectors-disagree":
+        return len(result.scores.parts) > 1
     return True
 
 
