@@ -35,6 +35,11 @@ FRESH = 80  # pictures that no search draws, to measure success on
 SHOWN = 8  # of them, to show a change on
 CHANGES_SHOWN = 3  # classes whose changes a result carries
 
+SEARCHED_VALUES = 10**7
+"""Values of all changes together, in every basis and from every start: time and memory grow by it.
+There are half a dozen copies of them."""
+FEWEST = 24  # classes that are searched however large the images are
+
 _SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
 
 
@@ -102,13 +107,28 @@ class Universal(Detector):
         """How classes are chosen where they are very many."""
         return Screening(self.screen_above, self.candidates, self.sample)
 
+    def screening_of(self, classifier: Classifier) -> Screening:
+        """The same for a network: large images allow fewer classes, by `SEARCHED_VALUES`."""
+        most = SEARCHED_VALUES // (len(self.search.frequency_starts) + 1) // classifier.num_pixels
+        usual = self.screening
+        if most >= usual.above:
+            return usual
+        above = max(FEWEST, most)
+        candidates, sample = min(usual.candidates, above // 3), min(usual.sample, 2 * above // 3)
+        return replace(usual, above=above, candidates=candidates, sample=sample)
+
+    def searches_all(self, classifier: Classifier) -> bool:
+        """Whether no class is left out."""
+        return classifier.num_classes <= self.screening_of(classifier).above
+
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
         images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
         pool, fresh = PicturePool.of(classifier, images).split(self.pictures)
         rows = rows_that_fit(classifier, self.memory_mib)
+        screening = self.screening_of(classifier)
         selection = select_classes(
-            classifier, self.screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=0.2
+            classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=0.2
         )
         classes = selection.measured
         starts = fresh.images[: self.margin_starts]
