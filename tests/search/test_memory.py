@@ -44,7 +44,9 @@ def test_a_search_that_does_not_fit_begins_anew_with_half_the_rows(error: type[E
     small.largest = 0
     again = with_enough_memory(lambda: QUICK.detector(model, 0))
     assert 0 < small.largest <= most // 2
-    torch.testing.assert_close(again.statistic, whole.statistic, rtol=1e-2, atol=1e-2, equal_nan=True)
+    torch.testing.assert_close(
+        again.statistic, whole.statistic, rtol=1e-2, atol=1e-2, equal_nan=True
+    )
 
 
 def test_the_share_is_that_search_s_own() -> None:
