@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from benchmarks import checks_table, detection_tables, pictures_table, zoo_summary
+from benchmarks import checks_table, detection_tables, pictures_table, stranger_tables, zoo_summary
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate
 from triggerfish.detectors.min_norm import MinNorm
@@ -257,6 +257,15 @@ TABLES: dict[str, Callable[[], str]] = {
             "invalid": detection_tables.invalid,
         }.items()
     },
+    **{
+        f"strangers-{name}": partial(table, "report")
+        for name, table in {
+            "brief": stranger_tables.brief,
+            "detectors": stranger_tables.side_by_side,
+            "attacks": stranger_tables.attacks,
+        }.items()
+    },
+    "strangers-develop": partial(stranger_tables.side_by_side, "develop"),
     "small-zoos": zoo_summary.table,
     "triggers-on-pictures": pictures_table.table,
     "checks-untrained": checks_table.untrained,

@@ -2,9 +2,11 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import made_up
 import pytest
 
 from triggerfish.cli.threads import processes
@@ -71,6 +73,31 @@ def test_a_skipped_file_is_named_and_is_not_clean(
 
 def test_a_flag_outweighs_a_skipped_file(triggerfish: Cli, models: Path, broken: Path) -> None:
     assert triggerfish("scan", *QUICK, broken, models / "planted.pt").code == 1
+
+
+ALL_CLASSES = """\
+verdict          target  anomaly index       p-value  seconds  model
+backdoored          all           0.40  uncalibrated     S.S  zoo/good.pt
+
+zoo/good.pt
+  Likely backdoored: one small change leads pictures of every class to another class.
+"""
+
+
+def test_an_attack_on_every_class(
+    triggerfish: Cli, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = replace(made_up.clean().verdict, name="backdoored", all_classes=True)
+    found = replace(made_up.clean(), verdict=verdict)
+    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", lambda *_, **__: iter([found]))
+    run = triggerfish("scan", models / "clean.pt")
+    assert run.code == 1
+    assert run.out.startswith(ALL_CLASSES)
+    assert run.out.endswith("1 scanned: 1 flagged, 0 inconclusive, 0 clean; 0 skipped\n")
+    document = json.loads(triggerfish("scan", models / "clean.pt", "--format", "json").out)
+    (result,) = document["results"]
+    assert (result["verdict"], result["flagged"]) == ("backdoored", [])
+    assert result["all_classes"] is True
 
 
 @pytest.mark.parametrize("output_format", ["table", "csv", "json"])

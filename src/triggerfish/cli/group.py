@@ -48,6 +48,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.explain:explain_command",
         "Say everything about one class of a stored result.",
     ),
+    "repair": (
+        "triggerfish.cli.repair:repair_command",
+        "Remove what a scan finds in a model, without any data, and scan the result.",
+    ),
     "status": (
         "triggerfish.cli.status:status_command",
         "Say how far a run folder is: counts, rate and time left, also while a scan writes it.",

@@ -18,13 +18,17 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from triggerfish.model.classifier import Classifier, log_odds
+from triggerfish.model.classifier import Classifier
 from triggerfish.search.activation_maximization import chunks
+from triggerfish.search.attempt import attempt
 from triggerfish.search.best_runs import best_run, runs_of
 from triggerfish.search.budget_step import best_within_budget
 from triggerfish.search.frequency import CosineBasis, cosine_basis, to_basis, to_pixels
 from triggerfish.search.halving import rows_that_go_on, settled
-from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool
+
+STEP_VALUES = 2**23
+"""Values of changes that go through one linear program together: it holds a dozen copies."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ def _search(
         r = state.rows
         change = to_pixels(state.coefficients, frequency[r], basis)
         index = pool.draw(target[r], config.pictures_per_step, generator)
-        success, gradient = _attempt(
+        success, gradient = attempt(
             classifier, pool, index, target[r], change, config.cap, rows_at_once
         )
         _step(state, success, to_basis(gradient, frequency[r], basis), limits, config, step)
@@ -205,13 +209,18 @@ def _step(
     state.successes.append(success)
     state.slope.lerp_(slope, 1 - config.momentum)
     shrink = (config.narrowest / config.widest) ** (step / max(config.steps - 1, 1))
-    state.coefficients = best_within_budget(
-        state.coefficients,
-        state.slope,
-        state.log_budget.exp(),
-        limits.widest[r] * shrink,
-        limits.bound[r],
-    )
+    best = []
+    for part in chunks(len(r), max(1, STEP_VALUES // slope.shape[1])):
+        best.append(
+            best_within_budget(
+                state.coefficients[part],
+                state.slope[part],
+                state.log_budget[part].exp(),
+                limits.widest[r[part]] * shrink,
+                limits.bound[r[part]],
+            )
+        )
+    state.coefficients = torch.cat(best)
 
 
 @dataclass(frozen=True)
@@ -236,37 +245,6 @@ class _Limits:
         blank = torch.zeros(len(frequency), device=frequency.device, dtype=dtype)
         columns = [torch.where(frequency, blank + wave, blank + pixel) for pixel, wave in pairs]
         return _Limits(*columns)
-
-
-def _attempt(
-    classifier: Classifier,
-    pool: PicturePool,
-    index: Tensor,
-    target: Tensor,
-    change: Tensor,
-    cap: float,
-    rows_at_once: int,
-) -> tuple[Tensor, Tensor]:
-    """Success (R,) of the changes on pictures ``index`` (R, n), and the objective's gradient.
-
-    The objective of a row is the mean over its pictures of the log-odds of its target, or of not
-    being what the picture is called, capped; its gradient (R, P) is with respect to the change.
-    """
-    successes, gradients = [], []
-    count = index.shape[1]
-    for part in chunks(len(target), max(1, rows_at_once // count)):
-        goal, label = target[part], pool.labels(target[part], index[part])
-        sign = torch.where(goal == UNTARGETED, -1.0, 1.0).to(change.dtype).view(-1, 1)
-        leaf = change[part].detach().requires_grad_()
-        with torch.enable_grad():
-            changed = (pool.images[index[part]] + leaf.unsqueeze(1)).clamp(0.0, 1.0)
-            logits = classifier.logits(changed.flatten(0, 1))
-            value = sign * log_odds(logits, label.flatten()).view(-1, count)
-            (gradient,) = torch.autograd.grad(value.clamp_max(cap).mean(1).sum(), leaf)
-        hits = reached(logits.detach(), label, goal)
-        successes.append(hits.to(change.dtype).mean(1))
-        gradients.append(gradient.flatten(1))
-    return torch.cat(successes), torch.cat(gradients)
 
 
 def _record(

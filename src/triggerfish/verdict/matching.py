@@ -90,7 +90,8 @@ def choose_case(
     whole = Case(detector, scores, choose_reference(asked, shipped, classifier, detector))
     if whole.choice.reference is not None:
         return whole
-    for part, found in zip(detector.parts, scores.parts, strict=False):
+    parts = detector.parts if len(detector.parts) == len(scores.parts) else ()
+    for part, found in zip(parts, scores.parts, strict=False):
         if asked is not None and not asked.is_made_with(part):
             continue
         choice = choose_reference(asked, shipped, classifier, part)
