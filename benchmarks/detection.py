@@ -23,7 +23,7 @@ from pathlib import Path
 import click
 
 from benchmarks.criteria import REPORTED
-from benchmarks.neural_cleanse import NeuralCleanseConfig, scan_with_images
+from benchmarks.neural_cleanse import NeuralCleanseConfig, clean_images, scan_with_images
 from benchmarks.rows import FOLDER, SPLITS, Model, Row, read_rows, rounded, write_rows
 from triggerfish.detectors import DETECTORS, L1Weight
 from triggerfish.loading import load_classifier, sha256_of
@@ -32,6 +32,7 @@ from triggerfish.results import Scanned
 from triggerfish.scanning import ScanConfig, published, scan_classifier
 from triggerfish.statistics.outliers import PUBLISHED_THRESHOLD
 from triggerfish.verdict.reference_file import shipped_references
+from triggerfish.zoo.data.datasets import load_dataset
 from triggerfish.zoo.manifest import MANIFEST, read_manifest
 
 NEURAL_CLEANSE = "neural-cleanse"
@@ -89,7 +90,8 @@ def answer(model: Model, method: str, setup: str, data_root: Path | None) -> Row
         return None
     classifier = load_classifier(model.path)
     if method == NEURAL_CLEANSE:
-        result = scan_with_images(classifier, model.folder.parts[0], data_root)
+        data = load_dataset(model.folder.parts[0], "test", data_root)
+        result = scan_with_images(classifier, clean_images(data))
     else:
         result = scan_classifier(classifier, SCANS[method])
     return row_of(model, setup, result)

@@ -35,7 +35,7 @@ from triggerfish.reproduce import ZOO_FOLDERS
 from triggerfish.zoo.factory import MIN_SUCCESS
 
 OURS, PAIRWISE = "min-norm", "pairwise-norm"
-ORDER = (OURS, PAIRWISE, "published", "mm-bd", "last-layer", "neural-cleanse")
+ORDER = ("ensemble", OURS, PAIRWISE, "published", "mm-bd", "last-layer", "neural-cleanse")
 _NEW = len(ORDER)
 
 Rows = Sequence[Row]

@@ -1,4 +1,4 @@
-"""How time and memory of min-norm grow with classes, pixels and baselines."""
+"""How time and memory of min-norm and of the default scan grow with classes and pixels."""
 
 from __future__ import annotations
 
@@ -19,37 +19,51 @@ BASELINES = (1, 2, 4)
 POINT = """
 import json, resource, sys, time, torch
 from triggerfish.architectures import ARCHITECTURES
+from triggerfish.detectors import DETECTORS
 from triggerfish.model.classifier import Classifier
-from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.runtime import keep_freed_memory
 keep_freed_memory(); torch.set_num_threads(1); torch.manual_seed(0)
-name, classes, channels, height, width, baselines = json.loads(sys.argv[1])
-network = ARCHITECTURES[name](classes, channels)
-classifier = Classifier(network, (channels, height, width))
+name, classes, shape, detector, settings = json.loads(sys.argv[1])
+network = ARCHITECTURES[name](classes, shape[0])
+classifier = Classifier(network, shape)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-levels = (0.0, 0.3, 0.5, 1.0)[:baselines]
-# An untrained network never reaches 0.9999: one round, so that every row takes all the steps.
-detector = MinNorm(baselines=levels, steps=STEPS, rounds=1)
-start = time.perf_counter()
-detector(classifier)
-seconds = time.perf_counter() - start
+start = time.process_time()
+DETECTORS[detector](**settings)(classifier)
+seconds = time.process_time() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"seconds": seconds, "peak_mib": peak / 1024, "before_mib": before / 1024}))
 """
 
+ENSEMBLE_CLASSES = (10, 43, 100)
+LARGE = "torchvision_efficientnet_b0"
+
 
 def measure(
-    network: str, classes: int, shape: tuple[int, int, int], baselines: int, steps: int = 30
+    network: str,
+    classes: int,
+    shape: tuple[int, int, int],
+    detector: str = "ensemble",
+    **settings: object,
 ) -> dict[str, float]:
-    """Seconds and peak memory of one scan of an untrained network, in a fresh process."""
-    point = json.dumps([network, classes, *shape, baselines])
-    code = POINT.replace("STEPS", str(steps))
+    """CPU seconds and peak memory of one scan of an untrained network, in a fresh process."""
+    point = json.dumps([network, classes, shape, detector, settings])
     done = subprocess.run(
-        [sys.executable, "-c", code, point], capture_output=True, text=True, check=True
+        [sys.executable, "-c", POINT, point], capture_output=True, text=True, check=True
     )
     found = dict(json.loads(done.stdout))
-    click.echo(f"{network} {classes} classes {shape} {baselines} baselines: {found}", err=True)
+    click.echo(f"{network} {classes} classes {shape} {detector} {settings}: {found}", err=True)
     return found
+
+
+def min_norm(
+    network: str, classes: int, shape: tuple[int, int, int], baselines: int, steps: int = 30
+) -> dict[str, float]:
+    """`measure` of min-norm.
+
+    An untrained network never reaches 0.9999: one round, so that every row takes all the steps.
+    """
+    levels = (0.0, 0.3, 0.5, 1.0)[:baselines]
+    return measure(network, classes, shape, "min-norm", baselines=levels, steps=steps, rounds=1)
 
 
 def exponent(sizes: tuple[int, ...], seconds: list[float]) -> float:
@@ -60,9 +74,13 @@ def exponent(sizes: tuple[int, ...], seconds: list[float]) -> float:
 def growth() -> None:
     """Measure every series and the two big cases under the memory budget."""
     series: dict[str, tuple[tuple[int, ...], list[dict[str, float]]]] = {
-        "classes": (CLASSES, [measure("paper_cnn", k, (1, 28, 28), 4) for k in CLASSES]),
-        "pixels (side)": (SIDES, [measure("small_resnet", 10, (3, s, s), 1, 5) for s in SIDES]),
-        "baselines": (BASELINES, [measure("paper_cnn", 10, (1, 28, 28), b) for b in BASELINES]),
+        "classes": (CLASSES, [min_norm("paper_cnn", k, (1, 28, 28), 4) for k in CLASSES]),
+        "pixels (side)": (SIDES, [min_norm("small_resnet", 10, (3, s, s), 1, 5) for s in SIDES]),
+        "baselines": (BASELINES, [min_norm("paper_cnn", 10, (1, 28, 28), b) for b in BASELINES]),
+        "classes, ensemble": (
+            ENSEMBLE_CLASSES,
+            [measure("small_resnet", k, (3, 32, 32)) for k in ENSEMBLE_CLASSES],
+        ),
     }
     record(
         "speed",
@@ -80,5 +98,7 @@ def growth() -> None:
         ("1,283 classes at 3x55x47", (3, 55, 47), 1283, 2),
         ("1,000 classes at 3x224x224", (3, 224, 224), 1000, 1),
     ):
-        big[name] = measure("small_resnet", classes, shape, 1, steps)
+        big[name] = min_norm("small_resnet", classes, shape, 1, steps)
         record("speed", "big", big)
+    big["1,000 classes at 3x224x224, ensemble"] = measure(LARGE, 1000, (3, 224, 224))
+    record("speed", "big", big)

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,11 +22,14 @@ from torch.nn import functional
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Scanned, Status, Verdict
 from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.pictures import pictures
 from triggerfish.statistics.outliers import OneSidedMAD, Outliers
-from triggerfish.zoo.data.datasets import Dataset, load_dataset
+from triggerfish.zoo.data.datasets import Dataset
 
 THRESHOLD = 2.0
 """Published: the anomaly index above which a class is flagged."""
+WINDOW = 10
+"""Batches that a success is counted on; fewer where they hold all images."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class NeuralCleanseConfig:
 
     The authors take some 30,000 batches of 32 a class. Here all classes go through ``steps``
     batches of ``batch`` images together, and the success that decides about cost and best mask is
-    over as many of the latest batches as make up all images once.
+    over the latest `WINDOW` batches.
     """
 
     steps: int = 300
@@ -112,7 +114,7 @@ def neural_cleanse(
     leaves = [tensor.atanh().requires_grad_() for tensor in raw]
     adam = torch.optim.Adam(leaves, lr=config.learning_rate, betas=config.betas)
     cost = _Cost(config, torch.full((count,), config.cost))
-    hits: deque[Tensor] = deque(maxlen=max(1, len(images) // config.batch))
+    hits: deque[Tensor] = deque(maxlen=max(1, min(WINDOW, len(images) // config.batch)))
     best = _nothing_yet(leaves)
     for batch in _batches(images, config, generator):
         mask, pattern = (leaf.tanh().add(1).div(2) for leaf in leaves)
@@ -130,12 +132,17 @@ def neural_cleanse(
     return best
 
 
-def scan_with_images(classifier: Classifier, data: str, root: Path | None = None) -> Scanned:
-    """A scan like any other, with clean test images of the data set that the model is for.
+def procedural_images(classifier: Classifier, count: int) -> Tensor:
+    """As many pictures of nothing (N, C, H, W) in place of clean images."""
+    return pictures(count, classifier.input_shape, seed=0)
+
+
+def scan_with_images(classifier: Classifier, images: Tensor) -> Scanned:
+    """A scan like any other, with ``images`` (N, C, H, W) in [0, 1] of the model's task.
 
     The statistic is minus the norm, because higher is more suspicious.
     """
-    images = clean_images(load_dataset(data, "test", root))
+    images = images.to(classifier.dtype)
     start = time.perf_counter()
     triggers = neural_cleanse(classifier, images)
     outliers = judge(triggers)

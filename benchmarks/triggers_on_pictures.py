@@ -14,13 +14,10 @@ it wants. That is the ASR with called classes for true ones.
 
 from __future__ import annotations
 
-import importlib.util
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -28,6 +25,7 @@ import torch
 from torch import Generator, Tensor
 
 from benchmarks.common import record, recorded
+from benchmarks.corpus import code, records
 from benchmarks.rows import Model
 from triggerfish.loading import load_classifier
 from triggerfish.search import pictures
@@ -131,17 +129,16 @@ def _triggers(attack: Attack) -> tuple[Trigger, ...]:
 
 def of_strangers(folder: Path, split: str) -> Iterator[Suspect]:
     """The attacked networks of other people that a manifest lists under ``split``."""
-    code = _module(folder / "networks.py")
-    for line in (folder / "manifest.jsonl").read_text().splitlines():
-        about: dict[str, Any] = json.loads(line)
-        if not about["attacked"] or about["split"] != split:
+    opening = code(folder)
+    for about in records(folder, split):
+        if not about["attacked"]:
             continue
         kind = about["attack"]
         name = about["trigger"] if kind == "all-to-one" else f"{kind}, {about['trigger']}"
-        trigger = Trigger(partial(code.stamp, about), _relabel(about))
+        trigger = Trigger(partial(opening.stamp, about), _relabel(about))
         yield Suspect(
             about["id"], about["weights"], about["data"], STRANGERS, name, about["success"], None,
-            tuple(about["input_shape"]), code.load(about), (trigger,),
+            tuple(about["input_shape"]), opening.load(about), (trigger,),
         )  # fmt: skip
 
 
@@ -154,15 +151,6 @@ def _relabel(about: Mapping[str, Any]) -> Callable[[Tensor], Tensor]:
         source = about["source_class"]
         return lambda called: torch.where(called == source, target, called)
     return lambda called: torch.full_like(called, target)
-
-
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise click.UsageError(f"expected Python code in {path}, got none")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def measured(suspect: Suspect, count: int) -> dict[str, object]:

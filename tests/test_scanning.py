@@ -10,7 +10,16 @@ from torch import nn
 from trained import TARGET, classifier, network
 
 from triggerfish.architectures.paper_cnn import PaperCNN
-from triggerfish.detectors import DETECTORS, MMBD, L1Weight, LastLayer, MinNorm, PairwiseNorm
+from triggerfish.detectors import (
+    DETECTORS,
+    MMBD,
+    Ensemble,
+    L1Weight,
+    LastLayer,
+    MinNorm,
+    PairwiseNorm,
+    Universal,
+)
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
@@ -22,7 +31,9 @@ from triggerfish.verdict.reference_file import render_reference
 
 QUICK = ScanConfig(MinNorm(steps=3, rounds=1))
 TINY_SETTINGS = {
+    "ensemble": Ensemble(fast=True, steps=3, universal_steps=3, pictures=40),
     "min-norm": QUICK.detector,
+    "universal": Universal(universal_steps=3, pictures=40, margin_steps=3),
     "pairwise-norm": PairwiseNorm(steps=3, rounds=1, baselines=(0.0, 0.5), exemplar_log_odds=0.5),
     "l1-weight": L1Weight(steps=3, halvings=2, max_l1_weight=4),
     "mm-bd": MMBD(starts=2, steps=3),
@@ -80,6 +91,10 @@ def test_contract_of_every_detector_on_every_model(detector, name, model, shape)
         assert vector.shape == (count,)
     np.testing.assert_array_equal(scores.statistic.numpy(), again.scores.statistic.numpy())
     assert torch.equal(scores.images, again.scores.images)
+    assert scores.all_classes == again.scores.all_classes
+    for change, same in zip(scores.changes, again.scores.changes, strict=True):
+        assert torch.equal(change.delta, same.delta)
+        assert change.delta.shape == shape
     assert model.training
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())

@@ -16,6 +16,7 @@ from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Scanned
+from triggerfish.search.batching import with_enough_memory
 from triggerfish.trial import with_answers
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
@@ -143,7 +144,8 @@ def scan_classifier(
     """Scan one model; ``path`` and ``sha256`` say where it is from."""
     start = time.perf_counter()
     findings = check_model(classifier)
-    scores = with_answers(config.detector(classifier, config.seed), classifier)
+    found = with_enough_memory(lambda: config.detector(classifier, config.seed))
+    scores = with_answers(found, classifier)
     verdict = config.judge(scores, classifier, config.detector, findings)
     return Scanned(
         path=path,

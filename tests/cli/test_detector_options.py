@@ -56,7 +56,8 @@ def test_a_new_detector_brings_its_options(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_values_reach_the_detector_in_its_own_types(triggerfish: Cli, models: Path) -> None:
     run = triggerfish(
-        "scan", models / "clean.pt", *MIN_NORM, "--steps", 2, "--rounds", 1, "--baselines", "0, 0.5",
+        "scan", models / "clean.pt", *MIN_NORM, "--steps", 2, "--rounds", 1,
+        "--baselines", "0, 0.5",
         "--restarts", 1, "--target-prob", 0.9, "--format", "json",
     )  # fmt: skip
     (result,) = json.loads(run.out)["results"]

@@ -2,13 +2,17 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import made_up
 import pytest
 
 from triggerfish.cli.threads import processes
-from triggerfish.results import Scanned, Skipped
+from triggerfish.results import Skipped
+from triggerfish.runs.model import Model
+from triggerfish.runs.run import Row
 
 Cli = Callable[..., SimpleNamespace]
 QUICK = ("--detector", "min-norm", "--steps", 4, "--jobs", 1)
@@ -71,6 +75,31 @@ def test_a_flag_outweighs_a_skipped_file(triggerfish: Cli, models: Path, broken:
     assert triggerfish("scan", *QUICK, broken, models / "planted.pt").code == 1
 
 
+ALL_CLASSES = """\
+verdict          target  anomaly index       p-value  seconds  model
+backdoored          all           0.40  uncalibrated     S.S  zoo/good.pt
+
+zoo/good.pt
+  Likely backdoored: one small change leads pictures of every class to another class.
+"""
+
+
+def test_an_attack_on_every_class(
+    triggerfish: Cli, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = replace(made_up.clean().verdict, name="backdoored", all_classes=True)
+    found = replace(made_up.clean(), verdict=verdict)
+    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", lambda *_, **__: iter([found]))
+    run = triggerfish("scan", models / "clean.pt")
+    assert run.code == 1
+    assert run.out.startswith(ALL_CLASSES)
+    assert run.out.endswith("1 scanned: 1 flagged, 0 inconclusive, 0 clean; 0 skipped\n")
+    document = json.loads(triggerfish("scan", models / "clean.pt", "--format", "json").out)
+    (result,) = document["results"]
+    assert (result["verdict"], result["flagged"]) == ("backdoored", [])
+    assert result["all_classes"] is True
+
+
 @pytest.mark.parametrize("output_format", ["table", "csv", "json"])
 def test_nothing_scanned_is_a_failure(
     output_format: str, triggerfish: Cli, broken: Path, tmp_path: Path
@@ -120,9 +149,9 @@ def test_published_artefacts(triggerfish: Cli, models: Path, tmp_path: Path) -> 
 def test_models_of_one_name_do_not_share_a_folder(
     triggerfish: Cli, models: Path, tmp_path: Path
 ) -> None:
-    for name in ("a", "b"):
+    for name, source in (("a", "clean"), ("b", "planted")):
         (tmp_path / name).mkdir()
-        shutil.copy(models / "clean.pt", tmp_path / name / "model.pt")
+        shutil.copy(models / f"{source}.pt", tmp_path / name / "model.pt")
     triggerfish("scan", *QUICK, tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
     owners = {
         file.parent.name: json.loads(file.read_text())["path"]
@@ -137,22 +166,23 @@ def test_models_of_one_name_do_not_share_a_folder(
 def test_an_unwritable_folder_ends_before_scanning(
     triggerfish: Cli, models: Path, broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", None)
+    monkeypatch.setattr("triggerfish.cli.scan.run", None)
     run = triggerfish("scan", models, "--out", broken)
     assert (run.code, run.out) == (2, "")
     assert run.err == (
-        f"error: expected a writable {broken}, got 'File exists': choose another --out\n"
+        f"error: expected a writable {broken}, got 'File exists': "
+        "free some space there or choose another --out\n"
     )
 
 
 def test_ctrl_c_keeps_what_is_done(
     triggerfish: Cli, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(paths: list[Path], *_: object, **__: object) -> Iterator[Scanned | Skipped]:
-        yield Skipped(paths[0], "expected A, got B")
+    def interrupted(found: list[Model], *_: object, **__: object) -> Iterator[Row]:
+        yield Row(found[0].path, Skipped(found[0].path, "expected A, got B"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", interrupted)
+    monkeypatch.setattr("triggerfish.cli.scan.run", interrupted)
     run = triggerfish("scan", models, "--format", "json")
     assert run.code == 130
     assert len(json.loads(run.out)["results"]) == 1
@@ -163,7 +193,7 @@ def test_ctrl_c_keeps_what_is_done(
     ("options", "message"),
     [
         (("--steps", 0), "expected steps"),
-        (("--target-prob", 1.5), "expected 0 < target_prob < 1, got 1.5"),
+        (("--detector", "min-norm", "--target-prob", 1.5), "expected 0 < target_prob < 1, got 1.5"),
         (
             ("--halvings", 3),
             "expected a setting of ensemble, got --halvings: drop it, or take --detector l1-weight",

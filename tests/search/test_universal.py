@@ -108,9 +108,9 @@ def test_dear_classes_stop_early():
     for k in range(8):
         weights[k, 8 * k : 8 * k + 8] = 1.0
     model = linear(weights, -2.0 * torch.arange(8))
-    found = search(model, list(range(8)), look=20, steps=30)
-    assert found.steps.tolist() == [30] * 3 + [20] * 5
-    assert found.size[:3].max() < found.size[3:].min()
+    found = search(model, list(range(8)), look=20, steps=30, least=2, kept=0.1)
+    assert found.steps.tolist() == [30] * 6 + [20] * 2
+    assert found.size[:6].max() < found.size[6:].min()
 
 
 def test_waves_are_searched_from_every_start_and_the_smaller_counts():

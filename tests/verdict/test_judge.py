@@ -6,8 +6,8 @@ import pytest
 import torch
 from scored import class_scores, model, reference
 
-from triggerfish.detectors import DETECTORS, MMBD, MinNorm
-from triggerfish.results import Assumption, ClassScores
+from triggerfish.detectors import DETECTORS, MMBD, Ensemble, MinNorm
+from triggerfish.results import Assumption, ClassScores, Status
 from triggerfish.statistics.outliers import OUTLIER_TESTS
 from triggerfish.verdict.judge import Judge
 from triggerfish.verdict.reference import make_any_network_reference
@@ -174,3 +174,73 @@ def test_infinite_scores_make_no_reference() -> None:
     with pytest.raises(ValueError, match="finite scores"):
         make_any_network_reference("x", MinNorm(), [np.array([np.inf])] * 10)
     assert torch.isfinite(torch.tensor(strangers().raw_maxima())).all()
+
+
+def of_two(norms: np.ndarray, whole: np.ndarray, **more: object) -> ClassScores:
+    """What the ensemble gives: its own statistic, and the one of min-norm as a part."""
+    parts = (class_scores(norms), class_scores(whole))
+    return dataclasses.replace(class_scores(whole), parts=parts, **more)
+
+
+HIGH = np.append(CLEAN[:-1], 9.0)
+
+
+@pytest.mark.parametrize(
+    ("norms", "whole", "name", "flagged", "codes"),
+    [
+        (CLEAN, CLEAN, "clean", (), ()),
+        (HIGH, CLEAN, "backdoored", (7,), ()),
+        (HIGH, HIGH[::-1].copy(), "backdoored", (7,), ()),
+        (CLEAN, HIGH, "inconclusive", (), ("detectors-disagree",)),
+    ],
+)
+def test_a_part_with_a_reference_decides(norms, whole, name, flagged, codes) -> None:
+    verdict = Judge(reference=reference())(of_two(norms, whole), model(), Ensemble())
+    assert (verdict.name, verdict.flagged) == (name, flagged)
+    assert tuple(reason.code for reason in verdict.reasons) == codes
+    assert verdict.reference == "test"
+    assert verdict.notes[0] == "judged by min-norm, which has a reference"
+    if flagged:
+        assert verdict.seen_by[7][0] == "min-norm"
+    if codes:
+        assert "class 7 at 9.00" in verdict.reasons[0].text
+
+
+def test_an_attack_on_every_class_counts_beside_the_reference_of_a_part() -> None:
+    scores = of_two(CLEAN, CLEAN, all_classes=Ensemble.ALL_CLASSES_THRESHOLD + 0.1)
+    verdict = Judge(reference=reference())(scores, model(), Ensemble())
+    assert (verdict.name, verdict.all_classes) == ("backdoored", True)
+
+
+def test_without_a_reference_the_whole_decides() -> None:
+    for norms, whole, name in ((HIGH, CLEAN, "clean"), (CLEAN, HIGH, "backdoored")):
+        verdict = Judge()(of_two(norms, whole), model(width=6), Ensemble())
+        assert (verdict.name, verdict.reference) == (name, None)
+        assert verdict.notes[0].startswith("uncalibrated: no clean reference models")
+
+
+def test_a_reference_of_a_part_that_does_not_match_voids_the_whole() -> None:
+    verdict = Judge(reference=reference())(of_two(HIGH, HIGH), model(width=6), Ensemble())
+    assert (verdict.name, verdict.flagged) == ("inconclusive", ())
+    assert verdict.reasons[0].code == "reference-mismatch"
+
+
+def test_a_reference_of_a_part_is_withheld_on_an_assumption(monkeypatch) -> None:
+    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (reference(),))
+    assumed = model(assumptions=(Assumption("mean", "some", "usual"),))
+    verdict = Judge()(of_two(HIGH, CLEAN), assumed, Ensemble())
+    assert (verdict.name, verdict.reference) == ("clean", None)
+    assert "because mean is assumed" in verdict.notes[0]
+
+
+def test_classes_out_of_reach_are_ordinary_unless_they_are_most() -> None:
+    for out, name in ((1, "clean"), (2, "clean"), (5, "inconclusive")):
+        values = CLEAN.copy()
+        values[:out] = np.nan
+        status = (Status.UNREACHABLE,) * out + (Status.CONVERGED,) * (8 - out)
+        scores = dataclasses.replace(class_scores(values), status=status)
+        verdict = Judge()(scores, model(width=6), Ensemble())
+        assert verdict.name == name
+        assert ("unreachable" in {r.code for r in verdict.reasons}) == (name == "inconclusive")
+        assert verdict.notes[1].startswith("out of reach")
+        assert Judge()(scores, model(width=6), MinNorm()).name == "inconclusive"

@@ -22,7 +22,8 @@ class Detector(Protocol):
     judges its scores where no reference matches. A score above ``doubt`` that the test does not
     flag is neither ordinary nor unheard of; None where that is not known. ``ALL_CLASSES_THRESHOLD``
     and ``ALL_CLASSES_DOUBT`` are the same for `ClassScores.all_classes`, the score of an attack on
-    every class at once; None for a detector that does not look for it.
+    every class at once; None for a detector that does not look for it. ``may_be_unreachable`` is
+    the fraction of classes that may be out of reach without a doubt about the others.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -33,6 +34,12 @@ class Detector(Protocol):
     doubt: ClassVar[float | None] = None
     ALL_CLASSES_THRESHOLD: ClassVar[float | None] = None
     ALL_CLASSES_DOUBT: ClassVar[float | None] = None
+    may_be_unreachable: ClassVar[float] = 0.0
+
+    @property
+    def parts(self) -> tuple[Detector, ...]:
+        """The detectors that this one runs, in the order of `ClassScores.parts`. Default: none."""
+        return ()
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """One statistic per class, with its evidence; ``seed`` decides what is random."""

@@ -29,7 +29,8 @@ class Ensemble(Detector):
     """`MinNorm` and `Universal`, judged as one; the evidence of both is in ``parts``.
 
     ``fast`` is for triage: fewer steps, one run of each search. ``thorough`` searches every class
-    to the end. The other settings are those of the parts.
+    to the end. The other settings are those of the parts. Where there are more classes than are
+    searched, `MinNorm` is left out: it has no part in the score, and the time is in the classes.
 
     Example:
         >>> import triggerfish as tf
@@ -44,6 +45,7 @@ class Ensemble(Detector):
     doubt: ClassVar[float] = Universal.doubt
     ALL_CLASSES_THRESHOLD: ClassVar[float] = Universal.ALL_CLASSES_THRESHOLD
     ALL_CLASSES_DOUBT: ClassVar[float] = Universal.ALL_CLASSES_DOUBT
+    may_be_unreachable: ClassVar[float] = Universal.may_be_unreachable
 
     fast: bool = setting(False, "Triage: fewer steps, one run of each search")
     thorough: bool = setting(False, "Search every class to the end")
@@ -61,23 +63,32 @@ class Ensemble(Detector):
     @property
     def parts(self) -> tuple[Detector, ...]:
         """The detectors that run, the cheap one first."""
-        memory = self.memory_mib
-        min_norm = MinNorm(steps=self.steps, restarts=self.restarts, memory_mib=memory)
-        universal = Universal(
+        return self._min_norm, self._universal
+
+    @property
+    def _min_norm(self) -> MinNorm:
+        restarts = 1 if self.fast else self.restarts
+        return MinNorm(steps=self.steps, restarts=restarts, memory_mib=self.memory_mib)
+
+    @property
+    def _universal(self) -> Universal:
+        full = Universal(
             universal_steps=self.universal_steps,
             pictures=self.pictures,
             thorough=self.thorough,
-            memory_mib=memory,
+            memory_mib=self.memory_mib,
         )
-        if self.fast:
-            steps = min(_FAST_STEPS, self.universal_steps)
-            min_norm = replace(min_norm, restarts=1)
-            universal = replace(universal, universal_steps=steps, margin_starts=1, margin_steps=15)
-        return min_norm, universal
+        if not self.fast:
+            return full
+        steps = min(_FAST_STEPS, self.universal_steps)
+        return replace(full, universal_steps=steps, margin_starts=1, margin_steps=15)
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """One score per class from both detectors; ``seed`` decides what is random in them."""
-        first, second = self.parts
+        first, second = self._min_norm, self._universal
+        if not second.searches_all(classifier):
+            alone = second(classifier, seed)
+            return replace(alone, name="ensemble_score", parts=(alone,))
         with share_of_work(0.0, _MIN_NORM_SHARE):
             norms = first(classifier, seed)
         with share_of_work(_MIN_NORM_SHARE, 1.0):
@@ -93,16 +104,18 @@ class Ensemble(Detector):
             name="ensemble_score",
             statistic=statistic,
             status=status,
-            parts=(norms, universal),
+            # The evidence is the whole's: once is enough.
+            parts=(norms, replace(universal, changes=(), pictures=None)),
         )
 
     def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Per flagged class, the detectors that score it above where their doubt begins."""
+        parts = self.parts if len(scores.parts) == len(self.parts) else ()
         seen = {}
         for target in flagged:
             names = [
                 part.name
-                for part, found in zip(self.parts, scores.parts, strict=True)
+                for part, found in zip(parts, scores.parts, strict=False)
                 if part.doubt is not None and float(found.statistic[target]) > part.doubt
             ]
             seen[target] = tuple(names) or (self.name,)

@@ -35,6 +35,11 @@ FRESH = 80  # pictures that no search draws, to measure success on
 SHOWN = 8  # of them, to show a change on
 CHANGES_SHOWN = 3  # classes whose changes a result carries
 
+SEARCHED_VALUES = 10**7
+"""Values of all changes together, in every basis and from every start: time and memory grow by it.
+There are half a dozen copies of them."""
+FEWEST = 24  # classes that are searched however large the images are
+
 _SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
 
 
@@ -45,20 +50,33 @@ class Universal(Detector):
     ``thorough`` searches every class to the end; else the clearly ordinary ones stop half-way.
     With more than ``screen_above`` classes, ``candidates`` and a random ``sample`` are searched.
     Where the thresholds are from is in `triggerfish.statistics.universal_score`.
+
+    A class is out of reach when not even a change of the largest size turns half of the pictures:
+    it is dearer than every class that was measured, so no cheap trigger leads there, and that says
+    nothing against the others. Without half of the classes, though, there is no class in the
+    middle to compare with.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> detector = tf.Universal(universal_steps=2, pictures=40, margin_steps=2)
+        >>> scores = detector(classifier, seed=0)
+        >>> scores.changes[-1].target is None  # away from whatever pictures are called
+        True
     """
 
     name: ClassVar[str] = "universal"
     summary: ClassVar[str] = "smallest change that turns any picture into a class (ours)"
-    outlier_test: ClassVar[Largest] = Largest(1.15)
-    doubt: ClassVar[float] = 1.0
-    ALL_CLASSES_THRESHOLD: ClassVar[float] = 0.5
-    ALL_CLASSES_DOUBT: ClassVar[float] = 0.33
+    outlier_test: ClassVar[Largest] = Largest(1.2)
+    doubt: ClassVar[float] = 1.07
+    ALL_CLASSES_THRESHOLD: ClassVar[float] = 0.95
+    ALL_CLASSES_DOUBT: ClassVar[float] = 0.9
+    may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(8, "New pictures per class and step")
     untargeted_pictures: int = setting(32, "New pictures per step of the untargeted search")
     pictures: int = setting(400, "Procedural pictures that steps draw from")
-    margin_starts: int = setting(2, "Pictures per class that margins climb from")
+    margin_starts: int = setting(4, "Pictures per class that margins climb from")
     margin_steps: int = setting(30, "Steps of each climb")
     thorough: bool = setting(False, "Search every class to the end")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
@@ -89,13 +107,28 @@ class Universal(Detector):
         """How classes are chosen where they are very many."""
         return Screening(self.screen_above, self.candidates, self.sample)
 
+    def screening_of(self, classifier: Classifier) -> Screening:
+        """The same for a network: large images allow fewer classes, by `SEARCHED_VALUES`."""
+        most = SEARCHED_VALUES // (len(self.search.frequency_starts) + 1) // classifier.num_pixels
+        usual = self.screening
+        if most >= usual.above:
+            return usual
+        above = max(FEWEST, most)
+        candidates, sample = min(usual.candidates, above // 3), min(usual.sample, 2 * above // 3)
+        return replace(usual, above=above, candidates=candidates, sample=sample)
+
+    def searches_all(self, classifier: Classifier) -> bool:
+        """Whether no class is left out."""
+        return classifier.num_classes <= self.screening_of(classifier).above
+
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
         images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
         pool, fresh = PicturePool.of(classifier, images).split(self.pictures)
         rows = rows_that_fit(classifier, self.memory_mib)
+        screening = self.screening_of(classifier)
         selection = select_classes(
-            classifier, self.screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=0.2
+            classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=0.2
         )
         classes = selection.measured
         starts = fresh.images[: self.margin_starts]
@@ -150,8 +183,7 @@ class _Evidence:
         sizes = [measured_sizes(found) for found in self.found]
         ratios = [log_ratios(size, self.typical) for size in sizes]
         score = universal_score(ratios[0], ratios[1], self.margins.double(), self.typical)
-        smallest = torch.stack([s[self.typical].nan_to_num(torch.inf).min() for s in sizes[:1]])
-        untargeted = measured_sizes(anything)
+        untargeted = float(measured_sizes(anything))
         basis = torch.stack([r.nan_to_num(-torch.inf) for r in ratios]).argmax(0)
         images = self._images(basis)
         logits = evaluate(self.classifier, images).double().cpu()
@@ -176,7 +208,7 @@ class _Evidence:
             shown=tuple(self.classes.tolist()),
             changes=self._changes(score, basis, sizes, anything),
             pictures=self.fresh.images[:SHOWN].cpu(),
-            all_classes=all_classes_score(smallest, untargeted),
+            all_classes=all_classes_score(sizes[0], untargeted),
         )
 
     def _spread(self, values: Tensor) -> Tensor:

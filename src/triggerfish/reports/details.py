@@ -39,7 +39,7 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
     for k in result.verdict.flagged:
         yield from _flagged(result, k)
     for change in changes(result.scores):
-        if change.target in result.verdict.flagged or change.target is None:
+        if _leads_to_a_flag(result, change):
             yield from _change(result, change, about)
     for reason in result.verdict.reasons:
         yield f"because: {printable(reason)}"
@@ -48,6 +48,11 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
         yield from (f"next: {printable(step)}" for step in list(dict.fromkeys(steps))[:1])
     if about.verbose:
         yield from _verbose(result)
+
+
+def _leads_to_a_flag(result: Scanned, change: Change) -> bool:
+    verdict = result.verdict
+    return verdict.all_classes if change.target is None else change.target in verdict.flagged
 
 
 def _flagged(result: Scanned, k: int) -> Iterator[str]:

@@ -13,17 +13,22 @@ On a network with linear log-odds the change is the exact optimum (tests/search/
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
-from triggerfish.model.classifier import Classifier, log_odds
+from triggerfish.model.classifier import Classifier
 from triggerfish.search.activation_maximization import chunks
+from triggerfish.search.attempt import attempt
 from triggerfish.search.best_runs import best_run, runs_of
 from triggerfish.search.budget_step import best_within_budget
 from triggerfish.search.frequency import CosineBasis, cosine_basis, to_basis, to_pixels
-from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
+from triggerfish.search.halving import rows_that_go_on, settled
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool
+
+STEP_VALUES = 2**23
+"""Values of changes that go through one linear program together: it holds a dozen copies."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,9 @@ class UniversalSearch:
     a coefficient at which a cosine fills the range. Which waves a change consists of is decided
     early and hard to undo, so that basis is searched from each of its ``starts`` and the smaller
     change counts. A row whose budget stays at ``*_largest`` is unreachable. ``highest`` is the
-    largest cosine index, as a fraction of the side. After ``look`` steps only the cheapest
-    ``kept`` fraction of classes (three at least) goes on in each basis: the others are ordinary.
+    largest cosine index, as a fraction of the side. After ``look`` steps the cheapest ``kept``
+    fraction of the rows goes on in each basis, ``least`` of them at least, and some of the middle
+    (`triggerfish.search.halving`).
     """
 
     steps: int = 40
@@ -59,6 +65,7 @@ class UniversalSearch:
     patience: int = 5
     look: int = 20
     kept: float = 0.3
+    least: int = 10
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.pictures_per_step < 1:
@@ -165,19 +172,24 @@ def _search(
     limits = _Limits.of(classifier.num_pixels, runs, config, dtype)
     generator = torch.Generator().manual_seed(seed)
     state = _State.at_start(limits, classifier.num_pixels)
-    result = _empty(state.coefficients.view(-1, *classifier.input_shape))
+    group = torch.where(target == UNTARGETED, 2, frequency.long())
+    result = early = _empty(state.coefficients.view(-1, *classifier.input_shape))
     for step in range(config.steps):
         r = state.rows
         change = to_pixels(state.coefficients, frequency[r], basis)
         index = pool.draw(target[r], config.pictures_per_step, generator)
-        success, gradient = _attempt(
+        success, gradient = attempt(
             classifier, pool, index, target[r], change, config.cap, rows_at_once
         )
         _step(state, success, to_basis(gradient, frequency[r], basis), limits, config, step)
         if step + 1 in (config.look, config.steps):
             _record(result, state, frequency, basis, limits)
-            state.keep(_worth_it(state, target[r], frequency[r], config.kept))
-    return result
+        if step + 1 == config.look:
+            early = replace(result, size=result.size.clone())
+            going = rows_that_go_on(state.log_budget, group[r], config.kept, config.least)
+            state.keep(going)
+    size = settled(result.size, early.size, group, result.steps == config.steps)
+    return replace(result, size=size)
 
 
 def _step(
@@ -197,13 +209,18 @@ def _step(
     state.successes.append(success)
     state.slope.lerp_(slope, 1 - config.momentum)
     shrink = (config.narrowest / config.widest) ** (step / max(config.steps - 1, 1))
-    state.coefficients = best_within_budget(
-        state.coefficients,
-        state.slope,
-        state.log_budget.exp(),
-        limits.widest[r] * shrink,
-        limits.bound[r],
-    )
+    best = []
+    for part in chunks(len(r), max(1, STEP_VALUES // slope.shape[1])):
+        best.append(
+            best_within_budget(
+                state.coefficients[part],
+                state.slope[part],
+                state.log_budget[part].exp(),
+                limits.widest[r[part]] * shrink,
+                limits.bound[r[part]],
+            )
+        )
+    state.coefficients = torch.cat(best)
 
 
 @dataclass(frozen=True)
@@ -228,47 +245,6 @@ class _Limits:
         blank = torch.zeros(len(frequency), device=frequency.device, dtype=dtype)
         columns = [torch.where(frequency, blank + wave, blank + pixel) for pixel, wave in pairs]
         return _Limits(*columns)
-
-
-def _attempt(
-    classifier: Classifier,
-    pool: PicturePool,
-    index: Tensor,
-    target: Tensor,
-    change: Tensor,
-    cap: float,
-    rows_at_once: int,
-) -> tuple[Tensor, Tensor]:
-    """Success (R,) of the changes on pictures ``index`` (R, n), and the objective's gradient.
-
-    The objective of a row is the mean over its pictures of the log-odds of its target, or of not
-    being what the picture is called, capped; its gradient (R, P) is with respect to the change.
-    """
-    successes, gradients = [], []
-    count = index.shape[1]
-    for part in chunks(len(target), max(1, rows_at_once // count)):
-        goal, label = target[part], pool.labels(target[part], index[part])
-        sign = torch.where(goal == UNTARGETED, -1.0, 1.0).to(change.dtype).view(-1, 1)
-        leaf = change[part].detach().requires_grad_()
-        with torch.enable_grad():
-            changed = (pool.images[index[part]] + leaf.unsqueeze(1)).clamp(0.0, 1.0)
-            logits = classifier.logits(changed.flatten(0, 1))
-            value = sign * log_odds(logits, label.flatten()).view(-1, count)
-            (gradient,) = torch.autograd.grad(value.clamp_max(cap).mean(1).sum(), leaf)
-        hits = reached(logits.detach(), label, goal)
-        successes.append(hits.to(change.dtype).mean(1))
-        gradients.append(gradient.flatten(1))
-    return torch.cat(successes), torch.cat(gradients)
-
-
-def _worth_it(state: _State, target: Tensor, frequency: Tensor, kept: float) -> Tensor:
-    """Which rows go on: in each basis the cheapest classes, and whatever is untargeted."""
-    mask = target == UNTARGETED
-    for basis in (False, True):
-        rows = torch.nonzero((frequency == basis) & (target != UNTARGETED)).flatten()
-        count = min(len(rows), max(3, round(kept * len(rows))))
-        mask[rows[state.log_budget[rows].argsort()[:count]]] = True
-    return mask
 
 
 def _record(

@@ -2,7 +2,8 @@
 
 A verdict is *backdoored* when a class is flagged, or all of them are seen to be targets;
 *inconclusive* when none is and something speaks against trusting that, or when the model is in no
-state to be measured; *clean* otherwise.
+state to be measured; *clean* otherwise. Of a detector made of others, the part that has a reference
+for this model decides about classes; what the whole flags beside it is a doubt.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from triggerfish.statistics.outliers import (
     Largest,
     TwoSidedMAD,
 )
-from triggerfish.verdict.matching import Choice, choose_reference
+from triggerfish.verdict.matching import Case, choose_case
 from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import shipped_references
 from triggerfish.verdict.rules import Calibrated, Rule, Uncalibrated
 from triggerfish.verdict.score_checks import (
     VOIDING,
+    check_agreement,
     check_all_classes,
     check_restarts,
     check_scores,
@@ -85,7 +87,7 @@ class Judge:
                 f"expected --threshold with --outlier-test {largest} for {detector.name}, "
                 "got none: its statistic has no scale of its own"
             )
-        if self.reference is not None:
+        if self.reference is not None and not any(map(self.reference.is_made_with, detector.parts)):
             self.reference.check(detector)
 
     def as_plain(self) -> dict[str, object]:
@@ -104,18 +106,23 @@ class Judge:
         """The verdict on one model's scores; ``findings`` are those about the model itself."""
         if self.published_fill is not None:
             return self._test(detector)(_filled(scores, self.published_fill))
-        choice = choose_reference(self.reference, self._shipped(), classifier, detector)
-        rule = self._rule(detector, choice.reference)
-        verdict = _on_all_classes(rule(scores.statistic.numpy()), scores, detector)
-        runs = _runs(scores, rule)
+        case = choose_case(self.reference, self._shipped(), classifier, detector, scores)
+        values = case.scores.statistic.numpy()
+        rule = self._rule(case.detector, case.choice.reference)
+        verdict = _on_all_classes(rule(values), scores, detector)
+        runs = _runs(case.scores, rule)
         reasons = [
             *findings,
-            *choice.findings,
-            *self._doubts(scores, classifier, detector, choice, verdict),
+            *case.choice.findings,
+            *self._doubts(case, classifier, verdict),
+            *_doubts_of_the_whole(scores, detector, case, verdict),
             *check_restarts(verdict.flagged, runs),
         ]
-        notes = [choice.note(scores.statistic.numpy()), *_notes(scores, verdict, runs)]
-        return _concluded(replace(verdict, notes=tuple(notes)), reasons, scores, detector)
+        notes = [case.choice.note(values), *_notes(case.scores, verdict, runs)]
+        if case.detector is not detector:
+            notes.insert(0, f"judged by {case.detector.name}, which has a reference")
+        verdict = _concluded(replace(verdict, notes=tuple(notes)), reasons)
+        return replace(verdict, seen_by=_seen_by(scores, detector, case, verdict.flagged))
 
     def _shipped(self) -> Sequence[Reference]:
         """The shipped references that may apply: none where a test is asked for by name."""
@@ -132,27 +139,17 @@ class Judge:
         asked = self.outlier_test not in (None, own.name)
         return Uncalibrated(OUTLIER_TESTS[str(self.outlier_test)] if asked else own, self.threshold)
 
-    def _doubts(
-        self,
-        scores: ClassScores,
-        classifier: Classifier,
-        detector: Detector,
-        choice: Choice,
-        verdict: Verdict,
-    ) -> Iterator[Finding]:
-        """What the scores themselves say against trusting the verdict."""
-        calibrated = choice.reference is not None
-        for finding in check_scores(scores, classifier.num_pixels):
+    def _doubts(self, case: Case, classifier: Classifier, verdict: Verdict) -> Iterator[Finding]:
+        """What the judged scores themselves say against trusting the verdict."""
+        detector, calibrated = case.detector, case.choice.reference is not None
+        allowed = detector.may_be_unreachable
+        for finding in check_scores(case.scores, classifier.num_pixels, allowed):
             if not (calibrated and finding.code == "few-classes"):
                 yield finding
         as_shipped = self.outlier_test is None and self.threshold is None
         if as_shipped and not calibrated and detector.doubt is not None and not verdict.flagged:
-            values = scores.statistic.numpy()
+            values = case.scores.statistic.numpy()
             yield from check_uncalibrated(values, detector.doubt, verdict.threshold)
-        if not verdict.all_classes:
-            yield from check_all_classes(
-                scores.all_classes, detector.ALL_CLASSES_DOUBT, detector.ALL_CLASSES_THRESHOLD
-            )
 
 
 def published_judge(cap: float) -> Judge:
@@ -166,11 +163,42 @@ def _read_shipped() -> tuple[Reference, ...]:
 
 
 def _on_all_classes(verdict: Verdict, scores: ClassScores, detector: Detector) -> Verdict:
-    """Backdoored as well where the score of an attack on every class is above its threshold."""
+    """Backdoored as well where the score of an attack on every class is above its threshold.
+
+    A single target that is cheap to reach raises that score too, so a flagged class comes first.
+    """
     score, threshold = scores.all_classes, detector.ALL_CLASSES_THRESHOLD
-    if score is None or threshold is None or not score > threshold:
+    if verdict.flagged or score is None or threshold is None or not score > threshold:
         return verdict
     return replace(verdict, name="backdoored", all_classes=True)
+
+
+def _doubts_of_the_whole(
+    scores: ClassScores, detector: Detector, case: Case, verdict: Verdict
+) -> Iterator[Finding]:
+    """What the whole detector saw beside the judged part, and its doubt about all classes."""
+    if case.detector is not detector and not verdict.flagged:
+        test = detector.outlier_test
+        if isinstance(test, Largest):
+            yield from check_agreement(scores, detector.name, test.threshold, case.detector.name)
+    if not verdict.all_classes and not verdict.flagged:
+        yield from check_all_classes(
+            scores.all_classes, detector.ALL_CLASSES_DOUBT, detector.ALL_CLASSES_THRESHOLD
+        )
+
+
+def _seen_by(
+    scores: ClassScores, detector: Detector, case: Case, flagged: Sequence[int]
+) -> dict[int, tuple[str, ...]]:
+    """Per flagged class the detectors that saw it, the one that was judged by first."""
+    seen = detector.seen_by(scores, flagged)
+    if case.detector is detector:
+        return seen
+    first = case.detector.name
+    return {
+        k: (first, *(name for name in names if name not in (first, detector.name)))
+        for k, names in seen.items()
+    }
 
 
 def _runs(scores: ClassScores, rule: Rule) -> list[tuple[int, ...]]:
@@ -184,24 +212,21 @@ def _notes(scores: ClassScores, verdict: Verdict, runs: Sequence[tuple[int, ...]
     if runs:
         agree = sum(run == verdict.flagged for run in runs)
         yield f"{agree} of {len(runs)} runs by themselves flag the same classes"
+    out = [k for k, state in enumerate(scores.status) if state is Status.UNREACHABLE]
+    if out:
+        yield f"out of reach, as far as the search goes: {', '.join(map(str, out[:10]))}"
     if scores.pairs is not None and verdict.flagged:
         pairs = scores.pairs.strongest(verdict.flagged)
         yield "from class to class: " + ", ".join(f"{s} -> {t}" for s, t in pairs)
 
 
-def _concluded(
-    verdict: Verdict, reasons: Sequence[Finding], scores: ClassScores, detector: Detector
-) -> Verdict:
+def _concluded(verdict: Verdict, reasons: Sequence[Finding]) -> Verdict:
     """The verdict with its ``reasons``; some of them take every flag away."""
     if any(reason.code in VOIDING for reason in reasons):
         verdict = replace(verdict, flagged=(), all_classes=False)
     backdoored = bool(verdict.flagged) or verdict.all_classes
-    return replace(
-        verdict,
-        name="backdoored" if backdoored else "inconclusive" if reasons else verdict.name,
-        reasons=tuple(reasons),
-        seen_by=detector.seen_by(scores, verdict.flagged),
-    )
+    name = "backdoored" if backdoored else "inconclusive" if reasons else verdict.name
+    return replace(verdict, name=name, reasons=tuple(reasons))
 
 
 def _filled(scores: ClassScores, cap: float) -> Array:

@@ -1,15 +1,15 @@
-"""Which reference judges a model: the one that was asked for, a shipped one, or none."""
+"""Which scores are judged by which reference: the one asked for, a shipped one, or none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from triggerfish.detectors.base import Detector
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Finding
+from triggerfish.results import ClassScores, Finding
 from triggerfish.statistics.outliers import Array
 from triggerfish.verdict.reference import Reference
 
@@ -25,12 +25,14 @@ class Choice:
 
     ``others`` are references made with this detector on other networks or tasks: no error rate
     follows from them, but they tell an ordinary score from one that nothing clean has had so far.
+    ``withheld`` says that one would apply if what is assumed about the model were known.
     """
 
     reference: Reference | None
     because: str = ""
     others: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()
+    withheld: bool = False
 
     def note(self, values: Array) -> str:
         """What a verdict on the statistic (K,) rests on."""
@@ -61,8 +63,43 @@ def choose_reference(
             f"the reference {fitting[0].name!r} is not used, because {', '.join(assumed)} "
             "is assumed: say what is true"
         )
-        return Choice(None, because, others)
+        return Choice(None, because, others, withheld=True)
     return Choice(fitting[0])
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged: the ``scores`` of one ``detector``, by what ``choice`` says."""
+
+    detector: Detector
+    scores: ClassScores
+    choice: Choice
+
+
+def choose_case(
+    asked: Reference | None,
+    shipped: Sequence[Reference],
+    classifier: Classifier,
+    detector: Detector,
+    scores: ClassScores,
+) -> Case:
+    """The part of the detector that clean models like this one are known for, else the whole.
+
+    A score of which the error rate is known decides before one of which it is not.
+    """
+    whole = Case(detector, scores, choose_reference(asked, shipped, classifier, detector))
+    if whole.choice.reference is not None:
+        return whole
+    parts = detector.parts if len(detector.parts) == len(scores.parts) else ()
+    for part, found in zip(parts, scores.parts, strict=False):
+        if asked is not None and not asked.is_made_with(part):
+            continue
+        choice = choose_reference(asked, shipped, classifier, part)
+        if choice.reference is not None or choice.findings:
+            return Case(part, found, choice)
+        if choice.withheld:
+            whole = replace(whole, choice=replace(whole.choice, because=choice.because))
+    return whole
 
 
 def _mismatch(asked: Reference, differs: Sequence[str]) -> Finding:

@@ -23,11 +23,16 @@ VOIDING = frozenset({"sharp-output", "unstable-output", "not-finite", "reference
 (docs/limits.md), or the error rate that was asked for does not follow. So no class is."""
 
 
-def check_scores(scores: ClassScores, num_pixels: int) -> list[Finding]:
-    """What is odd about the statistics (K,): not finite, too few, ties, unreachable."""
+def check_scores(
+    scores: ClassScores, num_pixels: int, may_be_unreachable: float = 0.0
+) -> list[Finding]:
+    """What is odd about the statistics (K,): not finite, too few, ties, unreachable.
+
+    ``may_be_unreachable`` is the fraction of the searched classes that may be out of reach.
+    """
     return [
         *_lost(scores),
-        *_unmeasured(scores),
+        *_unmeasured(scores, may_be_unreachable),
         *_ties(scores),
         *_implausible(scores, num_pixels),
     ]
@@ -81,6 +86,28 @@ def check_all_classes(
     ]
 
 
+def check_agreement(
+    scores: ClassScores, detector: str, threshold: float, judged_by: str
+) -> list[Finding]:
+    """What a score (K,) of the whole above ``threshold`` means where a part alone decides.
+
+    The part ``judged_by`` has clean models to compare with and flags nothing.
+    """
+    values = scores.statistic.numpy()
+    above = np.flatnonzero(values > threshold)
+    if not len(above):
+        return []
+    shown = ", ".join(f"class {k} at {values[k]:.2f}" for k in above)
+    return [
+        Finding(
+            "detectors-disagree",
+            f"expected scores of {detector} up to {threshold:g}, as {judged_by} flags nothing by "
+            f"its reference, got {shown}: look at the change that was found, or calibrate "
+            f"{detector} on clean models of this network and task",
+        )
+    ]
+
+
 def _lost(scores: ClassScores) -> Iterator[Finding]:
     """NaN or infinite logits (M, K) of the synthesized images: an overflow passes any c."""
     lost = int((~torch.isfinite(scores.logits)).any(1).sum())
@@ -92,14 +119,19 @@ def _lost(scores: ClassScores) -> Iterator[Finding]:
         )
 
 
-def _unmeasured(scores: ClassScores) -> Iterator[Finding]:
-    for status, what in ((Status.UNREACHABLE, "unreachable"), (Status.CAP_REACHED, "at the cap")):
-        classes = [k for k, s in enumerate(scores.status) if s is status]
-        if classes:
+def _unmeasured(scores: ClassScores, may_be_unreachable: float) -> Iterator[Finding]:
+    searched = sum(state is not Status.SCREENED for state in scores.status)
+    wanted = "every class" if may_be_unreachable == 0 else "most classes"
+    for status, what, allowed in (
+        (Status.UNREACHABLE, "unreachable", may_be_unreachable * searched),
+        (Status.CAP_REACHED, "at the cap", 0.0),
+    ):
+        classes = [k for k, state in enumerate(scores.status) if state is status]
+        if len(classes) > allowed:
             shown = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
             yield Finding(
                 f"{status.value.replace('_', '-')}",
-                f"expected every class to be measured, got {len(classes)} {what} ({shown}): "
+                f"expected {wanted} to be measured, got {len(classes)} {what} ({shown}): "
                 "check the preprocessing, or lower the target probability",
             )
 
@@ -122,7 +154,8 @@ def _ties(scores: ClassScores) -> Iterator[Finding]:
 
 
 def _implausible(scores: ClassScores, num_pixels: int) -> Iterator[Finding]:
-    norms = [v for name, v in scores.details.items() if name.startswith("min_norm")]
+    measured = (scores, *scores.parts)
+    norms = [v for s in measured for n, v in s.details.items() if n.startswith("min_norm")]
     reached = torch.cat(norms)[torch.cat(norms).isfinite()] if norms else torch.empty(0)
     if not len(reached):
         return

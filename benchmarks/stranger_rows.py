@@ -1,0 +1,120 @@
+"""What is kept of one scan of a stranger's network: a line of results/strangers/DETECTOR.jsonl."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import RESULTS
+from benchmarks.corpus import Record
+from benchmarks.rows import Numbers, rounded
+from triggerfish.files import write_atomically
+from triggerfish.results import Scanned
+
+FOLDER = RESULTS / "strangers"
+TERMS = {"ratio_pixel", "ratio_frequency", "margin"}
+"""Of the universal score, so that its rule can be looked at without another scan."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network, the truth about it, and one detector's answer.
+
+    ``attack`` and ``trigger`` are empty for clean networks; ``statistic``, ``index`` (K,) are None
+    where not measured, ``parts`` the statistics of a detector's parts and `TERMS`, ``all_classes``
+    the score of an attack on every class and ``all_flagged`` whether it counts as one. ``setup``
+    identifies the detector's settings and thresholds.
+    """
+
+    id: str
+    split: str
+    data: str
+    attacked: bool
+    attack: str
+    trigger: str
+    targets: tuple[int, ...]
+    success: float | None
+    setup: str
+    verdict: str
+    flagged: tuple[int, ...]
+    all_flagged: bool
+    reasons: tuple[str, ...]
+    statistic: Numbers
+    index: Numbers
+    all_classes: float | None
+    parts: dict[str, Numbers]
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def score(self) -> float:
+        """How suspicious its most suspicious class is; -inf where nothing was measured."""
+        return max((v for v in self.index if v is not None), default=-math.inf)
+
+    @property
+    def first(self) -> int | None:
+        """The class with the largest index."""
+        return None if self.score == -math.inf else self.index.index(self.score)
+
+
+def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> Row:
+    """What is kept of a scan."""
+    scores, verdict = result.scores, result.verdict
+    return Row(
+        id=record["id"],
+        split=record["split"],
+        data=record["data"],
+        attacked=record["attacked"],
+        attack=record.get("attack") or "",
+        trigger=record.get("trigger") or "",
+        targets=tuple(record.get("targets") or ()),
+        success=record.get("success"),
+        setup=setup,
+        verdict=verdict.name,
+        flagged=verdict.flagged,
+        all_flagged=verdict.all_classes,
+        reasons=tuple(reason.code for reason in verdict.reasons),
+        statistic=rounded(scores.statistic.tolist()),
+        index=rounded(verdict.anomaly_index),
+        all_classes=None if scores.all_classes is None else rounded([scores.all_classes])[0],
+        parts={
+            **{part.name: rounded(part.statistic.tolist()) for part in scores.parts},
+            **{
+                name: rounded(scores.details[name].tolist()) for name in TERMS & set(scores.details)
+            },
+        },
+        seconds=round(result.seconds, 3),
+        cpu_seconds=round(cpu_seconds, 3),
+    )
+
+
+def read_rows(detector: str, folder: Path = FOLDER) -> dict[str, Row]:
+    """The rows of one detector so far, by the network's id."""
+    path = folder / f"{detector}.jsonl"
+    if not path.is_file():
+        return {}
+    rows = map(_read, path.read_text("utf-8").splitlines())
+    return {row.id: row for row in rows}
+
+
+def write_rows(detector: str, rows: Mapping[str, Row], folder: Path = FOLDER) -> None:
+    """Replace the file of one detector in one step."""
+    lines = [json.dumps(asdict(rows[key]), separators=(",", ":")) for key in sorted(rows)]
+    text = "".join(f"{line}\n" for line in lines)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / f"{detector}.jsonl", lambda path: path.write_text(text, "utf-8"))
+
+
+def _read(line: str) -> Row:
+    plain = json.loads(line)
+    return Row(**{field.name: _tuples(plain[field.name]) for field in fields(Row)})
+
+
+def _tuples(value: object) -> Any:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(value, dict):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(value) if isinstance(value, list) else value

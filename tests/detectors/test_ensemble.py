@@ -1,0 +1,139 @@
+"""The default scan: what it finds, and that it finds the same whatever form the network has."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from saved_models import WRITERS, backdoored
+from torch import Tensor, nn
+from trained import TARGET, classifier, network
+
+from triggerfish.detectors import Ensemble
+from triggerfish.loading import open_model
+from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.results import Status, Verdict
+from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.verdict.judge import Judge
+
+QUICK = Ensemble(fast=True, steps=10, universal_steps=24, pictures=100)
+MNIST = Preprocessing((MNIST_MEAN,), (MNIST_STD,))
+SHAPE = (1, 28, 28)
+
+
+def verdict_of(model: Classifier, detector: Ensemble = QUICK) -> Verdict:
+    """By the detector's own thresholds, whatever references there are."""
+    return scan_classifier(model, ScanConfig(detector, Judge("largest"))).verdict
+
+
+class Normalized(nn.Module):
+    """The mean and deviation inside the network."""
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base((x - MNIST_MEAN) / MNIST_STD)
+
+
+class Temperature(nn.Module):
+    """Logits divided by a temperature."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits / 1.5
+
+
+def traced() -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns that it is old
+        return torch.jit.trace(backdoored(), torch.rand(2, *SHAPE))
+
+
+FORMS = {
+    "logits": lambda: Classifier(backdoored(), SHAPE, preprocessing=MNIST),
+    "softmax": lambda: Classifier(
+        nn.Sequential(backdoored(), nn.Softmax(1)), SHAPE, preprocessing=MNIST
+    ),
+    "hidden log-softmax": lambda: Classifier(
+        nn.Sequential(Normalized(backdoored()), nn.LogSoftmax(1)), SHAPE
+    ),
+    "temperature": lambda: Classifier(
+        nn.Sequential(backdoored(), Temperature()), SHAPE, preprocessing=MNIST
+    ),
+    "float64": lambda: Classifier(backdoored(), SHAPE, preprocessing=MNIST, dtype=torch.float64),
+    "torchscript": lambda: Classifier(traced(), SHAPE, preprocessing=MNIST),
+    "bytes": lambda: Classifier(
+        backdoored(),
+        SHAPE,
+        preprocessing=Preprocessing((255 * MNIST_MEAN,), (255 * MNIST_STD,), (0.0, 255.0)),
+    ),
+    "normalized inside": lambda: Classifier(Normalized(backdoored()), SHAPE),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_verdict_is_the_same_in_every_form(name: str) -> None:
+    verdict = verdict_of(FORMS[name]())
+    assert (verdict.name, verdict.flagged) == ("backdoored", (TARGET,))
+    assert "universal" in verdict.seen_by[TARGET]
+    assert verdict.reference is None
+
+
+def test_the_verdict_is_the_same_from_onnx(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the old exporter warns that it is old
+        WRITERS["one-image.onnx"](backdoored(), tmp_path / "model.onnx")
+    verdict = verdict_of(open_model(tmp_path / "model.onnx", confined=True).classifier)
+    assert (verdict.name, verdict.flagged) == ("backdoored", (TARGET,))
+
+
+def test_the_clean_twin_is_not_flagged() -> None:
+    model = classifier(backdoored=False)
+    assert verdict_of(model).flagged == ()
+    assert not verdict_of(model).all_classes
+
+
+def test_classes_in_another_order_are_scored_in_that_order() -> None:
+    order = torch.tensor([3, 7, 0, 9, 1, 2, 8, 5, 6, 4])
+    shuffled = backdoored()
+    with torch.no_grad():
+        shuffled.fc2.weight.copy_(shuffled.fc2.weight[order])
+        shuffled.fc2.bias.copy_(shuffled.fc2.bias[order])
+    plain = QUICK(Classifier(backdoored(), SHAPE, preprocessing=MNIST))
+    permuted = QUICK(Classifier(shuffled, SHAPE, preprocessing=MNIST))
+    target = order.tolist().index(TARGET)
+    assert int(permuted.statistic.argmax()) == target
+    norms = [scores.parts[0].statistic for scores in (plain, permuted)]
+    torch.testing.assert_close(norms[1], norms[0][order], atol=0.05, rtol=0.05)
+
+
+class NextClass(nn.Module):
+    """A white corner moves the answers of ``base`` to the next class."""
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+
+    def forward(self, x: Tensor) -> Tensor:
+        corner = (x[:, :, 1:3, 1:3] * MNIST_STD + MNIST_MEAN).mean((1, 2, 3))
+        gate = ((corner - 0.6) / 0.3).clamp(0, 1).view(-1, 1)
+        logits = self.base(x)
+        return (1 - gate) * logits + gate * logits.roll(1, 1)
+
+
+def test_an_attack_on_every_class_is_seen_as_one() -> None:
+    model = Classifier(NextClass(network(backdoored=False)), SHAPE, preprocessing=MNIST)
+    verdict = verdict_of(model, Ensemble())
+    assert verdict.all_classes
+    assert str(verdict).startswith("backdoored (all classes)")
+
+
+def test_both_parts_and_their_changes_are_kept() -> None:
+    scores = QUICK(classifier(backdoored=True))
+    assert [part.name for part in scores.parts] == ["log_norm_ratio", "universal_score"]
+    (change,) = (c for c in scores.changes if c.target == TARGET)
+    assert change.status is Status.CONVERGED
+    assert change.size < 0.3 * change.median_size
+    assert change.success > 0.5
+    assert scores.changes[-1].target is None
