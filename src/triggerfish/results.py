@@ -229,6 +229,20 @@ class BasisEvidence:
     agreement: float
     controls: tuple[float, ...]
 
+    @property
+    def control(self) -> float:
+        """The second best of the ``controls``: one other class may be near all by itself.
+
+        The best of fewer than two, 0 of none.
+        """
+        ordered = sorted(self.controls, reverse=True)
+        return ordered[min(1, len(ordered) - 1)] if ordered else 0.0
+
+    @property
+    def lead(self) -> float:
+        """By how much the change outdoes the ``control``; 0 where it does not."""
+        return max(0.0, self.success - self.control)
+
 
 Grade = Literal["confirmed", "unclear", "refuted"]
 

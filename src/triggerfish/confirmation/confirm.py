@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from triggerfish.confirmation.config import ConfirmConfig
-from triggerfish.confirmation.grade import grade_of, lead_of
+from triggerfish.confirmation.grade import grade_of
 from triggerfish.confirmation.likeness import likeness
 from triggerfish.confirmation.search import search_again, search_within
 from triggerfish.confirmation.trials import NOTHING, successes, tried
@@ -52,7 +52,7 @@ def confirm(
     for row in range(len(BASES)):
         evidence.append(look.evidence(found, row))
         report(0.6 + 0.4 * (row + 1) / len(BASES))
-    lead = lead_of(evidence)
+    lead = max(item.lead for item in evidence)
     return Confirmation(
         target=target,
         grade=grade_of(lead),
