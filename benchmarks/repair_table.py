@@ -60,7 +60,7 @@ def _lost(rows: Sequence[Row], method: str) -> str:
 
 
 def looks() -> str:
-    """How often a flag, true or false, gets each grade, and the scan's verdicts with and without."""
+    """How often a flag, true or false, gets each grade."""
     lines = []
     for file in sorted(confirm.FOLDER.glob("*.jsonl")):
         looked = [(row, look) for row in read_lines(file) for look in row["looks"]]

@@ -157,7 +157,7 @@ def _command(ctx: click.Context) -> tuple[str, ...]:
 
 def _words(flag: str, value: object, option: click.Option) -> list[str]:
     if option.is_flag:
-        return [flag] if value else []
+        return [flag] if value else option.secondary_opts[:1]
     if option.multiple and isinstance(value, tuple):
         return [word for item in value for word in (flag, str(item))]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
