@@ -45,8 +45,8 @@ def _half_safetensors(network, path):
 
 MORE = {"half.pt": _half, "half.safetensors": _half_safetensors}
 KEPT = (
-    "state-dict.pt", "extension-says-nothing.model", "recompressed.pt", "legacy.pth",
-    "wrapped.tar", "lightning.ckpt", "attack_result.pt", "weights.safetensors", *MORE,
+    "state-dict.pt", "extension-says-nothing.model", "recompressed.pt", "legacy.pth", "wrapped.tar",
+    "lightning.ckpt", "attack_result.pt", "weights.safetensors", *MORE,
 )  # fmt: skip
 REFUSED = ("pruned.pt", "scripted.pt", "network.h5")
 
