@@ -11,13 +11,16 @@ import math
 import torch
 from torch import Tensor
 
-FREQUENCY_WEIGHT = 0.7
-"""Clean networks' sizes scatter more among cosine coefficients than among pixels."""
-MARGIN_WEIGHT = 0.5
+PIXEL_MARGIN = 0.5
+"""Weight of the margin beside a change of pixels: a hint more."""
+FREQUENCY_WEIGHT = 0.5
+FREQUENCY_MARGIN = 1.0
+"""A sinusoidal trigger covers the image, so its target's margin is large, too. Clean residual
+networks answer to gratings as cheaply, but their margins stay ordinary."""
 MARGIN_FLOOR = 0.05
 """A margin below this fraction of the median counts as that much."""
 MARGIN_CAP = 1.0
-"""A margin is no more than a hint: it adds at most `MARGIN_WEIGHT` times this."""
+"""A margin is no more than a hint: larger ones count as this."""
 MIN_REACHED = 3
 """With fewer classes within reach in a basis, its median says nothing."""
 
@@ -34,13 +37,16 @@ def log_ratios(size: Tensor, typical: Tensor) -> Tensor:
 
 
 def universal_score(pixel: Tensor, frequency: Tensor, margin: Tensor, typical: Tensor) -> Tensor:
-    """``max(u, 0.7 d) + 0.5 min(m, 1)`` (M,), of log-ratios u, d (M,) and margins (M,).
+    """``max(u + 0.5 m, 0.5 d + m)`` (M,), of log-ratios u and d (M,), m of margins (M,), at most 1.
 
     A class that a basis does not reach has nothing to show there, and counts as ordinary in it;
     one that neither reaches is NaN.
     """
-    shortcut = torch.maximum(pixel.nan_to_num(0.0), FREQUENCY_WEIGHT * frequency.nan_to_num(0.0))
-    score = shortcut + MARGIN_WEIGHT * margin_score(margin, typical).clamp_max(MARGIN_CAP)
+    hint = margin_score(margin, typical).clamp_max(MARGIN_CAP)
+    score = torch.maximum(
+        pixel.nan_to_num(0.0) + PIXEL_MARGIN * hint,
+        FREQUENCY_WEIGHT * frequency.nan_to_num(0.0) + FREQUENCY_MARGIN * hint,
+    )
     return torch.where(pixel.isnan() & frequency.isnan(), torch.nan, score)
 
 
