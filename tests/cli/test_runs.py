@@ -18,7 +18,8 @@ from triggerfish.cli import scan as module
 from triggerfish.loading import LoadOptions, open_model
 
 Cli = Callable[..., SimpleNamespace]
-QUICK = ("scan", "--steps", 4, "--jobs", 1)
+MIN_NORM = ("--detector", "min-norm", "--steps", 4)
+QUICK = ("scan", *MIN_NORM, "--jobs", 1)
 HANGS = "TRIGGERFISH_TEST_HANGS"
 
 
@@ -145,7 +146,7 @@ def test_kills_of_whole_scans_lose_nothing(models: Path, tmp_path: Path) -> None
         state = torch.load(models / ("planted.pt" if number % 3 else "clean.pt"), weights_only=True)
         state["fc1.bias"] = state["fc1.bias"] + number * 1e-4
         torch.save(state, folder / f"{number:03}.pt")
-    options = ("scan", "--steps", 4, "--jobs", 2, folder, "--out")
+    options = ("scan", *MIN_NORM, "--jobs", 2, folder, "--out")
     subprocess.run(command(*options, tmp_path / "undisturbed"), capture_output=True, check=False)
     generator = random.Random(0)
     for _ in range(50):
