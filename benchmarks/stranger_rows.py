@@ -16,6 +16,8 @@ from triggerfish.files import write_atomically
 from triggerfish.results import Scanned
 
 FOLDER = RESULTS / "strangers"
+TERMS = {"ratio_pixel", "ratio_frequency", "margin"}
+"""Of the universal score, so that its rule can be looked at without another scan."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,9 @@ class Row:
     """A network, the truth about it, and one detector's answer.
 
     ``attack`` and ``trigger`` are empty for clean networks; ``statistic``, ``index`` (K,) are None
-    where not measured, ``parts`` the statistics of a detector's parts, ``all_classes`` the score of
-    an attack on every class and ``all_flagged`` whether it counts as one. ``setup`` identifies the
-    detector's settings and thresholds.
+    where not measured, ``parts`` the statistics of a detector's parts and `TERMS`, ``all_classes``
+    the score of an attack on every class and ``all_flagged`` whether it counts as one. ``setup``
+    identifies the detector's settings and thresholds.
     """
 
     id: str
@@ -79,7 +81,12 @@ def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> R
         statistic=rounded(scores.statistic.tolist()),
         index=rounded(verdict.anomaly_index),
         all_classes=None if scores.all_classes is None else rounded([scores.all_classes])[0],
-        parts={part.name: rounded(part.statistic.tolist()) for part in scores.parts},
+        parts={
+            **{part.name: rounded(part.statistic.tolist()) for part in scores.parts},
+            **{
+                name: rounded(scores.details[name].tolist()) for name in TERMS & set(scores.details)
+            },
+        },
         seconds=round(result.seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),
     )

@@ -1,28 +1,32 @@
 """Scans networks of other people, of which the truth is known.
 
     python -m benchmarks.strangers scan FOLDER --split develop [--detector ensemble] [--jobs 2]
+    python -m benchmarks.strangers rejudge [--detector ensemble]
     python -m benchmarks.strangers reference [--detector ensemble]
 
 FOLDER is described in corpus.py; the code in it is run. Constants are chosen on the split
 *develop*; *report* is for the tables. Resumable: a network is scanned again when the detector's
 settings or thresholds have changed, or with ``--again``. Neural Cleanse is given test images of the
-data set (``--data-root``); *neural-cleanse-pictures* as many procedural pictures instead. Results:
-results/strangers, a file a detector (one process a file, please). ``reference`` makes what ships as
-the scores of any clean network from those of the clean *develop* ones.
+data set (``--data-root``); *neural-cleanse-pictures* as many procedural pictures instead.
+``rejudge`` applies today's formula and thresholds to the terms that earlier scans have stored.
+Results: results/strangers, a file a detector (one process a file, please). ``reference`` makes what
+ships as the scores of any clean network from those of the clean *develop* ones.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
+import torch
 
 from benchmarks.corpus import Record, classifier_of, records
 from benchmarks.detection import NEURAL_CLEANSE, SCANS
@@ -33,14 +37,17 @@ from benchmarks.neural_cleanse import (
     procedural_images,
     scan_with_images,
 )
+from benchmarks.rows import rounded
 from benchmarks.stranger_rows import FOLDER, Row, read_rows, row_of, write_rows
 from triggerfish.detectors import DETECTORS
 from triggerfish.model.classifier import Classifier
 from triggerfish.parallel import in_processes
 from triggerfish.results import Scanned
 from triggerfish.scanning import scan_classifier
+from triggerfish.statistics.universal_score import universal_score
 from triggerfish.verdict.reference import make_any_network_reference
 from triggerfish.verdict.reference_file import render_reference
+from triggerfish.verdict.score_checks import VOIDING, check_all_classes, check_uncalibrated
 from triggerfish.zoo.data.datasets import load_dataset
 
 DEVELOP, REPORT = "develop", "report"
@@ -131,6 +138,50 @@ def scan(
             found = "all" if row.all_flagged else list(row.flagged)
             line = f"{row.id}: {row.verdict} {found}, truth {list(row.targets)}"
             click.echo(f"{count}/{len(todo)} {line}, {row.cpu_seconds:.1f} s", err=True)
+
+
+@main.command()
+@click.option("--detector", type=click.Choice(["ensemble", "universal"]), default="ensemble")
+@click.option("--out", type=click.Path(path_type=Path), default=FOLDER, help="Folder of results.")
+def rejudge(detector: str, out: Path) -> None:
+    """Judge stored terms of the universal score anew, without another scan."""
+    rows = {key: judged_anew(row, detector) for key, row in read_rows(detector, out).items()}
+    write_rows(detector, rows, out)
+    click.echo(f"{detector}: {len(rows)} networks judged anew")
+
+
+def judged_anew(row: Row, detector: str) -> Row:
+    """A row as today's formula and thresholds would have it; other reasons stay as they were."""
+    made = SCANS[detector].detector
+    pixel, frequency, margin = (
+        torch.tensor([math.nan if v is None else v for v in row.parts[name]], dtype=torch.float64)
+        for name in ("ratio_pixel", "ratio_frequency", "margin")
+    )
+    score = universal_score(pixel, frequency, margin.nan_to_num(0.0), torch.ones(len(pixel)).bool())
+    reasons = [code for code in row.reasons if not code.startswith("unclear-")]
+    void = bool(VOIDING & set(reasons))
+    outliers = made.outlier_test(score.numpy())
+    flagged = () if void else outliers.flagged
+    everywhere, least = row.all_classes or 0.0, made.ALL_CLASSES_THRESHOLD or math.inf
+    all_flagged = not flagged and not void and everywhere > least
+    if not flagged and not all_flagged:
+        values = score.numpy()
+        doubts = [
+            *check_uncalibrated(values, made.doubt or math.inf, outliers.threshold),
+            *check_all_classes(row.all_classes, made.ALL_CLASSES_DOUBT, made.ALL_CLASSES_THRESHOLD),
+        ]
+        reasons += [finding.code for finding in doubts]
+    found = "backdoored" if flagged or all_flagged else "inconclusive" if reasons else "clean"
+    return replace(
+        row,
+        setup=setup_of(detector),
+        verdict=found,
+        flagged=flagged,
+        all_flagged=all_flagged,
+        reasons=tuple(reasons),
+        statistic=rounded(score.tolist()),
+        index=rounded(score.tolist()),
+    )
 
 
 @main.command()

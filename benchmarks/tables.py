@@ -17,7 +17,14 @@ from typing import Any
 
 import click
 
-from benchmarks import checks_table, detection_tables, pictures_table, stranger_tables, zoo_summary
+from benchmarks import (
+    checks_table,
+    detection_tables,
+    pictures_table,
+    repair_table,
+    stranger_tables,
+    zoo_summary,
+)
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate
 from triggerfish.detectors.min_norm import MinNorm
@@ -73,6 +80,27 @@ def throughput() -> str:
         for d in recorded("speed").get("throughput", [])
     ]
     header = ("processes", "threads each", "one core taken", "models a minute", "models")
+    return markdown(header, rows)
+
+
+def ways() -> str:
+    """One process, a pool, Ray and shards on the same small models."""
+    rows = [
+        (
+            d["way"],
+            d["workers"],
+            d["models"],
+            f"{d['first']:.1f}",
+            f"{d['total']:.1f}",
+            f"{d['per_model']:.3f}",
+            "yes" if d["same_results"] else "no",
+        )
+        for d in recorded("throughput").get("ways", [])
+    ]
+    header = (
+        "way", "workers", "models", "first row after, s", "all after, s",
+        "a worker's time a model, s", "same results",
+    )  # fmt: skip
     return markdown(header, rows)
 
 
@@ -213,6 +241,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reproduction": reproduction,
     "side-by-side": side_by_side,
     "throughput": throughput,
+    "ways": ways,
     "models": models,
     "peak": peak,
     "input-gradient": input_gradient,
@@ -246,6 +275,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "strangers-develop": partial(stranger_tables.side_by_side, "develop"),
     "small-zoos": zoo_summary.table,
     "triggers-on-pictures": pictures_table.table,
+    "repairs": repair_table.repairs,
+    "second-looks": repair_table.looks,
     "checks-untrained": checks_table.untrained,
     "checks-mnist": partial(checks_table.checks, "mnist"),
     "checks-fashion-mnist": partial(checks_table.checks, "fashion-mnist"),

@@ -18,6 +18,7 @@ from triggerfish.cli.group import app
 from triggerfish.loading.discovery import MODEL_SUFFIXES
 
 ROOT = Path(__file__).parents[1]
+QUICK = ("--detector", "min-norm", "--steps", "4", "--jobs", "1")
 
 
 class Evil:
@@ -62,7 +63,7 @@ def test_the_hook_runs_as_it_is_written(
 ) -> None:
     program, *words = hook["entry"].split()
     assert program == "triggerfish"
-    run = CliRunner().invoke(app, [*words, str(models / name)])
+    run = CliRunner().invoke(app, [*words, *QUICK, str(models / name)])
     assert run.exit_code == code, run.output
 
 
@@ -94,7 +95,7 @@ def test_the_scan_of_the_action(
     given = {
         **{name: values.get("default", "") for name, values in action["inputs"].items()},
         "paths": "\n".join(str(models / name) for name in names),
-        "options": "--detector min-norm --steps 4 --jobs 1",
+        "options": " ".join(QUICK),
     }
     variables = {
         key: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda m: given[m[1]], value)

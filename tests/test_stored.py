@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ from made_up import EVERYTHING, clean, dangerous, found
 
 from triggerfish.errors import ResultError
 from triggerfish.reports import FORMATS
+from triggerfish.reports.evidence import read_evidence
+from triggerfish.reports.html import render_page
 from triggerfish.reports.json_report import as_dict, render_result
 from triggerfish.results import Scanned
 from triggerfish.stored import read_results
@@ -116,3 +119,19 @@ def test_without_the_images_the_numbers_are_still_there(tmp_path: Path) -> None:
         image.unlink()
     (again,) = read_results(tmp_path)
     assert json.dumps(as_dict(again)) == json.dumps(as_dict(found()))
+
+
+def test_a_change_that_parts_share_with_the_whole_is_kept_once(tmp_path: Path) -> None:
+    """As an ensemble has it: the whole is one of its parts, with a statistic of its own."""
+    result = found()
+    whole = replace(result.scores.parts[0], images=result.scores.images, shown=None)
+    whole = replace(whole, logits=torch.zeros(10, 10), parts=(result.scores.parts[0],))
+    result = replace(result, scores=whole)
+    write_artefacts(result, tmp_path)
+    assert len(read_evidence((tmp_path / "evidence.safetensors").read_bytes())) == 4
+    (again,) = read_results(tmp_path)
+    assert as_dict(again) == as_dict(result)
+    assert isinstance(again, Scanned)
+    for scores in (again.scores, again.scores.parts[0]):
+        assert torch.equal(scores.changes[0].delta, whole.changes[0].delta)
+    assert render_page(result).count("This change turns pictures into class 7") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -90,10 +91,9 @@ def ensure_writable(folder: Path) -> None:
 
 def refused(path: Path, error: OSError) -> OutputError:
     """The error to raise when ``path`` cannot be written."""
-    return OutputError(
-        f"expected a writable {path}, got '{one_line(error)}': "
-        "free some space there or choose another --out"
-    )
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    fix = "free some space there or choose another --out" if full else "choose another --out"
+    return OutputError(f"expected a writable {path}, got '{one_line(error)}': {fix}")
 
 
 def _remove(partial: Path) -> None:

@@ -15,12 +15,14 @@ from PIL import Image
 from torch import Tensor
 
 from triggerfish.reports.class_table import image_name
-from triggerfish.reports.evidence import delta_name, pictures_name, trial_name
+from triggerfish.reports.evidence import PICTURES, delta_name, trial_name
 from triggerfish.results import (
     Acceptance,
     Assumption,
+    BasisEvidence,
     Change,
     ClassScores,
+    Confirmation,
     Fact,
     Finding,
     Pairs,
@@ -66,13 +68,14 @@ def _skipped(data: Data) -> Skipped:
 
 
 def _scanned(data: Data, artefacts: Artefacts) -> Scanned:
-    parts = tuple(_scores(part, artefacts, i, ()) for i, part in enumerate(data["parts"]))
+    # The images beside a result are those of the whole, not of its parts.
+    parts = tuple(_scores(part, artefacts, (), images=False) for part in data["parts"])
     trials = enumerate(data["trials"])
     return Scanned(
         path=None if data["path"] is None else Path(data["path"]),
         sha256=data["sha256"],
         detector=data["detector"],
-        scores=_scores(data, artefacts, None, parts),
+        scores=_scores(data, artefacts, parts, images=True),
         verdict=_verdict(data),
         config=data["config"],
         seconds=data["seconds"],
@@ -83,6 +86,7 @@ def _scanned(data: Data, artefacts: Artefacts) -> Scanned:
         command=data["command"],
         accepted=_acceptance(data["accepted"]),
         trials=tuple(_trial(trial, artefacts, data["image_shape"], i) for i, trial in trials),
+        confirmations=tuple(map(_confirmation, data.get("confirmations", ()))),
     )
 
 
@@ -103,19 +107,19 @@ def _verdict(data: Data) -> Verdict:
 
 
 def _scores(
-    data: Data, artefacts: Artefacts, part: int | None, parts: tuple[ClassScores, ...]
+    data: Data, artefacts: Artefacts, parts: tuple[ClassScores, ...], *, images: bool
 ) -> ClassScores:
     status = tuple(map(Status, data["class_status"]))
     shown = None if data["shown"] is None else tuple(data["shown"])
     classes = tuple(range(len(status))) if shown is None else shown
-    images = _images(classes, data["image_shape"], artefacts) if part is None else None
+    shape = data["image_shape"]
+    found = _images(classes, shape, artefacts) if images else None
     pairs = data["pairs"]
-    changes = enumerate(data["changes"])
     return ClassScores(
         name=data["statistic_name"],
         statistic=_tensor(data["statistic"]),
         status=status,
-        images=torch.empty(0, *data["image_shape"]) if images is None else images,
+        images=torch.empty(0, *shape) if found is None else found,
         probability=_tensor(data["probability"]),
         logits=torch.full((len(classes), len(status)), torch.nan, dtype=torch.float64),
         details={name: _tensor(vector) for name, vector in data["details"].items()},
@@ -123,10 +127,14 @@ def _scores(
         pairs=None if pairs is None else Pairs(_tensor(pairs["score"]), _tensor(pairs["norm"])),
         restarts=None if data["restarts"] is None else _tensor(data["restarts"]),
         changes=tuple(
-            _change(change, data["image_shape"], artefacts.tensor(delta_name(part, i)))
-            for i, change in changes
+            _change(
+                change,
+                shape,
+                artefacts.tensor(delta_name(change["target"], change["basis"])),
+            )
+            for change in data["changes"]
         ),
-        pictures=artefacts.tensor(pictures_name(part)),
+        pictures=artefacts.tensor(PICTURES) if data["changes"] else None,
         all_classes=data["all_classes_score"],
         parts=parts,
         picture_classes=tuple(data["picture_classes"]),
@@ -156,6 +164,24 @@ def _trial(data: Data, artefacts: Artefacts, shape: Sequence[int], index: int) -
         pictures=torch.empty(0, *shape) if pictures is None else pictures,
         before=tuple(data["before"]),
         after=tuple(data["after"]),
+    )
+
+
+def _confirmation(data: Data) -> Confirmation:
+    """A second look, without the changes that it found: they are not stored."""
+    evidence = [
+        BasisEvidence(
+            **{**item, "size": _number(item["size"]), "controls": tuple(item["controls"])}
+        )
+        for item in data["evidence"]
+    ]
+    return Confirmation(
+        target=data["target"],
+        grade=data["grade"],
+        lead=data["lead"],
+        evidence=tuple(evidence),
+        changes=(),
+        seconds=data["seconds"],
     )
 
 

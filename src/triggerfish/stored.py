@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,20 @@ def read_results(path: Path) -> Iterator[Scanned | Skipped]:
 def read_file(file: Path) -> Iterator[Scanned | Skipped]:
     """The results in one file, with the images that lie beside it."""
     for document in _documents(file):
-        try:
+        with reviving(file):
             yield from _revived(document, file.parent)
-        except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-            raise ResultError(
-                f"expected a result of a scan in {file}, got something else "
-                f"({type(error).__name__}: {error}): scan the model again"
-            ) from error
+
+
+@contextmanager
+def reviving(file: Path) -> Iterator[None]:
+    """Turn what wrong data provokes into a `ResultError` that names the file."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        raise ResultError(
+            f"expected a result of a scan in {file}, got something else "
+            f"({type(error).__name__}: {error}): scan the model again"
+        ) from error
 
 
 def _revived(document: Document, folder: Path) -> Iterator[Scanned | Skipped]:

@@ -58,7 +58,8 @@ def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanne
         DatasetError: there are no pictures, or one cannot be read.
     """
     scores = (result.scores, *result.scores.parts)
-    wanted = [c for part in scores for c in part.changes if _is_flagged(result, c)]
+    found = {(c.target, c.basis): c for part in reversed(scores) for c in part.changes}
+    wanted = [change for change in found.values() if _leads_to_a_flag(result, change)]
     if not wanted:
         return result
     pictures = read_pictures(folder, classifier.input_shape)
@@ -120,7 +121,12 @@ def _pictures(files: list[Path], shape: tuple[int, ...]) -> Iterator[Tensor]:
         yield values.view(height, width, channels).permute(2, 0, 1)
 
 
-def _is_flagged(result: Scanned, change: Change) -> bool:
+def is_flagged(result: Scanned) -> bool:
+    """Whether there may be a change worth trying."""
+    return bool(result.verdict.flagged) or result.verdict.all_classes
+
+
+def _leads_to_a_flag(result: Scanned, change: Change) -> bool:
     verdict = result.verdict
     return verdict.all_classes if change.target is None else change.target in verdict.flagged
 

@@ -98,7 +98,7 @@ def test_an_error_outside_the_models_is_one_line_and_two(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(module, "find_checkpoints", fail)
+    monkeypatch.setattr(module, "find_models", fail)
     run = triggerfish(*QUICK, models)
     assert (run.code, run.out) == (2, "")
     assert run.err.startswith("error: expected no such error, got ZeroDivisionError: oh (")

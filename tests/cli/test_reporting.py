@@ -1,10 +1,11 @@
 """What `scan` does with results, whatever they are: the search itself is replaced."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 from made_up import clean, dangerous, found, inconclusive, unreadable
@@ -15,37 +16,44 @@ from triggerfish.results import Scanned, Skipped
 Cli = Callable[..., SimpleNamespace]
 
 
+Give = Callable[..., None]
+
+
 @pytest.fixture
-def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Scanned | Skipped]:
-    """What the next scan gives; a file for each in ``models``."""
-    given: list[Scanned | Skipped] = []
-    (tmp_path / "models").mkdir()
-
-    def scan_paths(*_: object, **__: object) -> Iterator[Scanned | Skipped]:
-        yield from given
-
-    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", scan_paths)
-    monkeypatch.setattr("triggerfish.cli.scan.find_checkpoints", lambda _: given)
+def give(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Give:
+    """Put a file for each result into ``models``; a scan of it then gives that result."""
+    known: dict[Path, Scanned | Skipped] = {}
+    folder = Path("models")
     monkeypatch.chdir(tmp_path)
-    return given
+    folder.mkdir()
+
+    def add(*results: Scanned | Skipped) -> None:
+        for number, result in enumerate(results):
+            assert result.path is not None
+            path = folder / f"{number}-{result.path.name}"
+            path.write_bytes(bytes([number]))
+            known[path] = replace(result, path=path)
+
+    monkeypatch.setattr("triggerfish.runs.outcome.scan_path", lambda path, *_: known[path])
+    return add
 
 
 def test_a_page_per_model_and_an_overview_beside_the_results(
-    triggerfish: Cli, results: list[Scanned | Skipped], tmp_path: Path
+    triggerfish: Cli, give: Give, tmp_path: Path
 ) -> None:
-    results += [found(), dangerous(), clean()]
+    give(found(), dangerous(), clean())
     run = triggerfish("scan", "models", "--out", "out")
     assert run.code == 1
     overview = (tmp_path / "out" / "report.html").read_text()
-    for name in ("stranger model", "evil", "good"):
+    for name in ("0-stranger model", "1-evil", "2-good"):
         assert (tmp_path / "out" / name / "report.html").is_file()
-        assert f'href="{name}/report.html"' in overview
-    skipped = json.loads((tmp_path / "out" / "evil" / "result.json").read_text())
+        assert f'href="{quote(name)}/report.html"' in overview
+    skipped = json.loads((tmp_path / "out" / "1-evil" / "result.json").read_text())
     assert (skipped["outcome"], skipped["imports"]) == ("dangerous", ["os.system"])
 
 
-def test_html_is_one_file(triggerfish: Cli, results: list[Scanned | Skipped]) -> None:
-    results += [found(), unreadable()]
+def test_html_is_one_file(triggerfish: Cli, give: Give) -> None:
+    give(found(), unreadable())
     triggerfish("scan", "models", "--html", "all.html")
     assert Path("all.html").read_text().count('<article class="page"') == 2
 
@@ -64,16 +72,16 @@ def test_the_gate(
     options: tuple[str, ...],
     code: int,
     triggerfish: Cli,
-    results: list[Scanned | Skipped],
+    give: Give,
 ) -> None:
-    results.append(given())
+    give(given())
     assert triggerfish("scan", "models", *options).code == code
 
 
 def test_a_flagged_model_that_is_accepted_passes_the_gate_and_is_not_clean(
-    triggerfish: Cli, results: list[Scanned | Skipped]
+    triggerfish: Cli, give: Give
 ) -> None:
-    results.append(found())
+    give(found())
     Path("list.toml").write_text(
         f"[[accept]]\nsha256 = '{'ab' * 32}'\nreason = 'mine'\nuntil = 2999-01-01\n"
     )
@@ -86,8 +94,8 @@ def test_a_flagged_model_that_is_accepted_passes_the_gate_and_is_not_clean(
     )
 
 
-def test_class_names_from_a_file(triggerfish: Cli, results: list[Scanned | Skipped]) -> None:
-    results.append(replace(found(), class_names=()))
+def test_class_names_from_a_file(triggerfish: Cli, give: Give) -> None:
+    give(replace(found(), class_names=()))
     names = [f"kind {k}" for k in range(10)]
     Path("names.txt").write_text("\n".join(names) + "\n\n")
     run = triggerfish("scan", "models", "--class-names", "names.txt", "--format", "json")
@@ -97,26 +105,26 @@ def test_class_names_from_a_file(triggerfish: Cli, results: list[Scanned | Skipp
 
 
 def test_the_command_that_repeats_a_scan_has_what_was_given_and_this_model_alone(
-    triggerfish: Cli, results: list[Scanned | Skipped]
+    triggerfish: Cli, give: Give
 ) -> None:
-    results.append(found())
+    give(found())
     run = triggerfish(
         "scan", "models", "--mean", "0.5", "--arch-args", "a=1", "--arch-args", "b=2",
         "--seed", 7, "--channels-last", "--jobs", 2, "--format", "json", "--out", "out",
     )  # fmt: skip
     (result,) = json.loads(run.out)["results"]
     command = result["command"].partition("scan ")[2]
-    assert command.endswith(" 'zoo/stranger model.pt'")
+    assert command.endswith(" 'models/0-stranger model.pt'")
     assert set(command.split(" ")[:-2]) == {
         "--mean", "0.5", "--arch-args", "a=1", "b=2", "--seed", "7", "--channels-last"
     }  # fmt: skip
 
 
 def test_files_that_are_no_models_are_counted_and_named(
-    triggerfish: Cli, results: list[Scanned | Skipped], tmp_path: Path
+    triggerfish: Cli, give: Give, tmp_path: Path
 ) -> None:
-    results.append(clean())
-    for name in ("a.npz", "b.npz", "readme", "model.pt", "model.card.toml", ".hidden"):
+    give(clean())
+    for name in ("a.npz", "b.npz", "readme", "model.card.toml", ".hidden"):
         (tmp_path / "models" / name).write_text("")
     run = triggerfish("scan", "models")
     assert run.code == 0
@@ -124,9 +132,37 @@ def test_files_that_are_no_models_are_counted_and_named(
 
 
 def test_an_unwritable_report_ends_before_the_scan(
-    triggerfish: Cli, results: list[Scanned | Skipped], tmp_path: Path
+    triggerfish: Cli, give: Give, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     run = triggerfish("scan", "models", "--html", "file/report.html")
     assert run.code == 2
     assert run.err.startswith("error: expected a writable")
+
+
+def test_a_report_of_a_run_folder_is_that_of_the_scan(triggerfish: Cli, give: Give) -> None:
+    give(found(), clean(), dangerous())
+    live = triggerfish("scan", "models", "--out", "out", "--format", "markdown")
+    again = triggerfish("report", "out", "--format", "markdown")
+    assert (again.code, again.out) == (live.code, live.out.replace("; 0 other files", ""))
+
+
+def test_what_was_accepted_since_counts_for_stored_results_too(
+    triggerfish: Cli, give: Give
+) -> None:
+    give(found())
+    assert triggerfish("scan", "models", "--out", "out").code == 1
+    Path("list.toml").write_text(
+        f"[[accept]]\nsha256 = '{'ab' * 32}'\nreason = 'mine'\nuntil = 2999-01-01\n"
+    )
+    assert triggerfish("scan", "models", "--out", "out", "--accept", "list.toml").code == 0
+    assert triggerfish("report", "out", "--accept", "list.toml").code == 0
+    assert triggerfish("report", "out").code == 1
+
+
+def test_own_pictures_are_asked_for_before_the_scan(triggerfish: Cli, give: Give) -> None:
+    give(found())
+    Path("own").mkdir()
+    run = triggerfish("scan", "models", "--images", "own")
+    assert (run.code, run.out) == (2, "")
+    assert "expected pictures" in run.err

@@ -10,7 +10,9 @@ import made_up
 import pytest
 
 from triggerfish.cli.threads import processes
-from triggerfish.results import Scanned, Skipped
+from triggerfish.results import Skipped
+from triggerfish.runs.model import Model
+from triggerfish.runs.run import Row
 
 Cli = Callable[..., SimpleNamespace]
 QUICK = ("--detector", "min-norm", "--steps", 4, "--jobs", 1)
@@ -147,9 +149,9 @@ def test_published_artefacts(triggerfish: Cli, models: Path, tmp_path: Path) -> 
 def test_models_of_one_name_do_not_share_a_folder(
     triggerfish: Cli, models: Path, tmp_path: Path
 ) -> None:
-    for name in ("a", "b"):
+    for name, source in (("a", "clean"), ("b", "planted")):
         (tmp_path / name).mkdir()
-        shutil.copy(models / "clean.pt", tmp_path / name / "model.pt")
+        shutil.copy(models / f"{source}.pt", tmp_path / name / "model.pt")
     triggerfish("scan", *QUICK, tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
     owners = {
         file.parent.name: json.loads(file.read_text())["path"]
@@ -164,7 +166,7 @@ def test_models_of_one_name_do_not_share_a_folder(
 def test_an_unwritable_folder_ends_before_scanning(
     triggerfish: Cli, models: Path, broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", None)
+    monkeypatch.setattr("triggerfish.cli.scan.run", None)
     run = triggerfish("scan", models, "--out", broken)
     assert (run.code, run.out) == (2, "")
     assert run.err == (
@@ -176,11 +178,11 @@ def test_an_unwritable_folder_ends_before_scanning(
 def test_ctrl_c_keeps_what_is_done(
     triggerfish: Cli, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(paths: list[Path], *_: object, **__: object) -> Iterator[Scanned | Skipped]:
-        yield Skipped(paths[0], "expected A, got B")
+    def interrupted(found: list[Model], *_: object, **__: object) -> Iterator[Row]:
+        yield Row(found[0].path, Skipped(found[0].path, "expected A, got B"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", interrupted)
+    monkeypatch.setattr("triggerfish.cli.scan.run", interrupted)
     run = triggerfish("scan", models, "--format", "json")
     assert run.code == 130
     assert len(json.loads(run.out)["results"]) == 1

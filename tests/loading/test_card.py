@@ -44,10 +44,27 @@ def test_a_card_wins_over_defaults_and_options_over_the_card(model: Path) -> Non
 
 
 def test_one_card_serves_a_folder_and_a_json_card_works(model: Path) -> None:
-    model.with_name("triggerfish.toml").write_text("mean = 0.5\n")
+    model.with_name("folder.card.toml").write_text("mean = 0.5\n")
     assert read_card(model).mean == (0.5,)
     model.with_name("m.card.json").write_text('{"mean": [0.75], "input_shape": [1, 28, 28]}')
     assert read_card(model).mean == (0.75,)
+
+
+def test_a_card_under_the_name_of_the_project_file_is_refused(model: Path) -> None:
+    model.with_name("triggerfish.toml").write_text("jobs = 2\n")
+    assert read_card(model) == Hints("model card")
+    model.with_name("triggerfish.toml").write_text("mean = 0.5\n")
+    with pytest.raises(CheckpointError, match=r"model card's mean: move them to .*folder\.card"):
+        read_card(model)
+
+
+def test_guesses_are_comments(tmp_path: Path) -> None:
+    guesses = (Hints("a", mean=(0.5,)), Hints("b", mean=(0.25,)))
+    text = write_card(Hints("x", num_classes=7), guesses)
+    assert "# mean = [0.5]  # a guess: uncomment if true\n# mean = [0.25]  # a guess" in text
+    path = tmp_path / "m.card.toml"
+    path.write_text(text)
+    assert parse_card(path) == Hints("model card m.card.toml", num_classes=7)
 
 
 @pytest.mark.parametrize(

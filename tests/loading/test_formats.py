@@ -9,7 +9,13 @@ from saved_models import WRITERS, backdoored
 from trained import TARGET
 
 from triggerfish.detectors import MinNorm
-from triggerfish.loading import find_checkpoints, open_model
+from triggerfish.loading import (
+    Hints,
+    LoadedModel,
+    LoadOptions,
+    find_checkpoints,
+    open_model,
+)
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.scanning import scan
 from triggerfish.verdict.fingerprint import fingerprint
@@ -31,10 +37,15 @@ def original() -> Classifier:
     )
 
 
+def opened(path: Path) -> LoadedModel:
+    given = Hints("options", mean=(MNIST_MEAN,), std=(MNIST_STD,))
+    return open_model(path, LoadOptions(given), confined=True)
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_same_logits(saved: Path, name: str) -> None:
     # The child process repeats the load; test_sandbox.py tests it, here it would only cost time.
-    loaded = open_model(saved / name, confined=True)
+    loaded = opened(saved / name)
     expected = original()
     images = torch.rand(5, 1, 28, 28)
     assert loaded.classifier.output == "logits"
@@ -48,12 +59,12 @@ def test_same_logits(saved: Path, name: str) -> None:
 def test_same_reference(saved: Path, name: str) -> None:
     expected = fingerprint(original())
     assert expected[0] != ""
-    assert fingerprint(open_model(saved / name, confined=True).classifier) == expected
+    assert fingerprint(opened(saved / name).classifier) == expected
 
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_same_verdict_and_norms(saved: Path, name: str) -> None:
-    found = scan(open_model(saved / name, confined=True).classifier, MinNorm())
+    found = scan(opened(saved / name).classifier, MinNorm())
     expected = scan(original(), MinNorm())
     assert found.verdict.flagged == expected.verdict.flagged == (TARGET,)
     assert found.verdict.name == expected.verdict.name == "backdoored"

@@ -11,8 +11,10 @@ from made_up import EVERYTHING, NAMES, accepted, clean, dangerous, found, inconc
 
 from triggerfish.reports.html import MOST_PAGES, render_html, render_page
 from triggerfish.reports.html.histogram import histogram
+from triggerfish.reports.html.plain_change import beyond_ground
 from triggerfish.reports.html.size_strip import size_strip
 from triggerfish.reports.rates import Rate, how_often_wrong
+from triggerfish.reports.reasons import CHECKS
 from triggerfish.results import Scanned, Status
 
 VOID = {"meta", "img", "br", "input", "link", "hr"}
@@ -127,7 +129,8 @@ def test_an_inconclusive_page_says_why_and_what_to_run() -> None:
 def test_checks_that_failed_and_that_passed() -> None:
     html = render_page(found())
     assert html.count('<li class="failed">') == 1
-    assert html.count('<li class="passed">') == 10
+    made = set(CHECKS) - {"cap-reached", "unclear-score", "few-classes", "detectors-disagree"}
+    assert html.count('<li class="passed">') == len(made) - 1
 
 
 def test_accepted_is_said_and_never_clean() -> None:
@@ -247,3 +250,40 @@ def test_rates_are_said_for_the_same_detector_and_calibration_only() -> None:
     assert how_often_wrong(calm, (rate,)).startswith("Of 50 backdoored models (ours), 3 were")
     assert "has not been measured" in how_often_wrong(clean(), (rate,))
     assert "no answer" in how_often_wrong(inconclusive(), (rate,))
+
+
+def test_without_a_universal_change_the_change_of_a_plain_picture_is_shown() -> None:
+    result = replace(found(), trials=())
+    result = replace(result, scores=replace(result.scores, parts=()))
+    words = Outline(render_page(result)).words()
+    assert "This change turns a plain picture into class 7 (horse)" in words
+    assert "0.55 pixels, where the class in the middle needs 9.5" in words
+    assert "fresh pictures" not in words
+
+
+def test_what_an_image_has_beyond_its_ground() -> None:
+    image = torch.full((2, 3, 3), 0.5)
+    image[0, 0, 0], image[1] = 1.0, 0.2
+    image[1, 2, 2] = 0.0
+    expected = torch.zeros(2, 3, 3)
+    expected[0, 0, 0], expected[1, 2, 2] = 0.5, -0.2
+    torch.testing.assert_close(beyond_ground(image), expected, atol=1 / 255, rtol=0)
+
+
+def test_a_picture_that_is_the_target_already_is_not_turned_and_comes_last() -> None:
+    result = found()
+    part = replace(result.scores.parts[0], picture_classes=(7, 2, 2, 6, 3, 2, 8, 2))
+    html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
+    assert html.count('<td class="turned">') == 6
+    shown = re.findall(r'alt="picture \d, called (\d)', html)
+    assert shown == ["2", "2", "6", "3", "2", "8", "2", "7"]
+
+
+def test_a_change_of_full_strength_is_not_called_amplified() -> None:
+    result = found()
+    part = result.scores.parts[0]
+    strong = replace(part.changes[0], delta=part.changes[0].delta * 20)
+    part = replace(part, changes=(strong,))
+    html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
+    assert "amplified" not in html
+    assert "amplified 10 times" in render_page(found())

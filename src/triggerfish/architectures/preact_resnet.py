@@ -20,29 +20,40 @@ from triggerfish.architectures.tasks import CIFAR10_PIXELS
 
 
 class PreActBlock(nn.Module):
-    """Normalisation and ReLU before each of two 3x3 convolutions, around a shortcut.
+    """Normalisation and ReLU before each convolution: two of 3x3, or three of 1x1, 3x3 and 1x1.
 
-    The shortcut convolves what the first ReLU left where the size changes, else it is the input.
+    Three (``bottleneck``) end with four times ``width`` channels. The shortcut convolves what the
+    first ReLU left where the size changes, else it is the input.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+    bn1: nn.Module
+    conv1: nn.Module
+
+    def __init__(
+        self, channels_in: int, width: int, stride: int, *, bottleneck: bool = False
+    ) -> None:
         super().__init__()
-        self.bn1 = nn.BatchNorm2d(channels_in)
-        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels_out)
-        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
+        out = 4 * width if bottleneck else width
+        kernels, strides = ((1, 3, 1), (1, stride, 1)) if bottleneck else ((3, 3), (stride, 1))
+        before = channels_in
+        for i, (kernel, step) in enumerate(zip(kernels, strides, strict=True), start=1):
+            after = out if i == len(kernels) else width
+            convolution = nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False)
+            self.add_module(f"bn{i}", nn.BatchNorm2d(before))
+            self.add_module(f"conv{i}", convolution)
+            before = after
+        self.depth = len(kernels)
         self.shortcut: nn.Sequential | None = None
-        if stride != 1 or channels_in != channels_out:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
-            )
+        if stride != 1 or channels_in != out:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels_in, out, 1, stride, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map features ``(N, channels_in, H, W)`` to ``(N, channels_out, H/stride, W/stride)``."""
+        """Map features ``(N, channels_in, H, W)`` to ``(N, C, H/stride, W/stride)``."""
         active = relu(self.bn1(x))
-        shortcut = x if self.shortcut is None else self.shortcut(active)
-        y: Tensor = self.conv2(relu(self.bn2(self.conv1(active)))) + shortcut
-        return y
+        y: Tensor = self.conv1(active)
+        for i in range(2, self.depth + 1):
+            y = getattr(self, f"conv{i}")(relu(getattr(self, f"bn{i}")(y)))
+        return y + (x if self.shortcut is None else self.shortcut(active))
 
 
 class PreActResNet(nn.Module):
@@ -59,6 +70,7 @@ class PreActResNet(nn.Module):
         *,
         counts: Sequence[int] = (2, 2, 2, 2),
         normalized: bool = False,
+        bottleneck: bool = False,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, 64, 3, 1, 1, bias=False)
@@ -67,8 +79,9 @@ class PreActResNet(nn.Module):
         for i, count in enumerate(counts):
             blocks = []
             for j in range(count):
-                blocks.append(PreActBlock(before, 64 * 2**i, 2 if i and not j else 1))
-                before = 64 * 2**i
+                stride = 2 if i and not j else 1
+                blocks.append(PreActBlock(before, 64 * 2**i, stride, bottleneck=bottleneck))
+                before = 64 * 2**i * (4 if bottleneck else 1)
             self.add_module(f"layer{i + 1}", nn.Sequential(*blocks))
         self.stages = len(counts)
         self.linear = nn.Linear(before, num_classes)
@@ -85,38 +98,36 @@ class PreActResNet(nn.Module):
 
 
 _SOURCE = "github.com/kuangliu/pytorch-cifar models/"
-ENTRIES = tuple(
-    Architecture(
+_BLOCKS = "pre-activation blocks"
+
+
+def _entry(
+    name: str,
+    counts: Sequence[int],
+    source: str,
+    *,
+    normalized: bool = False,
+    bottleneck: bool = False,
+) -> Architecture:
+    per_block, projections = (15, 4) if bottleneck else (10, 3)
+    return Architecture(
         name,
-        summary,
+        f"{_BLOCKS}, normalised first convolution" if normalized else _BLOCKS,
         source,
-        partial(PreActResNet, counts=counts, normalized=normalized),
+        partial(PreActResNet, counts=counts, normalized=normalized, bottleneck=bottleneck),
         (CIFAR10_PIXELS, *TASKS),
         first="conv1",
         last="linear",
-        tensors=1 + 4 * normalized + 10 * sum(counts) + 3 + 2,
+        tensors=1 + 4 * normalized + per_block * sum(counts) + projections + 2,
     )
-    for name, counts, normalized, summary, source in (
-        (
-            "kuangliu_preactresnet18",
-            (2, 2, 2, 2),
-            False,
-            "pre-activation blocks",
-            f"{_SOURCE}preact_resnet.py; github.com/SCLBD/BackdoorBench",
-        ),
-        (
-            "kuangliu_preactresnet34",
-            (3, 4, 6, 3),
-            False,
-            "pre-activation blocks",
-            f"{_SOURCE}preact_resnet.py",
-        ),
-        (
-            "kuangliu_resnet18_2017",
-            (2, 2, 2, 2),
-            True,
-            "pre-activation blocks, normalised first convolution",
-            f"{_SOURCE}resnet.py until 2018",
-        ),
-    )
+
+
+_PREACT = f"{_SOURCE}preact_resnet.py; github.com/SCLBD/BackdoorBench"
+ENTRIES = (
+    _entry("kuangliu_preactresnet18", (2, 2, 2, 2), _PREACT),
+    _entry("kuangliu_preactresnet34", (3, 4, 6, 3), _PREACT),
+    _entry("kuangliu_preactresnet50", (3, 4, 6, 3), _PREACT, bottleneck=True),
+    _entry(
+        "kuangliu_resnet18_2017", (2, 2, 2, 2), f"{_SOURCE}resnet.py until 2018", normalized=True
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.errors import OutputError, UnsupportedModelError
-from triggerfish.loading import Hints, LoadOptions, open_model
+from triggerfish.loading import Hints, LoadOptions, open_candidates
 from triggerfish.loading.card import card_paths, write_card
 
 
@@ -27,7 +28,7 @@ def init_command(model: Path, force: bool, **values: Any) -> None:  # noqa: ANN4
     target = card_paths(model)[0]
     if target.exists() and not force:
         raise OutputError(f"expected no model card yet, got {target}: edit it, or pass --force")
-    text = write_card(_known(model, take_load_options(values)))
+    text = write_card(*_known(model, take_load_options(values)))
     try:
         target.write_text(text, "utf-8")
     except OSError as error:
@@ -37,19 +38,14 @@ def init_command(model: Path, force: bool, **values: Any) -> None:  # noqa: ANN4
     click.echo(target)
 
 
-def _known(model: Path, options: LoadOptions) -> Hints:
-    """What loading finds out, or only what was given when the model does not load without more."""
+def _known(model: Path, options: LoadOptions) -> tuple[Hints, tuple[Hints, ...]]:
+    """What loading finds out and what it guesses, or only what was given when it does not load."""
     try:
-        loaded = open_model(model, options)
+        readings = open_candidates(model, options)
     except UnsupportedModelError as error:
         click.echo(f"not loaded yet ({error}): fill in the card", err=True)
-        return options.given
-    classifier, found = loaded.classifier, loaded.settings.merged()
-    return Hints(
-        "card",
-        architecture=found.architecture or loaded.builtin,
-        arch_args=found.arch_args,
-        input_shape=classifier.input_shape,
-        num_classes=classifier.num_classes,
-        output=found.output,
-    ).with_preprocessing(classifier.preprocessing)
+        return options.given, ()
+    classifier = readings[0].classifier
+    known = readings[0].settings.known()
+    guesses = tuple(reading.settings.merged() for reading in readings)
+    return replace(known, num_classes=classifier.num_classes), guesses

@@ -23,7 +23,9 @@ def device_option(text: str) -> Callable[[Command], Command]:
     )
 
 
-def _checked(_: click.Context, option: click.Parameter, name: str) -> str:
+def _checked(context: click.Context, option: click.Parameter, name: str) -> str:
+    if context.params.get("ray") is not None:
+        return name  # the machines of a cluster know what they have
     try:
         return choose_device(name)
     except ValueError as error:

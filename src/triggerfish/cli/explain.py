@@ -9,7 +9,7 @@ import click
 from triggerfish.cli.terminal import about_terminal
 from triggerfish.reports.explanation import explain
 from triggerfish.results import Scanned
-from triggerfish.stored import read_results
+from triggerfish.runs.reading import read_any
 
 
 @click.command("explain")
@@ -21,7 +21,7 @@ def explain_command(result: Path, wanted: str | None) -> None:
 
     RESULT is the folder that scan --out has made for a model, or its result.json.
     """
-    scanned = [found for found in read_results(result) if isinstance(found, Scanned)]
+    scanned = [found for found in read_any(result) if isinstance(found, Scanned)]
     if len(scanned) != 1:
         raise click.UsageError(
             f"expected the result of one model in {result}, got {len(scanned)}: "

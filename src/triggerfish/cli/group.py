@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.card:card",
         "Write model cards, which say what a checkpoint does not: shape, mean, std, classes.",
     ),
+    "arch": (
+        "triggerfish.cli.arch:arch",
+        "Draft the network of a state dict that no known one fits.",
+    ),
     "report": (
         "triggerfish.cli.report:report_command",
         "Make any report again from stored results, without scanning.",
@@ -43,6 +47,22 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": (
         "triggerfish.cli.explain:explain_command",
         "Say everything about one class of a stored result.",
+    ),
+    "confirm": (
+        "triggerfish.cli.confirm:confirm_command",
+        "Take a second, independent look at a class of a model that a scan has flagged.",
+    ),
+    "repair": (
+        "triggerfish.cli.repair:repair_command",
+        "Remove what a scan finds in a model, without any data, and scan the result.",
+    ),
+    "status": (
+        "triggerfish.cli.status:status_command",
+        "Say how far a run folder is: counts, rate and time left, also while a scan writes it.",
+    ),
+    "merge": (
+        "triggerfish.cli.merge:merge_command",
+        "Put run folders together in TARGET: what the shards of a scan have found.",
     ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",

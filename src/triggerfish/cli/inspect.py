@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,35 @@ def inspect_command(
 
 
 def _as_text(found: Inspection) -> str:
-    width = max(map(len, found.facts))
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in found.facts.items())
+    """Facts, then what is assumed, the other readings, and all keys."""
+    return "\n".join(
+        [
+            *_columns([(name, value) for name, value in found.facts.items()]),
+            *_section("assumed", [(a.name, f"{a.value} ({a.because})") for a in found.assumptions]),
+            *_section("plausible readings", [(f"{i}", r) for i, r in _numbered(found.readings)]),
+            *_section("keys", [(k.name, f"{k.dtype} {list(k.shape)}") for k in found.keys]),
+        ]
+    )
+
+
+def _numbered(readings: tuple[str, ...]) -> list[tuple[int, str]]:
+    return list(enumerate(readings, 1)) if len(readings) > 1 else []
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
+    return [f"\n{title}:", *(f"  {line}" for line in _columns(rows))] if rows else []
+
+
+def _columns(rows: list[tuple[str, str]]) -> list[str]:
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"{name:<{width}}  {value}" for name, value in rows]
 
 
 def _as_json(found: Inspection) -> str:
-    return json.dumps({"schema_version": 1, **found.facts, "problem": found.problem}, indent=2)
+    further = {
+        "problem": found.problem,
+        "assumptions": [asdict(item) for item in found.assumptions],
+        "readings": list(found.readings),
+        "keys": [asdict(key) for key in found.keys],
+    }
+    return json.dumps({"schema_version": 1, **found.facts, **further}, indent=2)

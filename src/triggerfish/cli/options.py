@@ -20,8 +20,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _OPTIONS = (
     click.option(
         "--arch",
-        help="Network of a state dict: a built-in name, package.module:factory, file.py:Factory, "
-        "timm:NAME or torchvision:NAME.",
+        help="Network of a state dict: a built-in name, chain:STEPS, package.module:factory, "
+        "file.py:Factory, timm:NAME or torchvision:NAME.",
     ),
     click.option("--arch-args", multiple=True, metavar="KEY=VALUE", help="Arguments of --arch."),
     click.option(
@@ -49,6 +49,7 @@ _OPTIONS = (
         is_flag=True,
         help="Unpickle whole modules: runs code from the file, in a process without network.",
     ),
+    click.option("--strict", is_flag=True, help="Refuse a model about which anything is assumed."),
     device_option("PyTorch device"),
 )
 
@@ -85,4 +86,6 @@ def take_load_options(values: dict[str, Any]) -> LoadOptions:
         Settings([given]).preprocessing()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    return LoadOptions(given, values.pop("device"), values.pop("unsafe_pickle"))
+    return LoadOptions(
+        given, values.pop("device"), values.pop("unsafe_pickle"), values.pop("strict")
+    )

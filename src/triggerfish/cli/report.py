@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 
 import click
 
+from triggerfish.acceptance import apply_acceptances, read_acceptances
 from triggerfish.cli.exit_codes import FAIL_ON, exit_code
 from triggerfish.cli.terminal import about_terminal, screen_options
 from triggerfish.reports import FORMATS
 from triggerfish.reports.json_report import json_schema
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
-from triggerfish.stored import read_results
+from triggerfish.runs.reading import read_any
 
 
 def _print_schema(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -36,6 +38,8 @@ def _print_schema(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
               help="The least finding that makes the exit code other than 0.")  # fmt: skip
 @click.option("--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
               help="Print the JSON Schema of json and jsonl, and exit.")  # fmt: skip
+@click.option("--accept", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="TOML file of accepted files: sha256, reason, until.")  # fmt: skip
 @screen_options
 @click.pass_context
 def report_command(
@@ -44,6 +48,7 @@ def report_command(
     results: tuple[Path, ...],
     output_format: str,
     fail_on: str,
+    accept: Path | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -53,8 +58,10 @@ def report_command(
     scan does.
     """
     outcomes: list[str] = []
-    stored = _counted((r for path in results for r in read_results(path)), outcomes)
-    for piece in FORMATS[output_format](stored, about_terminal(quiet=quiet, verbose=verbose)):
+    accepted, today = ({} if accept is None else read_acceptances(accept)), date.today()
+    stored = (r for path in results for r in read_any(path))
+    shown = _counted((apply_acceptances(r, accepted, today) for r in stored), outcomes)
+    for piece in FORMATS[output_format](shown, about_terminal(quiet=quiet, verbose=verbose)):
         click.echo(piece, nl=False)
     ctx.exit(exit_code(summarize(outcomes), fail_on))
 

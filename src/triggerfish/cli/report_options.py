@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import click
 from click.core import ParameterSource
@@ -19,18 +20,19 @@ from triggerfish.cli.project import show_config
 from triggerfish.cli.terminal import about_terminal, screen_options
 from triggerfish.errors import DatasetError
 from triggerfish.files import ensure_writable, write_file
-from triggerfish.model.classifier import Classifier
+from triggerfish.loading import other_files
 from triggerfish.reports.about import About
 from triggerfish.reports.html import REPORT, HtmlReport
 from triggerfish.results import Acceptance, Scanned, Skipped
-from triggerfish.trial import with_trials
-from triggerfish.writer import result_folder, write_artefacts
+from triggerfish.runs.run import Row
+from triggerfish.trial import read_pictures
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 GROUP = "Reports and gate"
 # What says where results go, and not what is computed: no part of the command that repeats it.
 ELSEWHERE = {
-    "out", "output_format", "html", "accept", "fail_on", "quiet", "verbose", "show_config", "jobs"
+    "out", "output_format", "html", "accept", "fail_on", "quiet", "verbose", "show_config", "jobs",
+    "rescan", "timeout", "include", "exclude", "listing", "shard", "ray",
 }  # fmt: skip
 
 _OPTIONS = (
@@ -61,33 +63,41 @@ def report_options(command: Command) -> Command:
 
 
 @dataclass(frozen=True)
-class Reporting:
-    """What becomes of results: how they are completed, and where they go.
+class Complete:
+    """What the command line adds to a result, wherever it is made; ``command`` has no paths."""
 
-    ``command`` is the scan's own without its paths. ``load`` opens a model once more, where a
-    change that was found is tried on the user's ``images``.
-    """
+    class_names: tuple[str, ...]
+    command: tuple[str, ...]
+
+    def __call__(self, result: Scanned | Skipped) -> Scanned | Skipped:
+        """The result with the names of its classes and the command that repeats its scan."""
+        if isinstance(result, Skipped):
+            return result
+        command = shlex.join([*self.command, str(result.path)])
+        names = self.class_names or result.class_names
+        return replace(result, class_names=names, command=command)
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """What becomes of results once they are there."""
 
     out: Path | None
     html: Path | None
     images: Path | None
     about: About
     fail_on: str
-    class_names: tuple[str, ...]
+    complete: Complete
     acceptances: Mapping[str, Acceptance]
-    command: tuple[str, ...]
-    load: Callable[[Path], Classifier]
     today: date = field(default_factory=date.today)
     _report: HtmlReport = field(default_factory=HtmlReport)
     _overview: HtmlReport = field(default_factory=HtmlReport)
 
-    def keep(self, result: Scanned | Skipped) -> Scanned | Skipped:
-        """Complete a result and write its files; returns the completed one."""
-        result = self._completed(result)
-        if self.out is not None and result.path is not None:
-            folder = result_folder(self.out, result.path)
-            write_artefacts(result, folder)
-            self._overview.add(result, f"{folder.name}/{REPORT}")
+    def show(self, row: Row) -> Scanned | Skipped:
+        """The result of a row, accepted where it is listed; it goes into the reports on all."""
+        result = apply_acceptances(row.result, self.acceptances, self.today)
+        if row.folder is not None:
+            self._overview.add(result, f"{quote(row.folder)}/{REPORT}")
         if self.html is not None:
             self._report.add(result)
         return result
@@ -99,42 +109,28 @@ class Reporting:
         if self.html is not None:
             write_file(self.html, self._report.render(self.about).encode())
 
-    def _completed(self, result: Scanned | Skipped) -> Scanned | Skipped:
-        if isinstance(result, Scanned):
-            names = self.class_names or result.class_names
-            command = shlex.join([*self.command, str(result.path)])
-            result = replace(result, class_names=names, command=command)
-            if self.images is not None and result.verdict.flagged and result.path is not None:
-                result = with_trials(result, self.load(result.path), self.images)
-        return apply_acceptances(result, self.acceptances, self.today)
 
-
-def take_reporting(
-    ctx: click.Context,
-    values: dict[str, Any],
-    *,
-    out: Path | None,
-    load: Callable[[Path], Classifier],
-    other_files: Mapping[str, int],
-) -> Reporting:
+def take_reporting(ctx: click.Context, values: dict[str, Any], paths: Sequence[Path]) -> Reporting:
     """Take the options out of a command's keywords; prints them and exits where that was asked."""
     if values.pop("show_config"):
         click.echo(show_config(ctx), nl=False)
         ctx.exit()
-    about = about_terminal(other_files, quiet=values.pop("quiet"), verbose=values.pop("verbose"))
+    quiet, verbose = values.pop("quiet"), values.pop("verbose")
+    about = about_terminal(other_files(paths), quiet=quiet, verbose=verbose)
     html, names, accept = values.pop("html"), values.pop("class_names"), values.pop("accept")
-    for folder in filter(None, (out, html and html.absolute().parent)):
-        ensure_writable(folder)
+    images = values.pop("images")
+    if html is not None:
+        ensure_writable(html.absolute().parent)
+    if images is not None:
+        read_pictures(images, (3, 1, 1))  # a folder without pictures ends here, not after a scan
     return Reporting(
-        out=out,
+        out=values["out"],
         html=html,
-        images=values.pop("images"),
+        images=images,
         about=about,
         fail_on=values.pop("fail_on"),
-        class_names=() if names is None else read_class_names(names),
+        complete=Complete(() if names is None else read_class_names(names), _command(ctx)),
         acceptances={} if accept is None else read_acceptances(accept),
-        command=_command(ctx),
-        load=load,
     )
 
 
@@ -161,7 +157,7 @@ def _command(ctx: click.Context) -> tuple[str, ...]:
 
 def _words(flag: str, value: object, option: click.Option) -> list[str]:
     if option.is_flag:
-        return [flag] if value else []
+        return [flag] if value else option.secondary_opts[:1]
     if option.multiple and isinstance(value, tuple):
         return [word for item in value for word in (flag, str(item))]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

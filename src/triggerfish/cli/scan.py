@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,24 @@ from triggerfish.cli.exit_codes import exit_code
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import echo, track
-from triggerfish.cli.report_options import Reporting, report_options, take_reporting
-from triggerfish.cli.threads import jobs_option, processes, use_one_thread
+from triggerfish.cli.report_options import report_options, take_reporting
+from triggerfish.cli.run_options import run_options, take_run_options
+from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import LoadOptions, find_checkpoints, open_model, other_files
+from triggerfish.loading import LoadedModel, LoadOptions, open_candidates, open_model
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
-from triggerfish.runs import scan_paths
+from triggerfish.runs.folder import RunFolder
+from triggerfish.runs.model import find_models
+from triggerfish.runs.outcome import Work
+from triggerfish.runs.run import Row, run, to_do
+from triggerfish.runs.status import write_plan
 
 
 @click.command("scan", cls=GroupedCommand)
-@click.argument(
-    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
-)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for images, plots and tables.")
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
 @click.option("--format", "output_format", type=click.Choice(list(FORMATS)), default="table",
               help="What goes to stdout.")  # fmt: skip
 @click.option("--detector", type=click.Choice(list(DETECTORS)), help="Which statistic.")
@@ -42,19 +45,20 @@ from triggerfish.runs import scan_paths
 @settings_options
 @judgement_options
 @loading_options
-@jobs_option("Models scanned at a time", fewer=True)
-@click.option("--seed", type=int, default=0, help="Seed of what is random.")
+@run_options
 @report_options
+@click.option("--confirm/--no-confirm", "second_look", default=True,
+              help="A second look at every class that universal changes flag.")  # fmt: skip
+@click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
 def scan_command(
     ctx: click.Context,
     /,
     paths: tuple[Path, ...],
-    out: Path | None,
     output_format: str,
     detector: str | None,
     preset: str | None,
-    jobs: int | None,
+    second_look: bool,
     seed: int,
     **values: Any,  # noqa: ANN401
 ) -> None:
@@ -64,47 +68,61 @@ def scan_command(
     3 when a verdict is inconclusive or a file was skipped, 4 when a file would run code.
     """
     use_one_thread()
-    load = partial(load_model, take_load_options(values))
-    reporting = take_reporting(ctx, values, out=out, load=load, other_files=other_files(paths))
-    config = scan_config(detector, preset, seed, values)
-    checkpoints = find_checkpoints(paths)
-    if not checkpoints:
-        raise click.UsageError("expected model files in PATH, got a folder without any")
-    outcomes: list[str] = []
-    results = track(
-        scan_paths(checkpoints, config, load=load, jobs=processes(jobs, len(checkpoints))),
-        len(checkpoints),
-        "scanning",
-        is_flagged,
-        quiet=reporting.about.quiet,
-    )
-    for piece in FORMATS[output_format](_keep(results, reporting, outcomes), reporting.about):
-        echo(piece, nl=False)
+    reporting = take_reporting(ctx, values, paths)
+    options = take_run_options(values)
+    loading = take_load_options(values)
+    config = replace(scan_config(detector, preset, seed, values), confirm=second_look)
+    folder = None if options.out is None else RunFolder(options.out)
+    found = find_models(options.sources(paths, loading), config)
+    models = [model for model in found if options.shard is None or model in options.shard]
+    todo = to_do(models, folder, rescan=options.rescan)
+    if folder is not None:
+        write_plan(folder, len(models), options.shard)
+        _say_what_is_there(len(models) - len(todo), len(models), folder.path)
+    work = Work(config, load_readings, reporting.complete, folder is not None, reporting.images)
+    executor = options.executor(todo, loading.device)
+    count, outcomes = sum(len(model.paths) for model in models), list[str]()
+    with closing(run(models, work, executor, folder, rescan=options.rescan)) as rows:
+        shown = track(rows, count, "scanning", is_flagged, quiet=reporting.about.quiet)
+        results = _counted(map(reporting.show, shown), outcomes)
+        for piece in FORMATS[output_format](results, reporting.about):
+            echo(piece, nl=False)
     reporting.finish()
     summary = summarize(outcomes, reporting.about.other_files)
     if output_format != "table":
         click.echo(str(summary), err=True)
-    if len(outcomes) < len(checkpoints):
+    if len(outcomes) < count:
         raise click.Abort
-    ctx.exit(exit_code(summary, reporting.fail_on))
+    # A share of few models may have none.
+    ctx.exit(exit_code(summary, reporting.fail_on) if models else 0)
 
 
-def is_flagged(result: Scanned | Skipped) -> bool:
-    """Whether a result counts as a flag."""
-    return outcome(result) == "backdoored"
+def is_flagged(row: Row) -> bool:
+    """Whether a row counts as a flag."""
+    return outcome(row.result) == "backdoored"
 
 
 def load_model(options: LoadOptions, path: Path) -> Classifier:
-    """Load by the loading options; at the top level, so that worker processes find it."""
+    """The likeliest reading, for commands that take one; at the top level like the next."""
     return open_model(path, options).classifier
 
 
-def _keep(
-    results: Iterable[Scanned | Skipped], reporting: Reporting, outcomes: list[str]
+def load_readings(options: LoadOptions, path: Path) -> tuple[LoadedModel, ...]:
+    """Load by the loading options; at the top level, so that worker processes find it."""
+    return open_candidates(path, options)
+
+
+def _say_what_is_there(taken_over: int, count: int, out: Path) -> None:
+    if taken_over:
+        click.echo(f"{taken_over} of {count} taken over from {out}", err=True)
+
+
+def _counted(
+    results: Iterator[Scanned | Skipped], outcomes: list[str]
 ) -> Iterator[Scanned | Skipped]:
-    """Write each result's files as it comes; an interrupt ends the results, not the report."""
+    """Results, counted; an interrupt ends the results, not the report."""
     try:
-        for result in map(reporting.keep, results):
+        for result in results:
             outcomes.append(outcome(result))
             yield result
     except KeyboardInterrupt:

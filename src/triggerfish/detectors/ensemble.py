@@ -104,7 +104,8 @@ class Ensemble(Detector):
             name="ensemble_score",
             statistic=statistic,
             status=status,
-            parts=(norms, universal),
+            # The evidence is the whole's: once is enough.
+            parts=(norms, replace(universal, changes=(), pictures=None)),
         )
 
     def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:

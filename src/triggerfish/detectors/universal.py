@@ -66,17 +66,17 @@ class Universal(Detector):
 
     name: ClassVar[str] = "universal"
     summary: ClassVar[str] = "smallest change that turns any picture into a class (ours)"
-    outlier_test: ClassVar[Largest] = Largest(1.15)
-    doubt: ClassVar[float] = 1.0
-    ALL_CLASSES_THRESHOLD: ClassVar[float] = 0.5
-    ALL_CLASSES_DOUBT: ClassVar[float] = 0.33
+    outlier_test: ClassVar[Largest] = Largest(1.2)
+    doubt: ClassVar[float] = 1.07
+    ALL_CLASSES_THRESHOLD: ClassVar[float] = 0.95
+    ALL_CLASSES_DOUBT: ClassVar[float] = 0.9
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(8, "New pictures per class and step")
     untargeted_pictures: int = setting(32, "New pictures per step of the untargeted search")
     pictures: int = setting(400, "Procedural pictures that steps draw from")
-    margin_starts: int = setting(2, "Pictures per class that margins climb from")
+    margin_starts: int = setting(4, "Pictures per class that margins climb from")
     margin_steps: int = setting(30, "Steps of each climb")
     thorough: bool = setting(False, "Search every class to the end")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
@@ -183,8 +183,7 @@ class _Evidence:
         sizes = [measured_sizes(found) for found in self.found]
         ratios = [log_ratios(size, self.typical) for size in sizes]
         score = universal_score(ratios[0], ratios[1], self.margins.double(), self.typical)
-        smallest = torch.stack([s[self.typical].nan_to_num(torch.inf).min() for s in sizes[:1]])
-        untargeted = measured_sizes(anything)
+        untargeted = float(measured_sizes(anything))
         basis = torch.stack([r.nan_to_num(-torch.inf) for r in ratios]).argmax(0)
         images = self._images(basis)
         logits = evaluate(self.classifier, images).double().cpu()
@@ -209,7 +208,7 @@ class _Evidence:
             shown=tuple(self.classes.tolist()),
             changes=self._changes(score, basis, sizes, anything),
             pictures=self.fresh.images[:SHOWN].cpu(),
-            all_classes=all_classes_score(smallest, untargeted),
+            all_classes=all_classes_score(sizes[0], untargeted),
         )
 
     def _spread(self, values: Tensor) -> Tensor:

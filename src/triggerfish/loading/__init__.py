@@ -8,7 +8,7 @@ from pathlib import Path
 from triggerfish.files import sha256_of
 from triggerfish.loading.discovery import find_checkpoints, other_files
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.load import LoadedModel, open_model
+from triggerfish.loading.load import LoadedModel, open_candidates, open_model
 from triggerfish.model.classifier import Classifier, OutputKind, Preprocessing
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LoadedModel",
     "find_checkpoints",
     "load_classifier",
+    "open_candidates",
     "open_model",
     "other_files",
     "sha256_of",

@@ -1,6 +1,6 @@
 """Model cards: a small TOML or JSON file beside a checkpoint that says what it cannot.
 
-``model.pt`` is described by ``model.card.toml`` or ``model.card.json`` (or ``triggerfish.toml``
+``model.pt`` is described by ``model.card.toml`` or ``model.card.json`` (or ``folder.card.toml``
 for every model in the folder). Keys are the fields of `Hints`.
 """
 
@@ -23,6 +23,9 @@ else:
     import tomli as tomllib
 
 MAX_CARD_BYTES = 64 << 10
+FOLDER_CARD = "folder.card.toml"
+"""Serves all models of its folder that have no card of their own."""
+_PROJECT = "triggerfish.toml"  # the options of a project; once a folder's model card
 
 
 def card_paths(model: Path) -> tuple[Path, ...]:
@@ -31,7 +34,7 @@ def card_paths(model: Path) -> tuple[Path, ...]:
     return (
         stem.with_name(f"{stem.name}.card.toml"),
         stem.with_name(f"{stem.name}.card.json"),
-        (model if model.is_dir() else model.parent) / "triggerfish.toml",
+        _folder(model) / FOLDER_CARD,
     )
 
 
@@ -40,7 +43,25 @@ def read_card(model: Path) -> Hints:
     for path in card_paths(model):
         if path.is_file():
             return parse_card(path)
+    _refuse_old_name(_folder(model) / _PROJECT)
     return Hints("model card")
+
+
+def _folder(model: Path) -> Path:
+    return model if model.is_dir() else model.parent
+
+
+def _refuse_old_name(path: Path) -> None:
+    """Raise where a project's file holds what a model card says: it would be ignored silently."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError):
+        return  # whoever reads the project's options says what is wrong with them
+    if keys := sorted(set(data) & set(_FIELDS)):
+        raise CheckpointError(
+            f"expected the options of a project in {path}, got a model card's {', '.join(keys)}: "
+            f"move them to {path.with_name(FOLDER_CARD)}"
+        )
 
 
 def parse_card(path: Path) -> Hints:
@@ -75,12 +96,16 @@ def read_fields(data: Mapping[str, object], path: Path, source: str) -> Hints:
     return Hints(source, **values)  # type: ignore[arg-type]
 
 
+_HARMLESS = ("chain:", "timm:", "torchvision:")
+
+
 def _refuse_code(path: Path, values: Mapping[str, object]) -> None:
     """A card travels with the checkpoint, so it may not name code, nor steer another library's."""
     name = str(values.get("architecture", ""))
-    if name and name not in ARCHITECTURES and not name.startswith(("timm:", "torchvision:")):
+    if name and name not in ARCHITECTURES and not name.startswith(_HARMLESS):
         raise CheckpointError(
-            f"expected a built-in, timm: or torchvision: architecture in {path}, got {name!r}: "
+            f"expected a built-in, chain:, timm: or torchvision: architecture in {path}, "
+            f"got {name!r}: "
             "pass code of your own with --arch"
         )
     if values.get("arch_args") and name not in ARCHITECTURES:
@@ -90,13 +115,22 @@ def _refuse_code(path: Path, values: Mapping[str, object]) -> None:
         )
 
 
-def write_card(hints: Hints) -> str:
-    """A card in TOML with what is known; what is not known is there as a comment to fill in."""
+def write_card(known: Hints, guessed: Sequence[Hints] = ()) -> str:
+    """A card in TOML with what is known; guesses and gaps are comments, to confirm and to fill in.
+
+    ``guessed`` are the plausible readings of the model, the likeliest first.
+    """
     lines = ["# Model card for triggerfish: how the network's input and output are made.", ""]
     for key, comment in _COMMENTS.items():
-        value = getattr(hints, key)
+        value = getattr(known, key)
         lines.append(f"# {comment}")
-        lines.append(f"# {key} =" if value is None else f"{key} = {_toml(value)}")
+        if value is not None:
+            lines.append(f"{key} = {_toml(value)}")
+            continue
+        said = [getattr(hints, key) for hints in guessed]
+        guesses = list(dict.fromkeys(_toml(guess) for guess in said if guess is not None))
+        lines += [f"# {key} = {guess}  # a guess: uncomment if true" for guess in guesses]
+        lines += [f"# {key} ="] if not guesses else []
     return "\n".join(lines) + "\n"
 
 
@@ -176,7 +210,7 @@ _FIELDS: dict[str, Callable[[object], object]] = {
 FIELDS = frozenset(_FIELDS)
 
 _COMMENTS = {
-    "architecture": "a built-in name, timm:NAME or torchvision:NAME",
+    "architecture": "a built-in name, chain:STEPS, timm:NAME or torchvision:NAME",
     "arch_args": "keyword arguments of the architecture",
     "input_shape": "[channels, height, width]",
     "mean": "subtracted, in units of input_range: one number, or one a channel",

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, OutputKind, Preprocessing
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.classifier import OutputKind, Preprocessing
+from triggerfish.results import Assumption
+
+_ABOUT = ("source", "assumed")  # fields of `Hints` that are no knowledge of a model
 
 
 @dataclass(frozen=True)
 class Hints:
     """One source's knowledge of a model; None is "does not say".
 
+    ``assumed`` marks what is only usual: everything it says is an assumption.
     ``input_shape`` is (C, H, W). ``mean``, ``std``, ``input_range`` and ``channels_last`` are as in
     `Preprocessing`, ``output`` is the kind of head, ``architecture`` a name that ``--arch`` takes.
     """
@@ -26,6 +31,7 @@ class Hints:
     channels_last: bool | None = None
     num_classes: int | None = None
     output: OutputKind | None = None
+    assumed: bool = False
 
     def with_preprocessing(self, preprocessing: Preprocessing | None) -> Hints:
         """These hints with all four preprocessing fields taken from ``preprocessing``."""
@@ -43,12 +49,13 @@ class LoadOptions:
     """How to load a model: what the user knows about it, where it runs, which risks are taken.
 
     ``unsafe_pickle`` allows to unpickle a whole module, which runs code from the file, in a child
-    process without network.
+    process without network. ``strict`` refuses a model about which anything has to be assumed.
     """
 
     given: Hints = field(default_factory=lambda: Hints("options"))
     device: str = "cpu"
     unsafe_pickle: bool = False
+    strict: bool = False
 
 
 class Settings:
@@ -64,10 +71,14 @@ class Settings:
     def merged(self, source: str = "merged") -> Hints:
         """One `Hints` with the winning values."""
         values: dict[str, object] = {}
-        for name in (item.name for item in fields(Hints) if item.name != "source"):
+        for name in (item.name for item in fields(Hints) if item.name not in _ABOUT):
             said = (getattr(s, name) for s in self._sources)
             values[name] = next((value for value in said if value is not None), None)
         return Hints(source, **values)  # type: ignore[arg-type]
+
+    def known(self) -> Hints:
+        """One `Hints` with what somebody said, without what is assumed."""
+        return Settings([item for item in self._sources if not item.assumed]).merged("known")
 
     def preprocessing(self) -> Preprocessing:
         """The winning preprocessing; what nobody says is the identity on [0, 1]."""
@@ -79,9 +90,42 @@ class Settings:
             channels_last=bool(hints.channels_last),
         )
 
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What is in force and nobody said, by the option that replaces it."""
+        found = []
+        for name, option in _OPTIONS.items():
+            source = next((s for s in self._sources if getattr(s, name) is not None), None)
+            if source is not None and source.assumed:
+                text = as_option(getattr(source, name))
+                found.append(Assumption(option.removeprefix("--"), text, source.source))
+        return tuple(found)
 
-def default_hints(input_shape: tuple[int, int, int]) -> Hints:
-    """What is assumed when nobody says: the MNIST constants for 1x28x28, the identity elsewhere."""
-    if input_shape == (1, 28, 28):
-        return Hints("default for 1x28x28 (MNIST)", mean=(MNIST_MEAN,), std=(MNIST_STD,))
-    return Hints("default ([0, 1], not normalised)", mean=(0.0,), std=(1.0,))
+    def pinned(self) -> str:
+        """The options that say what is assumed: ``--mean 0.5 --std 0.5``."""
+        return " ".join(f"--{item.name} {item.value}" for item in self.assumptions())
+
+
+_OPTIONS = {
+    "architecture": "--arch",
+    "input_shape": "--input-shape",
+    "mean": "--mean",
+    "std": "--std",
+    "input_range": "--input-range",
+}
+
+
+def as_option(value: object) -> str:
+    """A value as the command line takes it: ``0.485,0.456,0.406``."""
+    if isinstance(value, tuple):
+        return ",".join(f"{item:g}" for item in value)
+    return str(value)
+
+
+def refuse_assumptions(settings: Settings, path: str) -> None:
+    """Raise `UnsupportedModelError` when anything is assumed: for ``--strict``."""
+    if assumed := settings.assumptions():
+        names = ", ".join(f"{item.name} {item.value} ({item.because})" for item in assumed)
+        raise UnsupportedModelError(
+            f"expected nothing to be assumed with --strict, got {names}: say what is true with "
+            f"{' '.join('--' + item.name for item in assumed)}, or triggerfish card init {path}"
+        )

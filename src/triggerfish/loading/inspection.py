@@ -7,50 +7,86 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.files import sha256_of
 from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
-from triggerfish.loading.load import LoadedModel, open_model
+from triggerfish.loading.load import LoadedModel, open_candidates
+from triggerfish.results import Assumption
 
-_SHOWN_KEYS = 3
+
+@dataclass(frozen=True)
+class Key:
+    """One tensor of a state dict."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found, in order; ``problem`` is why it cannot be scanned, None when it can."""
+    """What was found, in order; ``problem`` is why it cannot be scanned, None when it can.
+
+    ``keys`` are the names, shapes and types of all weights. ``assumptions`` are those of the
+    likeliest reading of the file, ``readings`` the options that pin each plausible one.
+    """
 
     path: Path
     facts: Mapping[str, str]
     problem: str | None = None
+    keys: tuple[Key, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    readings: tuple[str, ...] = ()
 
 
 def inspect_model(path: str | Path, options: LoadOptions | None = None) -> Inspection:
     """Find out everything about a model file without scanning it. Raises nothing of ours."""
     path = Path(path)
     facts: dict[str, str] = {"path": str(path)}
+    keys: tuple[Key, ...] = ()
     try:
         facts["sha256"] = sha256_of(path)
         facts["format"] = recognise(path)[0].name
-        model = open_model(path, options)
+        keys = _keys(path, options or LoadOptions())
+        readings = open_candidates(path, options)
     except (CheckpointError, UnsupportedModelError) as error:
-        return Inspection(path, facts, str(error))
+        return Inspection(path, facts, str(error), keys)
+    model = readings[0]
     facts |= _describe(model)
     problem = _passes(model, facts)
-    return Inspection(path, facts, problem)
+    keys = keys or _network_keys(model.network)
+    assumptions = model.settings.assumptions()
+    return Inspection(
+        path, facts, problem, keys, assumptions, tuple(item.options for item in readings)
+    )
+
+
+def _keys(path: Path, options: LoadOptions) -> tuple[Key, ...]:
+    """The weights in the file itself; none where it carries its network, which is not run here."""
+    kind, head = recognise(path)
+    state = None if kind.program else kind.read(path, head, options).state
+    return tuple(_key(name, value) for name, value in (state or {}).items())
+
+
+def _network_keys(network: nn.Module) -> tuple[Key, ...]:
+    return tuple(_key(name, value) for name, value in network.state_dict().items())
+
+
+def _key(name: str, value: Tensor) -> Key:
+    return Key(name, tuple(value.shape), str(value.dtype).removeprefix("torch."))
 
 
 def _describe(model: LoadedModel) -> dict[str, str]:
     classifier, origin = model.classifier, model.settings.origin
-    keys = list(model.network.state_dict())
     parameters = sum(value.numel() for value in model.network.state_dict().values())
     preprocessing = classifier.preprocessing
     low, high = preprocessing.input_range
     order = "N, H, W, C" if preprocessing.channels_last else "N, C, H, W"
     return {
         "architecture": model.architecture,
-        "keys": f"{len(keys)}: {', '.join(keys[:_SHOWN_KEYS])}, ...",
         "parameters": f"{parameters:,}",
         "input": f"{_join(classifier.input_shape)} (C, H, W) from "
         f"{origin('input_shape') or 'trial'}, passed on as ({order})",

@@ -1,4 +1,8 @@
-"""A path -> a `LoadedModel`: the pipeline format, architecture, settings, head."""
+"""A path -> every `LoadedModel` that it may be: format, network, input shape, preprocessing, head.
+
+What the file, its card and the user leave open is not decided silently: there is one model for each
+plausible reading, with its assumptions, and `narrowed` drops those that speak against the weights.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +14,33 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from triggerfish.architectures import ARCHITECTURES
+from triggerfish.architectures.tasks import Shape, Task
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.card import read_card
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.discovery import local
+from triggerfish.loading.evidence import Reading, narrowed
 from triggerfish.loading.format import recognise
 from triggerfish.loading.guards import sandbox
-from triggerfish.loading.hints import Hints, LoadOptions, Settings, default_hints
+from triggerfish.loading.hints import Hints, LoadOptions, Settings, refuse_assumptions
+from triggerfish.loading.preprocessing import plausible
 from triggerfish.loading.weights.architecture import make_network
-from triggerfish.loading.weights.matching import fill, match_builtin
+from triggerfish.loading.weights.choices import NetworkChoice, network_choices
+from triggerfish.loading.weights.matching import fill, guess_channels, guess_classes
 from triggerfish.loading.weights.order import named_as
 from triggerfish.model.classifier import Classifier, Preprocessing
 
-Shape = tuple[int, int, int]
-
 MAX_PIXELS = 4 * 2048 * 2048
+_USUAL_SIDES = (28, 32, 224)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A classifier and how it came about, for ``inspect``.
+    """One reading of a model file, and how it came about.
 
-    ``builtin`` is the name of the built-in network that was found to fit, if one was looked for.
+    ``builtin`` is the name of the catalogue's network that was found to fit, if one was looked
+    for. ``options`` are those that say what is assumed here.
     """
 
     classifier: Classifier
@@ -41,14 +50,29 @@ class LoadedModel:
     settings: Settings
     builtin: str | None = None
 
+    @property
+    def options(self) -> str:
+        """The options that turn this reading's assumptions into facts."""
+        return self.settings.pinned()
+
 
 def open_model(
     path: str | Path, options: LoadOptions | None = None, *, confined: bool = False
 ) -> LoadedModel:
-    """Load the classifier in a file or model folder.
+    """Load the classifier in a file or model folder: its likeliest reading, with assumptions.
 
-    A file that is a program is first tried in a child process, unless this one is it
-    (``confined``).
+    Raises as `open_candidates`.
+    """
+    return open_candidates(path, options, confined=confined)[0]
+
+
+def open_candidates(
+    path: str | Path, options: LoadOptions | None = None, *, confined: bool = False
+) -> tuple[LoadedModel, ...]:
+    """All plausible readings of the classifier in a file or model folder, the likeliest first.
+
+    There is one, unless something has to be assumed. A file that is a program is first tried in a
+    child process, unless this one is it (``confined``).
 
     Raises `CheckpointError` when the file cannot be read or is not a model, and
     `UnsupportedModelError` when it is not a classifier that can be scanned.
@@ -61,38 +85,82 @@ def open_model(
     contents = kind.read(path, head, options)
     if kind.program and not kind.fragile and not confined:
         sandbox.probe(path, options)
-    sources = [options.given, card, contents.hints]
-    architecture, network, carried, builtin = _network(contents, Settings(sources).merged())
-    sources.append(carried)
-    shape = _input_shape(network, Settings(sources).merged(), contents)
-    settings = Settings([*sources, default_hints(shape)])
-    merged = settings.merged()
-    classifier = Classifier(
-        network,
-        shape,
-        preprocessing=_preprocessing(settings, shape[0]),
-        num_classes=merged.num_classes,
-        output=merged.output,
-        device=options.device,
-        name=path.name,
+    said = [options.given, card, contents.hints]
+    choices = _networks(contents, Settings(said).merged(), str(path))
+    readings = [
+        reading
+        for choice in choices
+        for reading in _readings(choice, contents, said, keras=kind.name.startswith("Keras"))
+    ]
+    if options.strict:
+        refuse_assumptions(readings[0].settings, str(path))
+    kept = (
+        readings[:1] if confined else narrowed(readings)
+    )  # a child process only tries the program
+    return tuple(_model(reading, kind.name, options, path) for reading in kept)
+
+
+def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> LoadedModel:
+    choice = reading.choice
+    return LoadedModel(
+        _classifier(choice.network, reading.settings, options.device, path.name),
+        choice.network,
+        kind,
+        choice.name,
+        reading.settings,
+        choice.name if choice.builtin else None,
     )
-    return LoadedModel(classifier, network, kind.name, architecture, settings, builtin)
 
 
-def _network(contents: Contents, hints: Hints) -> tuple[str, nn.Module, Hints, str | None]:
-    """What to call the network, it, what it knows, and the built-in's name if it is one."""
+def _readings(
+    choice: NetworkChoice, contents: Contents, said: list[Hints], *, keras: bool
+) -> Iterator[Reading]:
+    """A network with every input shape and preprocessing that nobody has ruled out."""
+    known = [*said, choice.hints]
+    merged = Settings(known).merged()
+    for shape in _input_shapes(choice, merged, contents):
+        shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
+        if merged.mean or merged.std or merged.input_range:
+            rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
+            yield Reading(choice, Settings([*shaped, rest]))
+            continue
+        for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
+            yield Reading(choice, Settings([*shaped, hints]), rank)
+
+
+def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
     if contents.network is not None:
-        return "carried by the file", contents.network, Hints("file"), None
+        return (NetworkChoice("carried by the file", contents.network, Hints("file")),)
     assert contents.state is not None
     if hints.architecture is None:
-        name, network = match_builtin(contents.state, hints.num_classes)
-        return f"{name} (the built-in that fits)", network, Hints("architecture"), name
+        return network_choices(contents.state, hints, path)
     network, carried = make_network(hints.architecture, contents.state, hints)
     state = contents.state
     if contents.ordered:
         state = named_as(network, state, hints.architecture)
     filled = fill(network, state, hints.architecture)
-    return hints.architecture, filled, carried, None
+    tasks: tuple[Task, ...] = ()
+    if hints.architecture in ARCHITECTURES:
+        classes = hints.num_classes or guess_classes(contents.state)[0]
+        channels = hints.input_shape[0] if hints.input_shape else guess_channels(contents.state)[0]
+        tasks = ARCHITECTURES[hints.architecture].tasks_for(classes, channels)
+    shapes = tuple(dict.fromkeys(task.input_shape for task in tasks))
+    return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
+
+
+def _classifier(network: nn.Module, settings: Settings, device: str, name: str) -> Classifier:
+    merged = settings.merged()
+    assert merged.input_shape is not None
+    return Classifier(
+        network,
+        merged.input_shape,
+        preprocessing=_preprocessing(settings, merged.input_shape[0]),
+        num_classes=merged.num_classes,
+        output=merged.output,
+        device=device,
+        name=name,
+        assumptions=settings.assumptions(),
+    )
 
 
 def _preprocessing(settings: Settings, channels: int) -> Preprocessing:
@@ -104,31 +172,37 @@ def _preprocessing(settings: Settings, channels: int) -> Preprocessing:
     return preprocessing
 
 
-def _input_shape(network: nn.Module, hints: Hints, contents: Contents) -> Shape:
-    """The given shape, else the first usual one that the network accepts."""
+def _input_shapes(choice: NetworkChoice, hints: Hints, contents: Contents) -> tuple[Shape, ...]:
+    """The given shape, else the network's usual ones, else the first usual one that it accepts."""
     if hints.input_shape is not None:
         if math.prod(hints.input_shape) > MAX_PIXELS or min(hints.input_shape) < 1:
             raise UnsupportedModelError(
                 f"expected images of up to {MAX_PIXELS} values, got {hints.input_shape}: "
                 "fix the input shape"
             )
-        return hints.input_shape
-    for shape in _usual_shapes(contents):
-        try:
-            with torch.no_grad():
-                network.eval()(torch.zeros(2, *shape))
-        except (RuntimeError, ValueError, TypeError, IndexError):
-            continue
-        return shape
-    raise UnsupportedModelError(
-        "expected a network for 28x28 or 32x32 images, got one that takes neither: "
-        "pass --input-shape C,H,W"
-    )
+        return (hints.input_shape,)
+    usual = choice.input_shapes or tuple(_usual_shapes(contents))
+    fitting = tuple(shape for shape in usual if _accepts(choice.network, shape))
+    if not fitting:
+        raise UnsupportedModelError(
+            f"expected a network for images of {', '.join(f'{s[1]}x{s[2]}' for s in usual)}, got "
+            "one that takes none of them: pass --input-shape C,H,W"
+        )
+    return fitting if choice.input_shapes else fitting[:1]
+
+
+def _accepts(network: nn.Module, shape: Shape) -> bool:
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(2, *shape))
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return False
+    return True
 
 
 def _usual_shapes(contents: Contents) -> Iterator[Shape]:
     kernels = [value for value in (contents.state or {}).values() if value.ndim == 4]
     channels = [int(kernels[0].shape[1])] if kernels else [1, 3]
-    for side in (28, 32):
+    for side in _USUAL_SIDES:
         for count in channels:
             yield (count, side, side)

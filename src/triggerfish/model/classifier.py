@@ -23,6 +23,7 @@ from triggerfish.model.heads import (
     without_probability_head,
 )
 from triggerfish.model.input_convolution import with_fast_input_gradient
+from triggerfish.model.memory import is_out_of_memory
 from triggerfish.results import Assumption
 
 __all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing", "log_odds"]
@@ -173,6 +174,8 @@ class Classifier:
         except UnsupportedModelError:
             raise
         except Exception as error:
+            if is_out_of_memory(error):
+                raise
             raise UnsupportedModelError(
                 f"expected a model that takes images of shape {self.input_shape}, got an error "
                 f"from it ({one_line(error, last=True)}): pass the right input shape"

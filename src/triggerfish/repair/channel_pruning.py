@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import ClassVar
 
 import torch
@@ -72,7 +73,7 @@ def _convolutions(model: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d | No
     """Each convolution with the batch norm that comes next in the network and fits it."""
     modules = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d | None]] = []
-    for module, after in zip(modules, [*modules[1:], None], strict=True):
+    for module, after in zip_longest(modules, modules[1:]):
         if isinstance(module, nn.Conv2d):
             norm = after if isinstance(after, nn.BatchNorm2d) else None
             fits = norm is not None and norm.num_features == module.out_channels

@@ -1,10 +1,10 @@
-"""Repaired weights -> a file of the same format and keys as the original's."""
+"""Repaired weights -> the bytes of a file of the same format and keys as the original's."""
 
 from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 import torch
@@ -12,38 +12,41 @@ from safetensors import safe_open
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
-from triggerfish.errors import CheckpointError, UnsupportedModelError
-from triggerfish.files import write_file
+from triggerfish.errors import DangerousFileError, UnsupportedModelError
+from triggerfish.loading.format import recognise
+from triggerfish.loading.formats import checkpoint, safetensors
 from triggerfish.loading.formats.pytorch import ZIP_MAGIC, load_pickled_data
-from triggerfish.loading.formats.safetensors import load_safetensors
-from triggerfish.loading.guards.files import read_head
 from triggerfish.loading.weights.state_dict import WRAPPERS, strip_prefixes
 
+_OPTIONAL_SUFFIX = "num_batches_tracked"  # old checkpoints lack this counter
 
-def save_repaired(original: Path, target: Path, model: nn.Module) -> None:
-    """Write ``original`` again with the weights of ``model`` to ``target``, which must not exist.
 
-    Raises:
-        UnsupportedModelError: a format that cannot be written, or weights that are not under the
-            network's own names.
-        CheckpointError: ``target`` exists.
+def rewritten(original: Path, model: nn.Module | Callable[[Tensor], object]) -> bytes:
+    """The file ``original`` with the weights of ``model``: same format, keys and types.
+
+    Raises `UnsupportedModelError` where that cannot be written.
     """
-    if target.exists():
-        raise CheckpointError(f"expected no file at {target}, got one: choose another --out")
-    head = read_head(original)
-    if original.suffix == ".safetensors":
-        write_file(target, _safetensors(original, model))
-    elif head.startswith((ZIP_MAGIC, b"\x80")):
-        write_file(target, _pytorch(original, head, model))
-    else:
-        raise UnsupportedModelError(
-            f"expected a PyTorch state dict or safetensors to write again, got {original.name}: "
-            "convert the model to one of them first"
-        )
+    kind, head = recognise(original)
+    if not isinstance(model, nn.Module):
+        raise UnsupportedModelError("expected a network with weights to write, got a function")
+    if kind.name == safetensors.NAME:
+        return _safetensors(original, model)
+    if kind.name == checkpoint.NAME:
+        return _pytorch(original, head, model)
+    raise UnsupportedModelError(
+        f"expected a PyTorch state dict or safetensors to write again, got {original.name} "
+        f"({kind.name}): convert the model to one of them first"
+    )
 
 
 def _pytorch(original: Path, head: bytes, model: nn.Module) -> bytes:
-    data = copy.deepcopy(load_pickled_data(original, head))
+    try:
+        data = copy.deepcopy(load_pickled_data(original, head))
+    except DangerousFileError as error:
+        raise UnsupportedModelError(
+            f"expected a state dict to write again, got a pickled module in {original.name}: "
+            "save its state_dict() first"
+        ) from error
     weights = _weights_in(data)
     weights.update(renewed({k: v for k, v in weights.items() if isinstance(v, Tensor)}, model))
     stream = io.BytesIO()
@@ -55,17 +58,18 @@ def _pytorch(original: Path, head: bytes, model: nn.Module) -> bytes:
 def _safetensors(original: Path, model: nn.Module) -> bytes:
     with safe_open(original, "pt") as file:
         metadata = file.metadata()
-    weights = renewed(load_safetensors(original), model)
-    return bytes(save_safetensors({k: v.contiguous() for k, v in weights.items()}, metadata))
+    weights = renewed(safetensors.load_safetensors(original), model)
+    return bytes(save_safetensors(weights, metadata))
 
 
 def renewed(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """``weights`` with the values of ``model``, under the file's own keys and in its dtypes."""
     state = model.state_dict()
+    needed = {name for name in state if not name.endswith(_OPTIONAL_SUFFIX)}
     for variant in strip_prefixes(dict(weights)):
-        if set(state) <= set(variant):
+        if needed <= set(variant):
             return {
-                key: state[name].to(old.dtype) if name in state else old
+                key: state[name].to(old.dtype, copy=True).contiguous() if name in state else old
                 for (key, old), name in zip(weights.items(), variant, strict=True)
             }
     raise UnsupportedModelError(

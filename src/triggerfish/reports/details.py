@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from triggerfish.reports.about import About
 from triggerfish.reports.half_blocks import half_blocks
+from triggerfish.reports.looks import look_in_short
 from triggerfish.reports.reasons import next_step
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
@@ -39,8 +40,10 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
     for k in result.verdict.flagged:
         yield from _flagged(result, k)
     for change in changes(result.scores):
-        if change.target in result.verdict.flagged or change.target is None:
+        if _leads_to_a_flag(result, change):
             yield from _change(result, change, about)
+    for look in result.confirmations:
+        yield look_in_short(look, result.class_names)
     for reason in result.verdict.reasons:
         yield f"because: {printable(reason)}"
     if result.verdict.name == "inconclusive":
@@ -48,6 +51,11 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
         yield from (f"next: {printable(step)}" for step in list(dict.fromkeys(steps))[:1])
     if about.verbose:
         yield from _verbose(result)
+
+
+def _leads_to_a_flag(result: Scanned, change: Change) -> bool:
+    verdict = result.verdict
+    return verdict.all_classes if change.target is None else change.target in verdict.flagged
 
 
 def _flagged(result: Scanned, k: int) -> Iterator[str]:

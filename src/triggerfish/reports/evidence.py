@@ -8,14 +8,15 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from triggerfish.results import ClassScores, Scanned
+from triggerfish.results import Scanned
 
 EVIDENCE = "evidence.safetensors"
 
 
 def render_evidence(result: Scanned) -> bytes | None:
     """Bytes of the file, None where there is nothing to keep. Pictures in [0, 1] become bytes."""
-    tensors = dict(_tensors(result))
+    # Cloned, because the file format has no views.
+    tensors = {name: tensor.clone().contiguous() for name, tensor in _tensors(result)}
     return save(tensors) if tensors else None
 
 
@@ -25,14 +26,13 @@ def read_evidence(data: bytes) -> dict[str, Tensor]:
     return {k: v / 255 if v.dtype == torch.uint8 else v for k, v in tensors.items()}
 
 
-def delta_name(part: int | None, index: int) -> str:
-    """The tensor of a change: of the scores themselves (``part`` None) or of one of the parts."""
-    return f"change.{index}" if part is None else f"part.{part}.change.{index}"
+def delta_name(target: int | None, basis: str) -> str:
+    """The tensor of a change; one that scores share with one of their parts is kept once."""
+    return f"change.{'any' if target is None else target}.{basis}"
 
 
-def pictures_name(part: int | None) -> str:
-    """The tensor of the pictures that changes are shown on."""
-    return "pictures" if part is None else f"part.{part}.pictures"
+PICTURES = "pictures"
+"""The tensor of the pictures that changes are shown on."""
 
 
 def trial_name(index: int) -> str:
@@ -41,19 +41,15 @@ def trial_name(index: int) -> str:
 
 
 def _tensors(result: Scanned) -> Iterator[tuple[str, Tensor]]:
-    yield from _of(result.scores, None)
-    for part, scores in enumerate(result.scores.parts):
-        yield from _of(scores, part)
+    """Later ones of a name are those of a part: where both have it, the whole's own is kept."""
+    for scores in (*reversed(result.scores.parts), result.scores):
+        for change in scores.changes:
+            yield delta_name(change.target, change.basis), change.delta.detach().cpu().float()
+        if scores.pictures is not None:
+            yield PICTURES, _bytes(scores.pictures)
     for index, trial in enumerate(result.trials):
         yield trial_name(index), _bytes(trial.pictures)
 
 
-def _of(scores: ClassScores, part: int | None) -> Iterator[tuple[str, Tensor]]:
-    for index, change in enumerate(scores.changes):
-        yield delta_name(part, index), change.delta.detach().cpu().float().contiguous()
-    if scores.pictures is not None:
-        yield pictures_name(part), _bytes(scores.pictures)
-
-
 def _bytes(pictures: Tensor) -> Tensor:
-    return (pictures.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
+    return (pictures.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)

@@ -105,11 +105,21 @@ SCALES: dict[str, Callable[[ClassScores, int], str]] = {
 }
 
 
+# Details that are logarithms of the median size over a class's own, in a basis.
+RATIOS = ("ratio_pixel", "ratio_frequency")
+
+
 def scale(scores: ClassScores, k: int) -> str:
-    """One class's score on a scale that a person can read; empty where there is none."""
-    if scores.name not in SCALES or math.isnan(float(scores.statistic[k])):
+    """One class's score on a scale that a person can read; empty where there is none.
+
+    A score without a scale of its own is said by the sizes of the changes that it was made from.
+    """
+    if math.isnan(float(scores.statistic[k])):
         return ""
-    return SCALES[scores.name](scores, k)
+    if scores.name in SCALES:
+        return SCALES[scores.name](scores, k)
+    ratios = [float(v[k]) for name, v in scores.details.items() if name in RATIOS]
+    return _less(max(known)) if (known := [r for r in ratios if not math.isnan(r)]) else ""
 
 
 def short_scale(scores: ClassScores, k: int) -> str:
@@ -121,8 +131,17 @@ def short_scale(scores: ClassScores, k: int) -> str:
 
 
 def changes(scores: ClassScores) -> tuple[Change, ...]:
-    """Every change that was found, those of the parts last."""
-    return (*scores.changes, *(c for part in scores.parts for c in part.changes))
+    """Every change that was found, once, those of the parts last."""
+    return tuple(change for _, change in owned_changes(scores))
+
+
+def owned_changes(scores: ClassScores) -> list[tuple[ClassScores, Change]]:
+    """The same, each with the scores that have it; parts often have those of the whole."""
+    found: dict[tuple[int | None, str], tuple[ClassScores, Change]] = {}
+    for part in (scores, *scores.parts):
+        for change in part.changes:
+            found.setdefault((change.target, change.basis), (part, change))
+    return list(found.values())
 
 
 def size(change: Change) -> str:

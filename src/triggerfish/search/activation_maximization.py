@@ -16,6 +16,7 @@ from torch import Tensor
 
 from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.model.classifier import Classifier, log_odds
+from triggerfish.model.memory import is_out_of_memory
 
 ObjectiveName = Literal["logit", "log-probability", "probability", "log-odds"]
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -48,6 +49,8 @@ def objective_and_gradient(
         try:
             (gradient,) = torch.autograd.grad(value.sum(), leaf)
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             raise UnsupportedModelError(
                 f"expected a differentiable model, got {one_line(error)}"
             ) from error

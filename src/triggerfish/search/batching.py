@@ -1,18 +1,35 @@
-"""How many rows fit: batches are cut to a memory budget by the model's measured footprint."""
+"""How many rows fit: batches are cut to a memory budget by the model's measured footprint.
+
+On a GPU the memory that is free there is the budget. An estimate may still be wrong, or another
+process take the memory: `with_enough_memory` begins again with half the rows.
+"""
 
 from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.memory import is_out_of_memory
 from triggerfish.search.activation_maximization import OBJECTIVES, objective_and_gradient
 
 # Besides what autograd keeps: the largest activation while it is made, its gradient, allocator
 # slack. Measured on the built-in networks by benchmarks/speed.py (peak against estimate).
 _SLACK = 2.0
+# Of a GPU's free memory: the rest is for what other processes start meanwhile.
+_FREE_SHARE = 0.6
+_MOST_HALVINGS = 10
 # Images, baselines, gradients, running means, sort orders (int64) and candidates of a row.
 _STATE_TENSORS = 14
+
+Result = TypeVar("Result")
+_share: ContextVar[float] = ContextVar("share of the budget", default=1.0)
 
 
 def bytes_per_row(classifier: Classifier) -> int:
@@ -36,5 +53,37 @@ def bytes_per_row(classifier: Classifier) -> int:
 
 
 def rows_that_fit(classifier: Classifier, budget_mib: float) -> int:
-    """Rows of one batch under a budget in MiB; at least one."""
-    return max(1, int(budget_mib * 2**20) // bytes_per_row(classifier))
+    """Rows of one batch under a budget in MiB, or in the free memory of a GPU; at least one."""
+    budget = budget_mib * 2**20
+    if classifier.device.type == "cuda":
+        budget = _FREE_SHARE * torch.cuda.mem_get_info(classifier.device)[0]
+    return max(1, int(budget * _share.get()) // bytes_per_row(classifier))
+
+
+def with_enough_memory(search: Callable[[], Result]) -> Result:
+    """What ``search`` finds, which sizes its batches by `rows_that_fit`.
+
+    When memory runs out it begins anew with half the rows, `_MOST_HALVINGS` times at most. The
+    size of the batches changes no result beyond float noise.
+
+    Raises:
+        UnsupportedModelError: not even the smallest batches fit.
+    """
+    for halvings in range(_MOST_HALVINGS + 1):
+        token = _share.set(0.5**halvings)
+        try:
+            return search()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = one_line(error)
+        finally:
+            _share.reset(token)
+        # Outside of the handler, whose traceback would keep the search's tensors alive.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    raise UnsupportedModelError(
+        f"expected a model that fits into memory, got '{reason}' with the smallest batches: "
+        "use --device cpu, or a machine with more memory"
+    )

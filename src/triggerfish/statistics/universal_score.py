@@ -6,45 +6,65 @@ them, none of which the tables in docs/detection-quality.md report.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-FREQUENCY_WEIGHT = 0.7
-"""Cosine coefficients are fewer than pixels, and clean networks' sizes scatter more in them."""
-MARGIN_WEIGHT = 0.5
+PIXEL_MARGIN = 0.5
+"""Weight of the margin beside a change of pixels: a hint more."""
+FREQUENCY_WEIGHT = 0.5
+FREQUENCY_MARGIN = 1.0
+"""A sinusoidal trigger covers the image, so its target's margin is large, too. Clean residual
+networks answer to gratings as cheaply, but their margins stay ordinary."""
 MARGIN_FLOOR = 0.05
 """A margin below this fraction of the median counts as that much."""
+MARGIN_CAP = 1.0
+"""A margin is no more than a hint: larger ones count as this."""
+MIN_REACHED = 3
+"""With fewer classes within reach in a basis, its median says nothing."""
 
 
 def log_ratios(size: Tensor, typical: Tensor) -> Tensor:
-    """``log(median / size)`` (M,), the median over the measured ``typical`` classes (M,) bool."""
+    """``log(median / size)`` (M,), the median over the measured ``typical`` classes (M,) bool.
+
+    NaN where not measured, and everywhere when fewer than `MIN_REACHED` classes are.
+    """
+    if int(size.isfinite().sum()) < MIN_REACHED:
+        return torch.full_like(size, torch.nan)
     median: Tensor = size[typical].nanquantile(0.5)
     return median.log() - size.log()
 
 
 def universal_score(pixel: Tensor, frequency: Tensor, margin: Tensor, typical: Tensor) -> Tensor:
-    """``max(u, 0.7 d) + 0.5 m`` (M,), from log-ratios u and d (M,) and margins (M,).
+    """``max(u + 0.5 m, 0.5 d + m)`` (M,), of log-ratios u and d (M,), m of margins (M,), at most 1.
 
     A class that a basis does not reach has nothing to show there, and counts as ordinary in it;
     one that neither reaches is NaN.
     """
-    shortcut = torch.maximum(pixel.nan_to_num(0.0), FREQUENCY_WEIGHT * frequency.nan_to_num(0.0))
-    score = shortcut + MARGIN_WEIGHT * margin_score(margin, typical)
+    hint = margin_score(margin, typical).clamp_max(MARGIN_CAP)
+    score = torch.maximum(
+        pixel.nan_to_num(0.0) + PIXEL_MARGIN * hint,
+        FREQUENCY_WEIGHT * frequency.nan_to_num(0.0) + FREQUENCY_MARGIN * hint,
+    )
     return torch.where(pixel.isnan() & frequency.isnan(), torch.nan, score)
 
 
 def margin_score(margin: Tensor, typical: Tensor) -> Tensor:
-    """``log(margin / median)`` (M,); 0 everywhere when half of the classes win nowhere."""
+    """``m = log(margin / median)`` (M,); 0 everywhere when half of the classes win nowhere."""
     median = margin[typical].quantile(0.5)
     if not median > 0:
         return torch.zeros_like(margin)
     return (margin.clamp_min(MARGIN_FLOOR * float(median)) / median).log()
 
 
-def all_classes_score(smallest: Tensor, untargeted: Tensor) -> float | None:
-    """``log(cheapest class / untargeted)``: how much cheaper *any other class* is than one class.
+def all_classes_score(size: Tensor, untargeted: float) -> float | None:
+    """How much cheaper *any other class* is than one class: ``log(sqrt(least * median) / B)``.
 
-    None where either search did not get there.
+    ``size`` (M,) are those of the classes in the pixel basis, NaN where not measured; B is that of
+    the ``untargeted`` change. None where either search did not get there.
     """
-    score = float((smallest.log() - untargeted.log()).squeeze())
-    return score if torch.isfinite(torch.tensor(score)) else None
+    if not math.isfinite(untargeted) or not bool(size.isfinite().any()):
+        return None
+    logs = size[size.isfinite()].log()
+    return float((logs.min() + logs.quantile(0.5)) / 2 - math.log(untargeted))

@@ -163,9 +163,12 @@ def _read_shipped() -> tuple[Reference, ...]:
 
 
 def _on_all_classes(verdict: Verdict, scores: ClassScores, detector: Detector) -> Verdict:
-    """Backdoored as well where the score of an attack on every class is above its threshold."""
+    """Backdoored as well where the score of an attack on every class is above its threshold.
+
+    A single target that is cheap to reach raises that score too, so a flagged class comes first.
+    """
     score, threshold = scores.all_classes, detector.ALL_CLASSES_THRESHOLD
-    if score is None or threshold is None or not score > threshold:
+    if verdict.flagged or score is None or threshold is None or not score > threshold:
         return verdict
     return replace(verdict, name="backdoored", all_classes=True)
 
@@ -178,7 +181,7 @@ def _doubts_of_the_whole(
         test = detector.outlier_test
         if isinstance(test, Largest):
             yield from check_agreement(scores, detector.name, test.threshold, case.detector.name)
-    if not verdict.all_classes:
+    if not verdict.all_classes and not verdict.flagged:
         yield from check_all_classes(
             scores.all_classes, detector.ALL_CLASSES_DOUBT, detector.ALL_CLASSES_THRESHOLD
         )

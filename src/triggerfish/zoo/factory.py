@@ -27,7 +27,7 @@ MIN_SUCCESS = 0.95
 MAX_ACCURACY_LOSS = 0.01
 """A backdoored model that loses more than this against clean ones gives itself away."""
 
-CARD = "triggerfish.toml"
+CARD = "folder.card.toml"
 """Beside the models: what they take as input, for whoever loads them. It tells no ground truth."""
 
 

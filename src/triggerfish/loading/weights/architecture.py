@@ -1,6 +1,7 @@
 """``--arch``: a name -> a network, ready to be filled with weights.
 
-Built-in names and the model zoos of timm and torchvision run installed code only;
+Names of the catalogue, chains written out, and the model zoos of timm and torchvision run installed
+code only;
 ``package.module:factory`` and ``file.py:Factory`` run code that the user names; a checkpoint or its
 card cannot name any.
 """
@@ -22,6 +23,7 @@ from torch import nn
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.loading.hints import Hints
+from triggerfish.loading.weights.chain import PREFIX, build_chain
 from triggerfish.loading.weights.matching import build, guess_channels, guess_classes
 from triggerfish.loading.weights.state_dict import StateDict
 
@@ -40,6 +42,8 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
     source, _, rest = name.partition(":")
     if name in ARCHITECTURES:
         factory = _builtin(name, state, hints, arguments)
+    elif name.startswith(PREFIX):
+        factory = lambda: build_chain(rest, state)  # noqa: E731
     elif source in ("timm", "torchvision") and not _ZOO_NAME.fullmatch(rest):
         raise UnsupportedModelError(f"expected the name of a {source} model, got {rest!r}")
     elif source == "timm":
@@ -51,8 +55,8 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
         factory = lambda: named(**arguments)  # noqa: E731
     else:
         raise UnsupportedModelError(
-            f"expected an architecture of {', '.join(ARCHITECTURES)}, or package.module:factory, "
-            f"file.py:Factory, timm:NAME, torchvision:NAME, got {name!r}"
+            f"expected an architecture of {', '.join(ARCHITECTURES)}, or chain:STEPS, "
+            f"package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME, got {name!r}"
         )
     network = _call(factory, name)
     return network, _carried_hints(network)

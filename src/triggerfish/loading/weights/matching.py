@@ -1,15 +1,12 @@
-"""State dicts and networks: which built-in fits, and filling one without leaving a gap."""
+"""Filling a network with a state dict without leaving a gap, and what its shapes tell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from itertools import product
 
 import torch
 from torch import Tensor, nn
 
-from triggerfish.architectures import ARCHITECTURES, Architecture
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
@@ -31,25 +28,6 @@ def fill(network: nn.Module, state: StateDict, name: str) -> nn.Module:
     problem = min((_mismatch(network.state_dict(), variant) or "" for variant in variants), key=len)
     raise UnsupportedModelError(
         f"expected the keys and shapes of {name}, got {problem}: pass the right --arch"
-    )
-
-
-def match_builtin(state: StateDict, num_classes: int | None) -> tuple[str, nn.Module]:
-    """The built-in network whose keys and shapes are those of ``state``, filled with it.
-
-    Raises `UnsupportedModelError` when none fits.
-    """
-    for variant in strip_prefixes(state):
-        counts = (num_classes,) if num_classes else guess_classes(variant)
-        for classes, channels in product(counts, guess_channels(variant)):
-            for name, factory in ARCHITECTURES.items():
-                if _fits(factory, classes, channels, variant):
-                    return name, fill(build(partial(factory, classes, channels)), variant, name)
-    keys = list(state)
-    raise UnsupportedModelError(
-        f"expected the keys and shapes of a built-in network ({', '.join(ARCHITECTURES)}), "
-        f"got {len(keys)} others ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
-        "pass --arch"
     )
 
 
@@ -77,15 +55,6 @@ def guess_classes(state: StateDict) -> tuple[int, ...]:
     """
     rows = [int(value.shape[0]) for value in state.values() if value.ndim in (2, 4)]
     return tuple(dict.fromkeys(reversed(rows)))[:_CLASS_GUESSES] or (2,)
-
-
-def _fits(factory: Architecture, classes: int, channels: int, state: StateDict) -> bool:
-    try:
-        with torch.device("meta"):
-            skeleton = factory(classes, channels)
-    except (RuntimeError, ValueError, NotImplementedError):
-        return False  # a built-in may not exist for this many classes or channels
-    return _mismatch(skeleton.state_dict(), state) is None
 
 
 def _mismatch(expected: Mapping[str, Tensor], found: StateDict) -> str | None:

@@ -13,11 +13,13 @@ from triggerfish.reports.html.pictures import (
     picture,
     with_change,
 )
+from triggerfish.reports.html.plain_change import plain_changes
 from triggerfish.reports.html.size_strip import SizeStrip, size_strip
-from triggerfish.reports.words import UNITS, changes, label, size, success
+from triggerfish.reports.words import UNITS, changes, label, owned_changes, size, success
 from triggerfish.results import Change, ClassScores, Scanned, Status, Trial
 
 MOST_PICTURES = 8
+LEAST_FACTOR = 1.05  # a change that is as strong as can be drawn is shown as it is
 
 
 @dataclass(frozen=True)
@@ -57,21 +59,25 @@ class TrialView:
 
 
 def change_views(result: Scanned) -> list[ChangeView]:
-    """Those to the flagged classes; where none is flagged, the smallest beside its median."""
-    owned = [
-        (scores, change)
-        for scores in (result.scores, *result.scores.parts)
-        for change in scores.changes
-    ]
+    """Those to the flagged classes; where none is flagged, the smallest beside its median.
+
+    Where no universal change was looked for, what makes a single plain picture a flagged class.
+    """
+    owned = owned_changes(result.scores)
     verdict = result.verdict
     wanted = [
         (scores, change)
         for scores, change in owned
         if (verdict.all_classes if change.target is None else change.target in verdict.flagged)
     ]
-    if wanted:
-        return [_view(result, scores, change, suspicious=True) for scores, change in wanted]
-    measured = [(s, c) for s, c in owned if c.status is Status.CONVERGED and c.size > 0]
+    if wanted or verdict.flagged:
+        found = wanted or plain_changes(result)
+        return [_view(result, scores, change, suspicious=True) for scores, change in found]
+    measured = [
+        (scores, change)
+        for scores, change in owned
+        if change.target is not None and change.status is Status.CONVERGED and change.size > 0
+    ]
     measured.sort(key=lambda pair: pair[1].size / pair[1].median_size)
     return [_view(result, s, c, suspicious=False) for s, c in measured[:1]]
 
@@ -93,20 +99,27 @@ def _view(result: Scanned, scores: ClassScores, change: Change, *, suspicious: b
     target = "another class" if change.target is None else label(change.target, result.class_names)
     seen = () if change.target is None else result.verdict.seen_by.get(change.target, ())
     return ChangeView(
-        title=f"This change turns pictures {_where(result, change.target)}"
-        if suspicious
-        else f"The smallest change that was found turns pictures {_where(result, change.target)}",
+        title=_title(result, change, suspicious=suspicious),
         target=target,
         basis=UNITS[change.basis],
         picture=change_picture(change.delta),
-        factor="" if math.isnan(factor) else f"{factor:.2g}",
+        factor=f"{factor:.2g}" if factor >= LEAST_FACTOR else "",
         size=size(change),
-        success=success(change),
+        success="" if math.isnan(change.success) else success(change),
         seen_by=", ".join(seen),
         strip=size_strip(result, scores, change),
         columns=_columns(result, scores, change),
         suspicious=suspicious,
     )
+
+
+def _title(result: Scanned, change: Change, *, suspicious: bool) -> str:
+    where = _where(result, change.target)
+    if math.isnan(change.success):
+        return f"This change turns a plain picture {where}"
+    if suspicious:
+        return f"This change turns pictures {where}"
+    return f"The smallest change that was found turns pictures {where}"
 
 
 def _where(result: Scanned, target: int | None) -> str:
@@ -118,10 +131,13 @@ def _where(result: Scanned, target: int | None) -> str:
 def _columns(result: Scanned, scores: ClassScores, change: Change) -> tuple[Column, ...]:
     if scores.pictures is None or bool(change.delta.isnan().any()):
         return ()
-    shown = scores.pictures[:MOST_PICTURES]
-    changed = with_change(shown, change.delta)
-    before, after = scores.picture_classes, change.picture_classes
-    return _paired(result, change.target, (shown, changed), before, after)
+    called = scores.picture_classes or (None,) * len(scores.pictures)
+    # Those that are the target already show nothing; they come last.
+    order = sorted(range(len(called)), key=lambda i: called[i] == change.target)[:MOST_PICTURES]
+    shown, after = scores.pictures[order], change.picture_classes
+    pictures = (shown, with_change(shown, change.delta))
+    before = tuple(called[i] for i in order)
+    return _paired(result, change.target, pictures, before, tuple(after[i] for i in order if after))
 
 
 def _trial_columns(result: Scanned, trial: Trial, found: list[Change]) -> tuple[Column, ...]:
@@ -136,7 +152,7 @@ def _paired(
     result: Scanned,
     target: int | None,
     pictures: tuple[Tensor, Tensor],
-    before: tuple[int, ...],
+    before: tuple[int | None, ...],
     after: tuple[int, ...],
 ) -> tuple[Column, ...]:
     """Pictures (P, C, H, W) without and with the change, and what they are called."""
@@ -150,7 +166,7 @@ def _paired(
                 called="" if was is None else label(was, result.class_names),
                 changed=picture(changed[i]),
                 called_with="" if now is None else label(now, result.class_names),
-                turned=now is not None and (now != was if target is None else now == target),
+                turned=now is not None and now != was and target in (None, now),
             )
         )
     return tuple(columns)

@@ -38,7 +38,7 @@ def _row(result: Scanned, k: int) -> ClassRow:
     scores = result.scores
     places = {label: place for place, label in enumerate(scores.classes)}
     image = scores.images[places[k]] if k in places and len(scores.images) else None
-    norms = [float(v[k]) for name, v in scores.details.items() if name.startswith("min_norm")]
+    norms = [float(v[k]) for name, v in scores.details.items() if _is_size(name)]
     norms = [norm for norm in norms if math.isfinite(norm)]
     return ClassRow(
         label=label(k, result.class_names),
@@ -50,6 +50,11 @@ def _row(result: Scanned, k: int) -> ClassRow:
         norm=number(min(norms, default=math.nan), ".3g"),
         status=scores.status[k].value.replace("_", " "),
     )
+
+
+def _is_size(name: str) -> bool:
+    """Whether a detail is the size of a change, in pixels."""
+    return name == "size_pixel" or name.startswith("min_norm")
 
 
 def _or_lowest(value: float) -> float:

@@ -11,7 +11,8 @@ from triggerfish.reports.html.change_view import ChangeView, TrialView, change_v
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
 from triggerfish.reports.html.pair_map import PairMap, pair_map
-from triggerfish.reports.html.pictures import change_picture, picture
+from triggerfish.reports.html.pictures import change_picture
+from triggerfish.reports.html.plain_change import beyond_ground
 from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import CHECKS, next_step
@@ -138,7 +139,8 @@ def thumbnail(result: Scanned | Skipped) -> str | None:
     measured = [k for k in scores.classes if math.isfinite(index[k])]
     if not measured or not len(scores.images):
         return None
-    return picture(scores.images[scores.classes.index(max(measured, key=lambda k: index[k]))])
+    most = scores.classes.index(max(measured, key=lambda k: index[k]))
+    return change_picture(beyond_ground(scores.images[most]))
 
 
 def _part(result: Scanned, scores: ClassScores) -> PartRow:
@@ -172,10 +174,12 @@ def _applies(code: str, result: Scanned) -> bool:
         return result.detector == "l1-weight"
     if code == "runs-disagree":
         return result.scores.restarts is not None
-    if code == "unclear-score":
+    if code in ("unclear-score", "few-classes"):
         return result.verdict.reference is None
-    if code == "few-classes":
-        return result.verdict.reference is None
+    if code == "unclear-all-classes":
+        return result.scores.all_classes is not None
+    if code == "detectors-disagree":
+        return len(result.scores.parts) > 1
     return True
 
 

@@ -1,0 +1,145 @@
+"""What becomes of the networks of strangers when they are opened with nothing but their path.
+
+    python -m benchmarks.opening FOLDER --split develop
+
+FOLDER holds ``manifest.jsonl`` (a line a network: ``id``, ``split``, ``file``, ``attacked``, true
+``mean`` and ``std``) and ``networks.py`` (``build(record)`` makes the true network), which is
+imported: only for a folder that you trust. Each original is opened; its readings are compared with
+the true function on random images, up to a constant a row:
+
+- *right*: one reading, the true one;
+- *asked*: several, the true one among them: a verdict only if all agree;
+- *near*: as these, but the true mean and std are off by up to a tenth of the range;
+- *wrong*: the true function is not among the readings;
+- *not opened*: an error, which names the next command.
+
+With ``--scan`` each file is scanned too: ``ambiguous-architecture`` and ``preprocessing-matters``
+among the ``codes`` are readings that disagree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from triggerfish.ambiguity import scan_candidates
+from triggerfish.errors import TriggerfishError
+from triggerfish.loading import LoadedModel, open_candidates
+from triggerfish.loading.contents import Contents
+from triggerfish.loading.format import recognise
+from triggerfish.loading.hints import LoadOptions
+from triggerfish.scanning import scan
+
+RESULTS = Path(__file__).parent / "results" / "opening.json"
+EXACT, NEAR = 0.01, 0.35
+"""Largest difference of centred logits, relative to the largest: the weights may be rounded; and
+what a tenth of the range in mean or std makes of them at most."""
+
+
+def main() -> None:
+    """Open every original of a split and write what became of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--split", default="develop")
+    parser.add_argument("--scan", action="store_true", help="scan every reading, which takes hours")
+    arguments = parser.parse_args()
+    networks = _networks(arguments.folder)
+    rows = []
+    for record in networks.models(split=arguments.split, attacked=False):
+        rows.append(_row(arguments.folder, networks, record, arguments.scan))
+        print(json.dumps(rows[-1]), flush=True)
+    saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    name = arguments.split + (", scanned" if arguments.scan else "")
+    saved[name] = {"counts": dict(Counter(row["outcome"] for row in rows)), "rows": rows}
+    RESULTS.write_text(json.dumps(saved, indent=1) + "\n")
+    print(saved[name]["counts"])
+
+
+def _networks(folder: Path) -> Any:  # noqa: ANN401 - a module
+    spec = importlib.util.spec_from_file_location("strangers", folder / "networks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _row(
+    folder: Path,
+    networks: Any,  # noqa: ANN401
+    record: Mapping[str, Any],
+    scanned: bool,
+) -> dict[str, object]:
+    path = folder / record["file"]
+    row: dict[str, object] = {"id": record["id"]}
+    try:
+        readings = open_candidates(path)
+    except TriggerfishError as error:
+        return {**row, "outcome": "not opened", "error": str(error)}
+    truth = _truth(path, networks, record)
+    gaps = [_gap(reading, truth, record) for reading in readings]
+    rank = min(range(len(gaps)), key=gaps.__getitem__)
+    if scanned:
+        verdict = scan_candidates(readings, scan).verdict
+        row |= {"verdict": verdict.name, "codes": [reason.code for reason in verdict.reasons]}
+    return {
+        **row,
+        "outcome": _outcome(gaps),
+        "readings": len(readings),
+        "rank": rank,
+        "gap": round(min(gaps), 4),
+        "options": [reading.options for reading in readings],
+    }
+
+
+def _outcome(gaps: list[float]) -> str:
+    best = min(gaps)
+    if best > NEAR:
+        return "wrong"
+    near = "" if best <= EXACT else ", near"
+    return ("right" if len(gaps) == 1 else "asked") + near
+
+
+def _truth(path: Path, networks: Any, record: Mapping[str, Any]) -> nn.Module:  # noqa: ANN401
+    """The true function, with the original's weights where the file has them by themselves."""
+    truth: nn.Module = networks.load(record)
+    kind, head = recognise(path)
+    contents: Contents = kind.read(path, head, LoadOptions())
+    if contents.state is not None:
+        original = [v for k, v in contents.state.items() if not k.endswith("num_batches_tracked")]
+        own = truth.network.state_dict()  # type: ignore[union-attr]
+        keys = [key for key in own if not key.endswith("num_batches_tracked")]
+        if [own[key].shape for key in keys] == [value.shape for value in original]:
+            filled = dict(zip(keys, original, strict=True))
+            truth.network.load_state_dict(filled, strict=False)  # type: ignore[union-attr]
+    return truth.eval()
+
+
+def _gap(reading: LoadedModel, truth: nn.Module, record: Mapping[str, Any]) -> float:
+    """Largest difference of the centred logits on random images, relative to the largest."""
+    shape = tuple(record["input_shape"])
+    if reading.classifier.input_shape != shape:
+        return float("inf")
+    images = torch.rand(16, *shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, found = truth(images), reading.classifier.logits(images)
+    if record["head"] == "softmax":  # probabilities that are 0 have no logarithm to compare
+        return float((found.softmax(1) - expected).abs().max())
+    found, expected = _centred(found), _centred(expected)
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def _centred(logits: Tensor) -> Tensor:
+    return logits - logits.mean(1, keepdim=True)
+
+
+if __name__ == "__main__":
+    main()

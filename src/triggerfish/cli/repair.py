@@ -1,0 +1,97 @@
+"""``triggerfish repair``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from triggerfish.cli.one_reading import open_one
+from triggerfish.cli.options import loading_options, take_load_options
+from triggerfish.cli.progress import track
+from triggerfish.cli.repair_table import repair_table
+from triggerfish.cli.threads import use_one_thread
+from triggerfish.files import sha256_of
+from triggerfish.repair import METHODS, Unlearning
+from triggerfish.repair.place import Place
+from triggerfish.repair.record import record_of
+from triggerfish.repair.repair import repair
+from triggerfish.repair.saving import rewritten
+from triggerfish.scanning import ScanConfig
+from triggerfish.trial import read_pictures
+
+NOT_REPAIRED = 1
+
+
+@click.command("repair")
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--out",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File for the repaired model; nothing is overwritten.",
+)
+@click.option(
+    "--class",
+    "targets",
+    type=click.IntRange(0),
+    multiple=True,
+    metavar="CLASS",
+    help="Class to repair, again for more; by default those that a scan flags.",
+)
+@click.option(
+    "--method", type=click.Choice(list(METHODS)), default=Unlearning.name, help="How to repair."
+)
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of your own pictures, without labels, to learn from and compare on.",
+)
+@click.option("--seed", type=int, default=0, help="Seed of what is random.")
+@loading_options
+@click.pass_context
+def repair_command(
+    ctx: click.Context,
+    /,
+    model: Path,
+    target: Path,
+    targets: tuple[int, ...],
+    method: str,
+    images: Path | None,
+    seed: int,
+    **values: Any,  # noqa: ANN401
+) -> None:
+    """Remove what a scan finds in a model, without any data, and scan the result.
+
+    Writes a file of the same format and keys, and beside it a record of what was done,
+    OUT.repair.json. docs/repair.md says what a repair proves and what it does not.
+
+    Exits with 0 when the repaired model passes its own check and is written, with 1 when it does
+    not and nothing is written, with 2 when the model cannot be repaired at all.
+    """
+    use_one_thread()
+    options = take_load_options(values)
+    place = Place(model, target, options)
+    classifier = open_one(model, options)
+    rewritten(model, classifier.model)  # a format that cannot be written is said at once
+    own = None if images is None else read_pictures(images, classifier.input_shape)
+    chosen, config = METHODS[method](), ScanConfig(seed=seed)
+    sha256 = sha256_of(model)
+    steps = (
+        repair(classifier, targets=targets, method=chosen, config=config, images=own, seed=seed,
+               path=model, sha256=sha256)
+        for _ in range(1)
+    )  # fmt: skip
+    (outcome,) = track(steps, 1, "repairing")
+    click.echo(repair_table(outcome, None if own is None else len(own)), nl=False)
+    if not outcome.accepted:
+        for problem in outcome.problems:
+            click.echo(f"not repaired: {problem}", err=True)
+        ctx.exit(NOT_REPAIRED)
+    content = place.checked(classifier, outcome.model)
+    record = record_of(outcome, chosen, seed, target, content)
+    place.write(content, json.dumps(record, indent=2) + "\n")
+    click.echo(f"repaired: {target}; what was done: {place.record}")

@@ -1,0 +1,41 @@
+"""Before and after a repair, in one table."""
+
+from __future__ import annotations
+
+from triggerfish.repair.repair import CHECK_PICTURES, Repaired
+from triggerfish.reports.text import largest, number, printable
+from triggerfish.reports.words import targets
+from triggerfish.results import Scanned
+
+LINE = "{:<34}  {:>22}  {:>22}\n"
+
+
+def repair_table(outcome: Repaired, own_pictures: int | None) -> str:
+    """The table; ``own_pictures`` is how many of the user's there were, None without."""
+    before, after = outcome.before, outcome.after
+    rows = [
+        ("", "before", "after"),
+        ("verdict", _verdict(before), _verdict(after)),
+        ("largest score", _largest(before), _largest(after)),
+        ("success of the changes found", _share(outcome.success_before),
+         _share(outcome.success_after)),
+        (f"same answers to {CHECK_PICTURES} pictures", "", _share(outcome.agreement)),
+    ]  # fmt: skip
+    if outcome.agreement_on_images is not None:
+        same = _share(outcome.agreement_on_images)
+        rows.append((f"same answers to your {own_pictures} pictures", "", same))
+    title = f"{printable(before.path)}, by {outcome.method}:\n"
+    return title + "".join(f"{LINE.format(*row).rstrip()}\n" for row in rows)
+
+
+def _verdict(scanned: Scanned) -> str:
+    named = targets(scanned)
+    return f"{scanned.verdict.name}, {named}" if named else scanned.verdict.name
+
+
+def _largest(scanned: Scanned) -> str:
+    return number(largest(scanned.verdict.anomaly_index), ".2f") or "-"
+
+
+def _share(value: float) -> str:
+    return number(value, ".0%") or "not measured"

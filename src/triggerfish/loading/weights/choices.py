@@ -1,0 +1,130 @@
+"""A state dict -> every network that has its keys and shapes: catalogue entries and plain chains.
+
+Keys and shapes do not decide padding, pooling, strides, activations or the image size, so several
+may fit that are different functions. None is taken for granted here.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from triggerfish.architectures import ARCHITECTURES, Fit, fits
+from triggerfish.architectures.tasks import Shape, Task
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.hints import Hints
+from triggerfish.loading.weights.chain import PREFIX, build_chain
+from triggerfish.loading.weights.chain_choices import chain_choices
+from triggerfish.loading.weights.matching import build, fill
+from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
+
+MAX_ODDNESS = 1
+"""Chains with more unusual choices are only drafted (benchmarks/opening.py: the right chain of 41
+of 41 networks of strangers has at most 1)."""
+MAX_NETWORKS = 24
+_SAME = 1e-4  # relative difference of logits, below which two networks are one function
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """A network that is filled with the weights, and what it is usually fed.
+
+    ``name`` is what ``--arch`` takes, ``builtin`` whether it is in the catalogue. ``input_shapes``
+    and ``tasks`` are usual ones, the likeliest first; both may be empty. ``oddness`` counts the
+    unusual choices in it, ``rank`` is its place among the catalogue's that fit.
+    """
+
+    name: str
+    network: nn.Module
+    hints: Hints
+    input_shapes: tuple[Shape, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    builtin: bool = False
+    oddness: int = 0
+    rank: int = 0
+
+
+def network_choices(state: StateDict, said: Hints, path: str) -> tuple[NetworkChoice, ...]:
+    """All networks that fit and are different functions; the catalogue's first.
+
+    Raises `UnsupportedModelError` when none fits, naming the command that drafts one for ``path``.
+    """
+    found: list[NetworkChoice] = []
+    for choice in (*_known(state, said), *_chains(state, said)):
+        if len(found) < MAX_NETWORKS and not _is_among(choice, found):
+            found.append(choice)
+    if found:
+        return tuple(found)
+    keys = list(state)
+    raise UnsupportedModelError(
+        f"expected the keys and shapes of a network of the catalogue or of a plain chain, "
+        f"got {len(keys)} others ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
+        f"pass --arch, or draft its definition: triggerfish arch init {shlex.quote(path)}"
+    )
+
+
+def _known(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
+    for variant in strip_prefixes(state):
+        shapes = {key: tuple(value.shape) for key, value in variant.items()}
+        found = fits(shapes, ARCHITECTURES.values())
+        usual = [fit for fit in found if not _is_adapted(fit)] or found
+        for rank, fit in enumerate(usual):
+            name = fit.architecture.name
+            if said.num_classes not in (None, fit.num_classes):
+                continue
+            network = fill(build(fit.build), variant, name)
+            hints = Hints("its keys and shapes", architecture=name, assumed=True)
+            yield NetworkChoice(
+                name, network, hints, _shapes(fit.tasks), fit.tasks, builtin=True, rank=rank
+            )
+
+
+def _is_adapted(fit: Fit) -> bool:
+    """Whether this network is usually for other images: left out where another is for these."""
+    return not set(fit.tasks) & set(fit.architecture.tasks)
+
+
+def _chains(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
+    for chain in chain_choices(state):
+        if chain.oddness > MAX_ODDNESS:
+            return
+        if said.input_shape not in (None, chain.input_shape):
+            continue
+        name = PREFIX + chain.text
+        network = fill(build(partial(build_chain, chain.text, state)), state, name)
+        hints = Hints("order and shapes of its weights", architecture=name, assumed=True)
+        yield NetworkChoice(name, network, hints, (chain.input_shape,), oddness=chain.oddness)
+
+
+def _shapes(tasks: Iterable[Task]) -> tuple[Shape, ...]:
+    return tuple(dict.fromkeys(task.input_shape for task in tasks))
+
+
+def _is_among(choice: NetworkChoice, others: Iterable[NetworkChoice]) -> bool:
+    return any(_same(choice, other) for other in others)
+
+
+def _same(one: NetworkChoice, other: NetworkChoice) -> bool:
+    """Whether both are the same function of images of the first's usual shape."""
+    if one.input_shapes[0] not in other.input_shapes:
+        return False
+    images = torch.randn(4, *one.input_shapes[0], generator=torch.Generator().manual_seed(0))
+    answers = [_answer(choice.network, images) for choice in (one, other)]
+    first, second = answers
+    if first is None or second is None or first.shape != second.shape:
+        return False
+    return float((first - second).abs().max()) <= _SAME * float(first.abs().max())
+
+
+def _answer(network: nn.Module, images: Tensor) -> Tensor | None:
+    with torch.no_grad():
+        try:
+            answer = network.eval()(images)
+        except RuntimeError:
+            return None
+    return answer if isinstance(answer, Tensor) else None

@@ -1,0 +1,145 @@
+import hashlib
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from made_up import clean, found
+
+from triggerfish.cli import repair as command
+from triggerfish.loading import load_classifier
+from triggerfish.repair.repair import Repaired
+
+
+@pytest.fixture
+def repairs(monkeypatch):
+    """Replaces the repair, which takes long, by one that doubles the last bias; ``problems``."""
+
+    def use(*problems):
+        def repair(classifier, *, targets, method, config, images, seed, path, sha256):
+            model = load_classifier(path).model
+            with torch.no_grad():
+                model.fc2.bias += 0.01
+            before = replace(found(), path=path, sha256=sha256)
+            images_agree = None if images is None else 0.75
+            return Repaired(
+                model, method.name, tuple(targets) or (7,), before, clean(), 0.97, 0.02, 0.93,
+                images_agree, problems,
+            )  # fmt: skip
+
+        monkeypatch.setattr(command, "repair", repair)
+
+    return use
+
+
+def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, models, tmp_path):
+    repairs()
+    source, target = models / "planted.pt", tmp_path / "fixed.pt"
+    run = triggerfish("repair", source, "--out", target, "--seed", 5)
+    assert run.code == 0, run.err
+    assert run.out == (
+        f"{source}, by unlearning:\n"
+        f"{'':<34}  {'before':>22}  {'after':>22}\n"
+        f"{'verdict':<34}  {'backdoored, class 7 (horse)':>22}  {'clean':>22}\n"
+        f"{'largest score':<34}  {'2.90':>22}  {'0.40':>22}\n"
+        f"{'success of the changes found':<34}  {'97%':>22}  {'2%':>22}\n"
+        f"{'same answers to 400 pictures':<34}  {'':>22}  {'93%':>22}\n"
+        f"repaired: {target}; what was done: {target}.repair.json\n"
+    )
+    bias = load_classifier(source).model.fc2.bias + 0.01
+    assert torch.allclose(load_classifier(target).model.fc2.bias, bias)
+    record = json.loads((tmp_path / "fixed.pt.repair.json").read_text())
+    assert record["original"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert record["repaired"]["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert (record["method"], record["seed"], record["targets"]) == ("unlearning", 5, [7])
+    assert record["settings"]["rounds"] == 8
+    assert record["before"]["verdict"] == "backdoored"
+    assert record["after"]["verdict"] == "clean"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["fixed.pt", "fixed.pt.repair.json"]
+
+
+def test_one_that_fails_its_own_check_writes_nothing(triggerfish, repairs, models, tmp_path):
+    repairs("expected a repaired model that scans clean, got backdoored (target class 7)")
+    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt")
+    assert run.code == 1
+    assert run.err == (
+        "not repaired: expected a repaired model that scans clean, got backdoored (target class 7)"
+        "\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["fixed.pt", "fixed.pt.repair.json"])
+def test_nothing_is_overwritten(triggerfish, repairs, models, tmp_path, name):
+    repairs()
+    (tmp_path / name).write_text("mine")
+    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt")
+    assert run.code == 2
+    assert run.err == (
+        f"error: expected no file at {tmp_path / name}, got one: choose another --out\n"
+    )
+    assert (tmp_path / name).read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_model_card_goes_with_the_file(triggerfish, repairs, models, tmp_path):
+    repairs()
+    source, target = tmp_path / "a" / "m.pt", tmp_path / "b" / "fixed.pt"
+    source.parent.mkdir()
+    source.write_bytes((models / "planted.pt").read_bytes())
+    card = "mean = 0.25\nstd = 0.5\n"
+    (source.parent / "m.card.toml").write_text(card)
+    run = triggerfish("repair", source, "--out", target)
+    assert run.code == 0, run.err
+    assert (target.parent / "fixed.card.toml").read_text() == card
+    assert load_classifier(target).preprocessing == load_classifier(source).preprocessing
+
+
+def test_a_file_that_would_open_otherwise_is_not_written(triggerfish, repairs, models, tmp_path):
+    repairs()
+    (tmp_path / "triggerfish.toml").write_text("mean = 0.9\nstd = 0.01\n")
+    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt")
+    assert run.code == 2
+    assert "opens as the original does" in run.err
+    assert [p.name for p in tmp_path.iterdir()] == ["triggerfish.toml"]
+
+
+def test_a_format_that_cannot_be_written_is_said_before_the_work(triggerfish, repairs, tmp_path):
+    from saved_models import WRITERS
+
+    from triggerfish.architectures import PaperCNN
+
+    repairs()
+    WRITERS["network.h5"](PaperCNN().eval(), tmp_path / "network.h5")
+    run = triggerfish("repair", tmp_path / "network.h5", "--out", tmp_path / "fixed.h5")
+    assert run.code == 2
+    assert run.err.startswith("error: expected a PyTorch state dict or safetensors to write again")
+    assert not (tmp_path / "fixed.h5").exists()
+
+
+def test_own_pictures_are_compared_on(triggerfish, repairs, models, tmp_path):
+    from PIL import Image
+
+    repairs()
+    (tmp_path / "own").mkdir()
+    Image.new("L", (28, 28), 128).save(tmp_path / "own" / "1.png")
+    run = triggerfish(
+        "repair", models / "planted.pt", "--out", tmp_path / "f.pt", "--images", tmp_path / "own"
+    )
+    assert run.code == 0, run.err
+    assert "same answers to your 1 pictures" in run.out
+    assert json.loads((tmp_path / "f.pt.repair.json").read_text())["agreement_on_images"] == 0.75
+
+
+def test_what_was_not_measured_is_no_number():
+    from triggerfish.repair import Unlearning
+    from triggerfish.repair.record import record_of
+
+    outcome = Repaired(
+        torch.nn.Identity(), "m", (-1,), found(), clean(), math.nan, math.nan, 1.0, None, ()
+    )
+    record = record_of(outcome, Unlearning(), 0, found().path, b"")
+    assert record["before"]["success_of_changes"] is None
+    assert record["targets"] == ["any"]
+    json.dumps(record, allow_nan=False)

@@ -1,0 +1,128 @@
+"""Files that can be read in several ways: every plausible reading, its assumptions, one verdict."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from triggerfish.ambiguity import scan_candidates
+from triggerfish.architectures import ARCHITECTURES
+from triggerfish.loading import Hints, LoadedModel, LoadOptions, open_candidates
+from triggerfish.loading.draft import draft
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import ClassScores, Scanned, Status, Verdict
+
+
+@pytest.fixture
+def tutorial(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    torch.save(
+        ARCHITECTURES["pytorch_tutorial_cnn"](10, 3).state_dict(), tmp_path / "cifar net.pth"
+    )
+    return tmp_path / "cifar net.pth"
+
+
+def test_the_tutorial_network_is_not_taken_for_lenet(tutorial: Path) -> None:
+    """Same keys and shapes as our lenet on 3x28x28 with padding, another function."""
+    readings = open_candidates(tutorial)
+    assert readings[0].builtin == "pytorch_tutorial_cnn"
+    assert {reading.classifier.input_shape for reading in readings} == {(3, 32, 32)}
+    assert "lenet" not in {reading.architecture for reading in readings}
+
+
+def test_options_of_a_reading_leave_exactly_it(tutorial: Path) -> None:
+    for reading in open_candidates(tutorial):
+        names = {item.name for item in reading.classifier.assumptions}
+        assert names == {"arch", "input-shape", "mean", "std", "input-range"}
+        given = replace(reading.settings.merged(), source="options")
+        (pinned,) = open_candidates(tutorial, LoadOptions(given, strict=True))
+        assert pinned.classifier.assumptions == ()
+        images = torch.rand(2, 3, 32, 32)
+        torch.testing.assert_close(
+            pinned.classifier.logits(images), reading.classifier.logits(images)
+        )
+
+
+def test_bytes_are_not_tried_where_they_saturate_the_network(tmp_path: Path) -> None:
+    """A batch norm that saw inputs in [0, 1] rules 0 to 255 out."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(1800, 10),
+    )  # fmt: skip
+    for _ in range(50):
+        network(torch.rand(16, 3, 32, 32))
+    torch.save(network.state_dict(), tmp_path / "m.pt")
+    ranges = {r.classifier.preprocessing.input_range for r in open_candidates(tmp_path / "m.pt")}
+    assert ranges == {(0.0, 1.0)}
+
+
+def scanned(classifier: Classifier, name: str) -> Scanned:
+    scores = ClassScores(
+        "x", torch.zeros(10), (Status.CONVERGED,) * 10, torch.zeros(0), torch.zeros(10),
+        torch.zeros(0), shown=(),
+    )  # fmt: skip
+    flagged = (3,) if name == "backdoored" else ()
+    verdict = Verdict(name, flagged, (0.0,) * 10, 2.0)  # type: ignore[arg-type]
+    return Scanned(
+        Path("a b.pt"), None, "x", scores, verdict, {}, 1.0, assumptions=classifier.assumptions
+    )
+
+
+def readings(path: Path) -> tuple[LoadedModel, ...]:
+    found = open_candidates(path)
+    assert len(found) > 1
+    return found
+
+
+def test_readings_that_agree_give_a_verdict_that_says_so(tutorial: Path) -> None:
+    models = readings(tutorial)
+    result = scan_candidates(models, lambda model: scanned(model, "backdoored"))
+    assert (result.verdict.name, result.verdict.flagged) == ("backdoored", (3,))
+    assert f"under {len(models)} readings" in result.verdict.notes[-1]
+    assert result.seconds == len(models)
+
+
+def test_readings_that_disagree_give_none_and_a_command_each(tutorial: Path) -> None:
+    models = readings(tutorial)
+    answers = iter(["clean", "backdoored"])
+    result = scan_candidates(models, lambda model: scanned(model, next(answers)))
+    assert (result.verdict.name, result.verdict.flagged) == ("inconclusive", ())
+    assert len(result.verdict.reasons) == len(models)
+    first, second = result.verdict.reasons[:2]
+    assert first.command == f"triggerfish scan 'a b.pt' {models[0].options}"
+    assert "got clean with" in first.text
+    assert "got backdoored (target class 3) with" in second.text
+    same_network = models[0].architecture == models[1].architecture
+    code = "preprocessing-matters" if same_network else "ambiguous-architecture"
+    assert {reason.code for reason in result.verdict.reasons} == {code}
+
+
+def test_a_draft_is_filled_by_the_weights_and_computes_the_usual_wiring(tutorial: Path) -> None:
+    state = torch.load(tutorial, weights_only=True)
+    found = draft(state, "cifar net.pth")
+    names: dict[str, type[nn.Module]] = {}
+    exec(found.source, names)
+    network = names["Network"]()
+    network.load_state_dict(state)
+    expected = ARCHITECTURES["pytorch_tutorial_cnn"](10, 3)
+    expected.load_state_dict(state)
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(network(images), expected(images))
+    assert found.choices == found.source.count("# CHOICE") > 4
+
+
+def test_a_draft_of_what_is_no_chain_names_every_key() -> None:
+    state = {"0.weight": torch.zeros(8, 3, 3, 3), "token": torch.zeros(1, 4)}
+    found = draft(state, 'x"""\nimport os.pt')
+    compile(found.source, "draft", "exec")
+    assert 'self.add_module("0", nn.Conv2d(3, 8, 3' in found.source
+    assert "# CHOICE a module for token of shape (1, 4)" in found.source
+    assert "\nimport os" not in found.source
+
+
+def test_a_given_normalization_is_the_only_one_tried(tutorial: Path) -> None:
+    given = Hints("options", architecture="pytorch_tutorial_cnn", mean=(0.5,), std=(0.5,))
+    (only,) = open_candidates(tutorial, LoadOptions(given))
+    assert [item.name for item in only.classifier.assumptions] == ["input-shape"]

@@ -1,0 +1,76 @@
+"""Plain chains: what keys and shapes leave open, and networks built from a line of text."""
+
+import pytest
+import torch
+from torch import nn
+
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.weights.chain import build_chain
+from triggerfish.loading.weights.chain_choices import chain_choices
+from triggerfish.loading.weights.chain_layers import chain_layers
+
+
+def tutorial() -> nn.Sequential:
+    """PyTorch's CIFAR-10 tutorial: 5x5 without padding on 3x32x32."""
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 10),
+    )  # fmt: skip
+
+
+def test_the_usual_wiring_comes_first_and_computes_the_same() -> None:
+    network = tutorial().eval()
+    chain = chain_choices(network.state_dict())[0]
+    assert chain.text == "0,relu,max2,3,relu,max2,flat,7,relu,9"
+    assert chain.input_shape == (3, 32, 32)
+    built = build_chain(chain.text, network.state_dict())
+    built.load_state_dict(network.state_dict())
+    images = torch.rand(3, 3, 32, 32)
+    torch.testing.assert_close(built.eval()(images), network(images))
+
+
+def test_padding_and_image_size_are_both_offered() -> None:
+    """5x5 with padding 2 on 28x28 leaves as many values as without padding on 32x32."""
+    layers = {"c": nn.Conv2d(1, 6, 5), "d": nn.Conv2d(6, 16, 5), "f": nn.Linear(400, 10)}
+    found = chain_choices(nn.ModuleDict(layers).state_dict())
+    shown = {(chain.text, chain.input_shape) for chain in found}
+    assert ("c/p2,relu,max2,d,relu,max2,flat,f", (1, 28, 28)) in shown
+    assert ("c,relu,max2,d,relu,max2,flat,f", (1, 32, 32)) in shown
+    assert ("c/p2,relu,avg2,d,relu,avg2,flat,f", (1, 28, 28)) in shown
+
+
+def test_every_choice_has_the_size_that_the_linear_layer_needs() -> None:
+    state = tutorial().state_dict()
+    for chain in chain_choices(state):
+        network = build_chain(chain.text, state).eval()
+        assert network(torch.zeros(1, *chain.input_shape)).shape == (1, 10)
+
+
+def test_the_place_of_a_batch_norm_is_read_from_its_means() -> None:
+    """What comes out of a ReLU is never negative."""
+    layers = {"conv1": nn.Conv2d(3, 8, 3), "bn1": nn.BatchNorm2d(8), "fc": nn.Linear(1800, 10)}
+    state = nn.ModuleDict(layers).state_dict()
+    state["bn1.running_mean"] = torch.rand(8) + 0.1
+    assert chain_choices(state)[0].text.startswith("conv1,relu,bn1,max2")
+    state["bn1.running_mean"] = torch.linspace(-1, 1, 8)
+    assert chain_choices(state)[0].text.startswith("conv1,bn1,relu,max2")
+
+
+def test_networks_with_shortcuts_are_no_chains() -> None:
+    block = {"conv1": nn.Conv2d(8, 8, 3), "conv2": nn.Conv2d(8, 8, 3)}
+    network = nn.ModuleDict(
+        {"conv": nn.Conv2d(3, 8, 3), "layer1": nn.ModuleDict({"0": nn.ModuleDict(block)}),
+         "fc": nn.Linear(8, 10)}
+    )  # fmt: skip
+    assert chain_layers(network.state_dict()) == ()
+
+
+@pytest.mark.parametrize("name", ['x"]; import os #', "a,b", "a/p2", "", "ä"])
+def test_names_that_could_be_code_or_syntax_are_no_layers(name: str) -> None:
+    state = {f"{name}.weight": torch.zeros(10, 784), f"{name}.bias": torch.zeros(10)}
+    assert chain_layers(state) == ()
+
+
+def test_an_unknown_step_is_named() -> None:
+    with pytest.raises(UnsupportedModelError, match="got 'maxi'"):
+        build_chain("0,relu,maxi,3", tutorial().state_dict())
