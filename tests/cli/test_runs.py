@@ -15,7 +15,7 @@ import pytest
 from processes import command, descendants
 
 from triggerfish.cli import scan as module
-from triggerfish.loading import LoadOptions, open_model
+from triggerfish.loading import LoadOptions, open_candidates
 
 Cli = Callable[..., SimpleNamespace]
 MIN_NORM = ("--detector", "min-norm", "--steps", 4)
@@ -114,14 +114,14 @@ def hang_on_some(options: LoadOptions, path: Path) -> Any:
     """Loads a model; never ends where the environment says so."""
     if path.name == os.environ.get(HANGS):
         time.sleep(600)
-    return open_model(path, options).classifier
+    return open_candidates(path, options)
 
 
 def test_a_model_that_hangs_is_given_up(
     triggerfish: Cli, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(HANGS, "planted.pt")
-    monkeypatch.setattr(module, "load_model", hang_on_some)
+    monkeypatch.setattr(module, "load_readings", hang_on_some)
     run = triggerfish(*QUICK, folder, "--out", tmp_path / "out", "--timeout", 20)
     assert run.code == 3
     outcomes = {Path(line["path"]).name: line for line in lines(tmp_path / "out")}
