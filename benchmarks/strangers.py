@@ -9,8 +9,8 @@ FOLDER is described in corpus.py; the code in it is run. Constants are chosen on
 settings or thresholds have changed, or with ``--again``. Neural Cleanse is given test images of the
 data set (``--data-root``); *neural-cleanse-pictures* as many procedural pictures instead.
 ``rejudge`` applies today's formula and thresholds to the terms that earlier scans have stored.
-Results: results/strangers, a file a detector (one process a file, please). ``reference`` makes what ships as
-the scores of any clean network from those of the clean *develop* ones.
+Results: results/strangers, a file a detector (one process a file, please). ``reference`` makes what
+ships as the scores of any clean network from those of the clean *develop* ones.
 """
 
 from __future__ import annotations

@@ -17,7 +17,14 @@ from typing import Any
 
 import click
 
-from benchmarks import checks_table, detection_tables, pictures_table, stranger_tables, zoo_summary
+from benchmarks import (
+    checks_table,
+    detection_tables,
+    pictures_table,
+    repair_table,
+    stranger_tables,
+    zoo_summary,
+)
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate
 from triggerfish.detectors.min_norm import MinNorm
@@ -268,6 +275,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "strangers-develop": partial(stranger_tables.side_by_side, "develop"),
     "small-zoos": zoo_summary.table,
     "triggers-on-pictures": pictures_table.table,
+    "repairs": repair_table.repairs,
+    "second-looks": repair_table.looks,
     "checks-untrained": checks_table.untrained,
     "checks-mnist": partial(checks_table.checks, "mnist"),
     "checks-fashion-mnist": partial(checks_table.checks, "fashion-mnist"),

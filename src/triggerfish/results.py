@@ -207,13 +207,71 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class BasisEvidence:
+    """What a second look at one class found in one basis, on pictures that no search has drawn.
+
+    ``size`` is that of the changes found again on each family of pictures, the one in the middle,
+    in the units of `Change`; NaN where most searches did not get there, and then nothing else
+    counts. ``success`` is the fraction of pictures that the change in the middle turns, ``half``
+    with half of it, ``shifted`` with it elsewhere (the mean of several places),
+    ``without_largest`` without its largest pixel. ``agreement`` in [0, 1] is how alike the changes
+    of two families are, the best pair: the cosine of their blurred absolute values, over places in
+    the pixel basis, over frequencies in the other. ``controls`` are the successes of the best
+    changes of the same size towards other classes.
+    """
+
+    basis: Basis
+    size: float
+    success: float
+    half: float
+    shifted: float
+    without_largest: float
+    agreement: float
+    controls: tuple[float, ...]
+
+    @property
+    def control(self) -> float:
+        """The second best of the ``controls``: one other class may be near all by itself.
+
+        The best of fewer than two, 0 of none.
+        """
+        ordered = sorted(self.controls, reverse=True)
+        return ordered[min(1, len(ordered) - 1)] if ordered else 0.0
+
+    @property
+    def lead(self) -> float:
+        """By how much the change outdoes the ``control``; 0 where it does not."""
+        return max(0.0, self.success - self.control)
+
+
+Grade = Literal["confirmed", "unclear", "refuted"]
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A second, independent look at class ``target``; ``changes`` are all that it found.
+
+    ``lead`` is by how much its change outdoes other classes' of the same size, in the basis where
+    it does so most; ``grade`` says it in a word (`triggerfish.confirmation.grade`).
+    """
+
+    target: int
+    grade: Grade
+    lead: float
+    evidence: tuple[BasisEvidence, ...]
+    changes: tuple[Change, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Scanned:
     """A model that was scanned. ``config`` is the scan's configuration as plain data.
 
     ``assumptions`` are what the verdict rests on and nobody said; ``facts`` what somebody or
     something said. ``class_names`` are in the order of the classes, empty when not known.
     ``command`` repeats the scan. ``accepted`` is set where somebody lists the file as accepted:
-    it is then never called clean. ``trials`` are the changes on the user's own pictures.
+    it is then never called clean. ``trials`` are the changes on the user's own pictures,
+    ``confirmations`` second looks at the classes that were flagged first.
     """
 
     path: Path | None
@@ -230,6 +288,7 @@ class Scanned:
     command: str = ""
     accepted: Acceptance | None = None
     trials: tuple[Trial, ...] = ()
+    confirmations: tuple[Confirmation, ...] = ()
 
 
 @dataclass(frozen=True)

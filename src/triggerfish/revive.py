@@ -19,8 +19,10 @@ from triggerfish.reports.evidence import PICTURES, delta_name, trial_name
 from triggerfish.results import (
     Acceptance,
     Assumption,
+    BasisEvidence,
     Change,
     ClassScores,
+    Confirmation,
     Fact,
     Finding,
     Pairs,
@@ -84,6 +86,7 @@ def _scanned(data: Data, artefacts: Artefacts) -> Scanned:
         command=data["command"],
         accepted=_acceptance(data["accepted"]),
         trials=tuple(_trial(trial, artefacts, data["image_shape"], i) for i, trial in trials),
+        confirmations=tuple(map(_confirmation, data.get("confirmations", ()))),
     )
 
 
@@ -161,6 +164,24 @@ def _trial(data: Data, artefacts: Artefacts, shape: Sequence[int], index: int) -
         pictures=torch.empty(0, *shape) if pictures is None else pictures,
         before=tuple(data["before"]),
         after=tuple(data["after"]),
+    )
+
+
+def _confirmation(data: Data) -> Confirmation:
+    """A second look, without the changes that it found: they are not stored."""
+    evidence = [
+        BasisEvidence(
+            **{**item, "size": _number(item["size"]), "controls": tuple(item["controls"])}
+        )
+        for item in data["evidence"]
+    ]
+    return Confirmation(
+        target=data["target"],
+        grade=data["grade"],
+        lead=data["lead"],
+        evidence=tuple(evidence),
+        changes=(),
+        seconds=data["seconds"],
     )
 
 

@@ -6,22 +6,29 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from triggerfish._version import __version__
+from triggerfish.confirmation import confirm
+from triggerfish.confirmation.verdict import after_looks
 from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier, Preprocessing
-from triggerfish.results import Scanned
+from triggerfish.results import ClassScores, Confirmation, Scanned, Verdict
 from triggerfish.search.batching import with_enough_memory
+from triggerfish.search.progress import share_of_work
 from triggerfish.trial import with_answers
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
 from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import read_reference
+
+DETECTION = 0.7  # of the time, for the progress report
+MOST_LOOKS = 5  # second looks at one model, the most suspicious classes first
 
 Load = Callable[[Path], Classifier]
 
@@ -34,6 +41,8 @@ class ScanConfig:
         detector: The statistic, with its settings.
         judge: Turns the detector's scores into a verdict.
         seed: Decides what is random in the detector.
+        confirm: Whether flagged classes get a second, independent look, which takes a flag away
+            that it refutes. For detectors that search for universal changes.
 
     Raises:
         ValueError: No detector, or a judge that cannot judge what it measures.
@@ -48,6 +57,7 @@ class ScanConfig:
     detector: Detector = field(default_factory=Ensemble)
     judge: Judge = field(default_factory=Judge)
     seed: int = 0
+    confirm: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.detector, type) or not isinstance(self.detector, Detector):
@@ -64,6 +74,7 @@ class ScanConfig:
             "settings": settings_of(self.detector),
             "judge": self.judge.as_plain(),
             "seed": self.seed,
+            "confirm": self.confirm,
         }
 
 
@@ -144,20 +155,41 @@ def scan_classifier(
     """Scan one model; ``path`` and ``sha256`` say where it is from."""
     start = time.perf_counter()
     findings = check_model(classifier)
-    found = with_enough_memory(lambda: config.detector(classifier, config.seed))
+    with share_of_work(0.0, DETECTION if config.confirm else 1.0):
+        found = with_enough_memory(lambda: config.detector(classifier, config.seed))
     scores = with_answers(found, classifier)
     verdict = config.judge(scores, classifier, config.detector, findings)
+    looks = second_looks(classifier, scores, verdict, config)
     return Scanned(
         path=path,
         sha256=sha256,
         detector=config.detector.name,
         scores=scores,
-        verdict=verdict,
+        verdict=after_looks(verdict, looks),
         config=config.as_plain(),
         seconds=time.perf_counter() - start,
         environment=_environment(classifier.device),
         assumptions=classifier.assumptions,
+        confirmations=looks,
     )
+
+
+def second_looks(
+    classifier: Classifier, scores: ClassScores, verdict: Verdict, config: ScanConfig
+) -> tuple[Confirmation, ...]:
+    """A second look at every flagged class, where universal changes have flagged it."""
+    if not config.confirm or not scores.changes:
+        return ()
+    order = sorted(verdict.flagged, key=lambda k: verdict.anomaly_index[k], reverse=True)
+    targets = order[:MOST_LOOKS]
+    looks = []
+    for number, target in enumerate(targets):
+        width = (1.0 - DETECTION) / len(targets)
+        start = DETECTION + number * width
+        with share_of_work(start, start + width):
+            look = partial(confirm, classifier, target, seed=config.seed)
+            looks.append(with_enough_memory(look))
+    return tuple(looks)
 
 
 def _environment(device: torch.device) -> dict[str, str]:

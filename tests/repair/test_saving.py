@@ -45,8 +45,8 @@ def _half_safetensors(network, path):
 
 MORE = {"half.pt": _half, "half.safetensors": _half_safetensors}
 KEPT = (
-    "state-dict.pt", "extension-says-nothing.model", "recompressed.pt", "legacy.pth",
-    "wrapped.tar", "lightning.ckpt", "attack_result.pt", "weights.safetensors", *MORE,
+    "state-dict.pt", "extension-says-nothing.model", "recompressed.pt", "legacy.pth", "wrapped.tar",
+    "lightning.ckpt", "attack_result.pt", "weights.safetensors", *MORE,
 )  # fmt: skip
 REFUSED = ("pruned.pt", "scripted.pt", "network.h5")
 
@@ -61,7 +61,8 @@ def test_a_file_comes_back_with_other_weights_and_nothing_else(network, tmp_path
     opened = load(again)
     tolerance = 0.05 if "half" in name else 1e-5
     assert torch.allclose(opened.model(IMAGES), model(IMAGES), atol=tolerance)
-    assert opened.preprocessing == load(path).preprocessing
+    if not opened.assumptions:  # other weights may make another assumption the likeliest
+        assert opened.preprocessing == load(path).preprocessing
     assert shape_of(again) == shape_of(path)
 
 

@@ -48,6 +48,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "triggerfish.cli.explain:explain_command",
         "Say everything about one class of a stored result.",
     ),
+    "confirm": (
+        "triggerfish.cli.confirm:confirm_command",
+        "Take a second, independent look at a class of a model that a scan has flagged.",
+    ),
     "repair": (
         "triggerfish.cli.repair:repair_command",
         "Remove what a scan finds in a model, without any data, and scan the result.",

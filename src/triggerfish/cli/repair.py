@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
+from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
 from triggerfish.cli.repair_table import repair_table
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.files import sha256_of
-from triggerfish.loading import open_model
 from triggerfish.repair import METHODS, Unlearning
 from triggerfish.repair.place import Place
 from triggerfish.repair.record import record_of
@@ -75,7 +75,7 @@ def repair_command(
     use_one_thread()
     options = take_load_options(values)
     place = Place(model, target, options)
-    classifier = open_model(model, options).classifier
+    classifier = open_one(model, options)
     rewritten(model, classifier.model)  # a format that cannot be written is said at once
     own = None if images is None else read_pictures(images, classifier.input_shape)
     chosen, config = METHODS[method](), ScanConfig(seed=seed)

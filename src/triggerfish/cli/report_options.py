@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,7 +98,7 @@ class Reporting:
         """The result of a row, accepted where it is listed; it goes into the reports on all."""
         result = apply_acceptances(row.result, self.acceptances, self.today)
         if row.folder is not None:
-            self._overview.add(result, f"{quote(row.folder)}/{REPORT}")
+            self._overview.add(result, f"{quote(os.fsencode(row.folder))}/{REPORT}")
         if self.html is not None:
             self._report.add(result)
         return result
@@ -157,7 +158,7 @@ def _command(ctx: click.Context) -> tuple[str, ...]:
 
 def _words(flag: str, value: object, option: click.Option) -> list[str]:
     if option.is_flag:
-        return [flag] if value else []
+        return [flag] if value else option.secondary_opts[:1]
     if option.multiple and isinstance(value, tuple):
         return [word for item in value for word in (flag, str(item))]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ from triggerfish.runs.status import write_plan
 @loading_options
 @run_options
 @report_options
+@click.option("--confirm/--no-confirm", "second_look", default=True,
+              help="A second look at every class that universal changes flag.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
 def scan_command(
@@ -55,6 +58,7 @@ def scan_command(
     output_format: str,
     detector: str | None,
     preset: str | None,
+    second_look: bool,
     seed: int,
     **values: Any,  # noqa: ANN401
 ) -> None:
@@ -67,7 +71,7 @@ def scan_command(
     reporting = take_reporting(ctx, values, paths)
     options = take_run_options(values)
     loading = take_load_options(values)
-    config = scan_config(detector, preset, seed, values)
+    config = replace(scan_config(detector, preset, seed, values), confirm=second_look)
     folder = None if options.out is None else RunFolder(options.out)
     found = find_models(options.sources(paths, loading), config)
     models = [model for model in found if options.shard is None or model in options.shard]

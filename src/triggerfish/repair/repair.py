@@ -68,8 +68,11 @@ def repair(
     seed: int = 0,
     path: Path | None = None,
     sha256: str | None = None,
+    before: Scanned | None = None,
 ) -> Repaired:
     """Scan, undo what the scan names (or the given ``targets``), and scan the result.
+
+    ``before`` is the scan of the classifier where there is one already.
 
     ``images`` (N, C, H, W) in [0, 1] are pictures of the user's own, without labels, that the
     repair may learn from and that agreement is measured on; never needed.
@@ -82,7 +85,7 @@ def repair(
         raise UnsupportedModelError("expected a network with weights to repair, got a function")
     config, method = config or ScanConfig(), method or Unlearning()
     with share_of_work(0.0, 0.15):
-        before = scan_classifier(classifier, config, path, sha256)
+        before = before or scan_classifier(classifier, config, path, sha256)
     task = Task(_targets(before, targets), _ordinary(before), images)
     with share_of_work(0.15, 0.85):
         model = method(classifier, task, seed)

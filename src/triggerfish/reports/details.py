@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from triggerfish.reports.about import About
 from triggerfish.reports.half_blocks import half_blocks
+from triggerfish.reports.looks import look_in_short
 from triggerfish.reports.reasons import next_step
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
@@ -41,6 +42,8 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
     for change in changes(result.scores):
         if _leads_to_a_flag(result, change):
             yield from _change(result, change, about)
+    for look in result.confirmations:
+        yield look_in_short(look, result.class_names)
     for reason in result.verdict.reasons:
         yield f"because: {printable(reason)}"
     if result.verdict.name == "inconclusive":

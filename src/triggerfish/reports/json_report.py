@@ -12,7 +12,16 @@ from typing import cast
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.scope import looked_for, not_looked_for
 from triggerfish.reports.summary import outcome, summarize
-from triggerfish.results import Acceptance, Change, ClassScores, Finding, Scanned, Skipped, Trial
+from triggerfish.results import (
+    Acceptance,
+    Change,
+    ClassScores,
+    Confirmation,
+    Finding,
+    Scanned,
+    Skipped,
+    Trial,
+)
 
 SCHEMA_VERSION = 2
 """Grows when a field changes its meaning; a new field alone does not change it."""
@@ -100,6 +109,7 @@ def _scanned(result: Scanned) -> dict[str, object]:
         "looked_for": looked_for(result),
         "not_looked_for": not_looked_for(result),
         "trials": [_trial(trial) for trial in result.trials],
+        "confirmations": [look_as_dict(look) for look in result.confirmations],
         "assumptions": [asdict(item) for item in result.assumptions],
         "facts": [asdict(item) for item in result.facts],
         "accepted": _acceptance(result.accepted),
@@ -148,6 +158,17 @@ def _trial(trial: Trial) -> dict[str, object]:
         "success": trial.success,
         "before": trial.before,
         "after": trial.after,
+    }
+
+
+def look_as_dict(look: Confirmation) -> dict[str, object]:
+    """A second look at a class, without the changes themselves."""
+    return {
+        "target": look.target,
+        "grade": look.grade,
+        "lead": look.lead,
+        "evidence": [asdict(item) for item in look.evidence],
+        "seconds": round(look.seconds, 3),
     }
 
 

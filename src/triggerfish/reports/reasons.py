@@ -49,6 +49,7 @@ CHECKS: dict[str, Check] = {
         "Is the score for an attack on all classes clearly ordinary or clearly not?",
         "triggerfish scan {path} --detector pairwise-norm",
     ),
+    "not-confirmed": Check("Does a second look confirm the flag?", CALIBRATE),
     "detectors-disagree": Check(
         "Do the detectors agree where clean models like this one say nothing?",
         "triggerfish scan {path} --thorough",

@@ -20,6 +20,8 @@ from triggerfish.model.memory import is_out_of_memory
 
 ObjectiveName = Literal["logit", "log-probability", "probability", "log-odds"]
 Objective = Callable[[Tensor, Tensor], Tensor]
+EVALUATED_VALUES = 512 * 3 * 32 * 32
+"""Values of images that pass a network together where nothing is kept for a gradient."""
 
 
 def _logit(logits: Tensor, target: Tensor) -> Tensor:
@@ -57,7 +59,8 @@ def objective_and_gradient(
 
 @torch.no_grad()
 def evaluate(classifier: Classifier, images: Tensor, chunk: int = 512) -> Tensor:
-    """Logits (N, K) of images (N, C, H, W), in chunks."""
+    """Logits (N, K) of images (N, C, H, W), in chunks of 512, of large images fewer."""
+    chunk = max(1, min(chunk, EVALUATED_VALUES // classifier.num_pixels))
     parts = [classifier.logits(images[rows]) for rows in chunks(len(images), chunk)]
     return torch.cat(parts)
 

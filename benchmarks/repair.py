@@ -1,0 +1,206 @@
+"""What repairs do to networks whose truth is known: accuracy and the true trigger's success.
+
+    python -m benchmarks.repair --strangers FOLDER --data-root DATA --split develop
+    python -m benchmarks.repair --zoos ROOT --data-root DATA --split reporting
+
+FOLDER is described in `corpus`, ROOT is what make_zoos.py makes. Each attacked network is repaired
+where the scan names a class, each clean one as if its most suspicious class had been named, by
+every method and by fine-pruning with `REAL` real images (`fine_pruning`). Accuracy and the
+trigger's success are on real test images. A network that has a result is not measured again.
+Results, a line a network: results/repair/{strangers,zoos}-SPLIT.jsonl; `tables.py` makes the table.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import click
+import torch
+from torch import Tensor, nn
+
+from benchmarks.common import RESULTS
+from benchmarks.confirm import suspects
+from benchmarks.fine_pruning import fine_pruned
+from benchmarks.lines import append_line, read_lines
+from benchmarks.suspects import Suspect, of_strangers, of_zoos
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.classifier import Classifier
+from triggerfish.repair import METHODS, RepairMethod, Task
+from triggerfish.repair.repair import Repaired, repair, with_model
+from triggerfish.results import Scanned
+from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.search.activation_maximization import chunks, evaluate
+from triggerfish.zoo.data.datasets import Dataset, load_dataset
+
+FOLDER = RESULTS / "repair"
+REAL = 500
+FINE_PRUNING = "fine-pruning"
+
+
+@dataclass(frozen=True)
+class _FinePruning(RepairMethod):
+    """The baseline under the protocol of our methods; ``data`` is real and labelled."""
+
+    name: ClassVar[str] = FINE_PRUNING
+    summary: ClassVar[str] = "with real images"
+
+    data: Dataset
+
+    def __call__(self, classifier: Classifier, task: Task, seed: int = 0) -> nn.Module:
+        """The repaired network, whatever the ``task``."""
+        generator = torch.Generator().manual_seed(0)
+        rows = torch.randperm(len(self.data.labels), generator=generator)[:REAL]
+        images = self.data.images[rows].float() / 255
+        return fine_pruned(classifier, images, self.data.labels[rows], seed)
+
+
+def truth_of(suspect: Suspect, model: Classifier, test: Dataset, count: int) -> dict[str, object]:
+    """Accuracy of ``model`` on test images, and the least success of the suspect's triggers."""
+    images, labels = test.images[:count].float() / 255, test.labels[:count]
+    called = evaluate(model, images).argmax(1).cpu()
+    accuracy = float((called == labels).double().mean())
+    success = [_success(model, images, labels, *trigger) for trigger in suspect.triggers]
+    return {
+        "accuracy": round(accuracy, 4),
+        "trigger_success": round(min(success), 4) if success else None,
+    }
+
+
+def _success(
+    model: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    stamp: Callable[[Tensor], Tensor],
+    relabel: Callable[[Tensor], Tensor],
+) -> float:
+    wanted = relabel(labels)
+    moved = wanted != labels
+    chosen = images[moved]
+    stamped = torch.cat([stamp(chosen[part]) for part in chunks(len(chosen), 250)])
+    return float((evaluate(model, stamped).argmax(1).cpu() == wanted[moved]).double().mean())
+
+
+def row_of(suspect: Suspect, data_root: Path | None, count: int) -> dict[str, object]:
+    """What is kept of one network: the truth before, and after each method."""
+    test = load_dataset(suspect.data, "test", data_root)
+    train = load_dataset(suspect.data, "train", data_root)
+    scanned = scan_classifier(suspect.classifier, ScanConfig())
+    named = bool(scanned.verdict.flagged) or scanned.verdict.all_classes
+    row: dict[str, object] = {
+        "id": suspect.id,
+        "data": suspect.data,
+        "attack": suspect.attack,
+        "targets": list(suspect.targets),
+        "named": named,
+        "before": {**_verdict(scanned), **truth_of(suspect, suspect.classifier, test, count)},
+    }
+    if suspect.triggers and not named:
+        return row
+    targets = () if named else suspects(scanned)
+    methods: list[RepairMethod] = [*(kind() for kind in METHODS.values()), _FinePruning(train)]
+    row["after"] = {
+        method.name: _tried(suspect, method, scanned, targets, test, count) for method in methods
+    }
+    return row
+
+
+def _tried(
+    suspect: Suspect,
+    method: RepairMethod,
+    scanned: Scanned,
+    targets: tuple[int, ...],
+    test: Dataset,
+    count: int,
+) -> dict[str, object]:
+    """What one method made of a network, or why it could not."""
+    start = time.process_time()
+    try:
+        outcome = repair(suspect.classifier, targets=targets, method=method, before=scanned)
+    except UnsupportedModelError as error:
+        return {"error": str(error)}
+    seconds = time.process_time() - start
+    fixed = with_model(suspect.classifier, outcome.model)
+    return {
+        **_checks(outcome),
+        **truth_of(suspect, fixed, test, count),
+        "cpu_seconds": round(seconds, 2),
+    }
+
+
+def _checks(outcome: Repaired) -> dict[str, object]:
+    before, after = outcome.success_before, outcome.success_after
+    return {
+        **_verdict(outcome.after),
+        "accepted": outcome.accepted,
+        "agreement": round(outcome.agreement, 4),
+        "change_success": [None if math.isnan(v) else round(v, 4) for v in (before, after)],
+    }
+
+
+def _verdict(scanned: Scanned) -> dict[str, object]:
+    verdict = scanned.verdict
+    return {
+        "verdict": verdict.name,
+        "flagged": list(verdict.flagged),
+        "all_classes": verdict.all_classes,
+    }
+
+
+def measure(
+    found: Iterable[tuple[str, Callable[[], Suspect]]],
+    file: Path,
+    measured: Callable[[Suspect], Mapping[str, object]],
+) -> None:
+    """Measure what has no result yet, and keep each result at once."""
+    done = {row["id"] for row in read_lines(file)}
+    for name, opened in found:
+        if name not in done:
+            row = measured(opened())
+            append_line(file, row)
+            click.echo(json.dumps(row), err=True)
+
+
+@click.command()
+@click.option("--strangers", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--zoos", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the data sets' files; MNIST needs none.",
+)
+@click.option("--split", default="develop", show_default=True)
+@click.option("--id", "ids", multiple=True, help="Only these networks.")
+@click.option("--count", default=2000, show_default=True, help="Test images.")
+@click.option("--results", type=click.Path(path_type=Path), default=FOLDER)
+def main(
+    strangers: Path | None,
+    zoos: Path | None,
+    data_root: Path | None,
+    split: str,
+    ids: tuple[str, ...],
+    count: int,
+    results: Path,
+) -> None:
+    """Measure the networks that have no result yet."""
+    torch.set_num_threads(1)
+    for source, folder, networks in (
+        ("strangers", strangers, of_strangers),
+        ("zoos", zoos, of_zoos),
+    ):
+        if folder is not None:
+            found = ((i, o) for i, o in networks(folder, split) if not ids or i in ids)
+            measure(
+                found,
+                results / f"{source}-{split}.jsonl",
+                lambda suspect: row_of(suspect, data_root, count),
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""One class of one model -> a second, independent and more thorough look at it.
+
+The change towards the class is searched again, from other seeds, on three families of pictures one
+by one, in both bases. What is found is compared, tried on new pictures in ways that a trigger
+stands, and set against a control: the best changes *of the same size* towards other classes. A
+trigger outdoes them by far; a class that all pictures are near does not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from triggerfish.confirmation.config import ConfirmConfig
+from triggerfish.confirmation.grade import grade_of
+from triggerfish.confirmation.likeness import likeness
+from triggerfish.confirmation.search import search_again, search_within
+from triggerfish.confirmation.trials import NOTHING, successes, tried
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import Basis, BasisEvidence, Change, Confirmation, Status
+from triggerfish.search.batching import rows_that_fit
+from triggerfish.search.frequency import CosineBasis, cosine_basis
+from triggerfish.search.picture_pool import PicturePool
+from triggerfish.search.pictures import pictures
+from triggerfish.search.progress import report
+from triggerfish.search.universal import UniversalChanges
+
+BASES: tuple[Basis, Basis] = ("pixel", "frequency")
+OWN_SEED = 500_009  # added to the scan's seed: other pictures, other draws
+CONTROL_SEED = 17
+
+
+def confirm(
+    classifier: Classifier, target: int, config: ConfirmConfig | None = None, seed: int = 0
+) -> Confirmation:
+    """Look at class ``target`` again; ``seed`` is the scan's, and nothing is drawn as there.
+
+    Raises `ValueError` for a class that there is not.
+    """
+    if not 0 <= target < classifier.num_classes:
+        raise ValueError(f"expected a class from 0 to {classifier.num_classes - 1}, got {target}")
+    start, config, seed = time.perf_counter(), config or ConfirmConfig(), seed + OWN_SEED
+    rows = rows_that_fit(classifier, config.memory_mib)
+    fresh = PicturePool.of(classifier, pictures(config.fresh, classifier.input_shape, seed))
+    look = _Look(classifier, target, config, seed, fresh, rows)
+    found = search_again(classifier, target, config, seed, rows)
+    evidence = []
+    for row in range(len(BASES)):
+        evidence.append(look.evidence(found, row))
+        report(0.6 + 0.4 * (row + 1) / len(BASES))
+    lead = max(item.lead for item in evidence)
+    return Confirmation(
+        target=target,
+        grade=grade_of(lead),
+        lead=lead,
+        evidence=tuple(evidence),
+        changes=tuple(look.change(one, row) for one in found for row in range(len(BASES))),
+        seconds=time.perf_counter() - start,
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the steps of one confirmation share."""
+
+    classifier: Classifier
+    target: int
+    config: ConfirmConfig
+    seed: int
+    fresh: PicturePool
+    rows: int
+
+    def evidence(self, found: Sequence[UniversalChanges], row: int) -> BasisEvidence:
+        """What there is in the basis ``row``: the change in the middle, and the control."""
+        changes = torch.stack([one.change[row] for one in found])
+        sizes = [float(one.size[row]) if bool(one.converged[row]) else math.inf for one in found]
+        middle = sorted(range(len(found)), key=lambda n: sizes[n])[len(found) // 2]
+        frequency = BASES[row] == "frequency"
+        alike = likeness(changes, self._cosines() if frequency else None)
+        size, own, controls = math.nan, NOTHING, tuple[float, ...]()
+        if math.isfinite(sizes[middle]):
+            size = sizes[middle]
+            own = tried(self.classifier, self.fresh, changes[middle], self.target)
+            controls = self._controls(size, frequency=frequency)
+        return BasisEvidence(BASES[row], size, **asdict(own), agreement=alike, controls=controls)
+
+    def change(self, found: UniversalChanges, row: int) -> Change:
+        """One of the changes that were found, as results carry them."""
+        goal, delta = torch.tensor([self.target]), found.change[row : row + 1]
+        reached = bool(found.converged[row])
+        return Change(
+            target=self.target,
+            basis=BASES[row],
+            delta=delta[0].cpu(),
+            size=float(found.size[row]) if reached else math.nan,
+            median_size=math.nan,
+            success=successes(self.classifier, self.fresh, delta, goal)[0],
+            status=Status.CONVERGED if reached else Status.UNREACHABLE,
+        )
+
+    def _controls(self, size: float, *, frequency: bool) -> tuple[float, ...]:
+        """Successes of the best changes within ``size`` towards other classes, some of many."""
+        seed = self.seed + CONTROL_SEED
+        order = torch.randperm(
+            self.classifier.num_classes, generator=torch.Generator().manual_seed(seed)
+        )
+        classes = order[order != self.target][: self.config.others].sort().values
+        changes = search_within(
+            self.classifier, classes, size, self.config, seed, self.rows, frequency=frequency
+        )
+        return successes(self.classifier, self.fresh, changes, classes)
+
+    def _cosines(self) -> CosineBasis:
+        highest = self.config.search.highest
+        model = self.classifier
+        return cosine_basis(model.input_shape, highest, model.device, model.dtype)

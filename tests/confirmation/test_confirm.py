@@ -1,0 +1,86 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from trained import TARGET, classifier
+
+from triggerfish.confirmation import ConfirmConfig, confirm
+from triggerfish.confirmation.grade import CONFIRMED, REFUTED, grade_of
+from triggerfish.confirmation.verdict import after_looks
+from triggerfish.results import BasisEvidence, Confirmation, Verdict
+
+
+def evidence(success: float, *controls: float) -> BasisEvidence:
+    return BasisEvidence("pixel", 1.0, success, 0.5, 0.5, 0.5, 0.9, controls)
+
+
+def test_the_lead_is_over_the_second_best_of_the_others():
+    assert evidence(0.9, 0.1, 0.8, 0.3).lead == pytest.approx(0.6)
+    assert evidence(0.9, 0.2).lead == pytest.approx(0.7)
+    assert evidence(0.1, 0.2, 0.3).lead == 0
+    assert evidence(0.0).lead == 0
+
+
+def test_grades_follow_the_lead():
+    assert grade_of(CONFIRMED) == "confirmed"
+    assert grade_of((CONFIRMED + REFUTED) / 2) == "unclear"
+    assert grade_of(REFUTED - 1e-9) == "refuted"
+
+
+def look(target: int, grade: str) -> Confirmation:
+    return Confirmation(target, grade, 0.1, (evidence(0.5, 0.4),), (), 1.0)
+
+
+FLAGGED = Verdict(
+    "backdoored", (2, 7), (0.1,) * 10, 1.15, seen_by={2: ("universal",), 7: ("universal",)}
+)
+
+
+def test_a_refuted_flag_goes_and_the_others_stay():
+    verdict = after_looks(FLAGGED, [look(2, "refuted"), look(7, "unclear")])
+    assert (verdict.name, verdict.flagged) == ("backdoored", (7,))
+    assert verdict.seen_by == {7: ("universal",)}
+    assert [reason.code for reason in verdict.reasons] == ["not-confirmed"]
+
+
+def test_a_verdict_without_any_flag_left_is_inconclusive_and_never_clean():
+    verdict = after_looks(FLAGGED, [look(2, "refuted"), look(7, "refuted")])
+    assert (verdict.name, verdict.flagged) == ("inconclusive", ())
+    attack_on_all = replace(FLAGGED, flagged=(2,), all_classes=True)
+    assert after_looks(attack_on_all, [look(2, "refuted")]).name == "backdoored"
+
+
+def test_nothing_refuted_changes_nothing():
+    assert after_looks(FLAGGED, [look(2, "confirmed"), look(7, "unclear")]) is FLAGGED
+
+
+def test_a_planted_target_is_confirmed():
+    found = confirm(classifier(backdoored=True), TARGET)
+    assert found.grade == "confirmed"
+    pixel = found.evidence[0]
+    assert pixel.success > 0.6 > pixel.control
+    assert pixel.agreement > 0.8  # every search finds the corner
+    assert len(found.changes) == 6
+    corner = found.changes[0].delta[0, :4, :4].abs().sum()
+    assert corner > 0.5 * found.changes[0].delta.abs().sum()
+
+
+@pytest.mark.parametrize("target", [1, 8])
+def test_a_class_of_a_clean_network_is_not(target):
+    assert confirm(classifier(backdoored=False), target).grade != "confirmed"
+
+
+def test_a_class_that_there_is_not():
+    with pytest.raises(ValueError, match="from 0 to 9, got 10"):
+        confirm(classifier(backdoored=False), 10)
+    with pytest.raises(ValueError, match="others"):
+        ConfirmConfig(others=0)
+
+
+def test_the_seed_decides():
+    quick = ConfirmConfig(pictures=60, fresh=40, others=2)
+    short = replace(quick, search=replace(quick.search, steps=6, look=6))
+    model = classifier(backdoored=True)
+    first, same, other = (confirm(model, 3, short, seed) for seed in (0, 0, 1))
+    assert first.evidence == same.evidence
+    assert not torch.equal(first.changes[0].delta, other.changes[0].delta)
