@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.repair.repair import with_model
+from triggerfish.search.activation_maximization import chunks
 
 ALLOWED = 0.04  # of accuracy, by pruning
 EPOCHS, BATCH, LEARNING_RATE, MOMENTUM = 10, 64, 0.01, 0.9
@@ -62,7 +63,8 @@ def _tune(student: Classifier, images: Tensor, labels: Tensor, seed: int) -> Non
     parameters = [p.requires_grad_(True) for p in student.model.parameters()]
     optimizer = torch.optim.SGD(parameters, LEARNING_RATE, MOMENTUM)
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(images), generator=generator).split(BATCH):
+        order = torch.randperm(len(images), generator=generator)
+        for rows in (order[part] for part in chunks(len(order), BATCH)):
             loss = cross_entropy(student.logits(images[rows]), labels[rows])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -34,8 +34,8 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.repair import METHODS, RepairMethod, Task
 from triggerfish.repair.repair import Repaired, repair, with_model
 from triggerfish.results import Scanned
-from triggerfish.scanning import scan_classifier
-from triggerfish.search.activation_maximization import evaluate
+from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.search.activation_maximization import chunks, evaluate
 from triggerfish.zoo.data.datasets import Dataset, load_dataset
 
 FOLDER = RESULTS / "repair"
@@ -81,7 +81,8 @@ def _success(
 ) -> float:
     wanted = relabel(labels)
     moved = wanted != labels
-    stamped = torch.cat([stamp(part) for part in images[moved].split(250)])
+    chosen = images[moved]
+    stamped = torch.cat([stamp(chosen[part]) for part in chunks(len(chosen), 250)])
     return float((evaluate(model, stamped).argmax(1).cpu() == wanted[moved]).double().mean())
 
 
@@ -89,7 +90,7 @@ def row_of(suspect: Suspect, data_root: Path | None, count: int) -> dict[str, ob
     """What is kept of one network: the truth before, and after each method."""
     test = load_dataset(suspect.data, "test", data_root)
     train = load_dataset(suspect.data, "train", data_root)
-    scanned = scan_classifier(suspect.classifier)
+    scanned = scan_classifier(suspect.classifier, ScanConfig())
     named = bool(scanned.verdict.flagged) or scanned.verdict.all_classes
     row: dict[str, object] = {
         "id": suspect.id,

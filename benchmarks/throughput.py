@@ -28,7 +28,10 @@ import torch
 from benchmarks.common import record
 from triggerfish.architectures.paper_cnn import PaperCNN
 
-QUICK = ("--detector", "min-norm", "--steps", "3", "--restarts", "1", "--format", "csv")
+QUICK = (
+    "--detector", "min-norm", "--steps", "3", "--restarts", "1", "--arch", "paper_cnn",
+    "--mean", "0.1307", "--std", "0.3081", "--format", "csv",
+)  # fmt: skip
 RESULTS = "results.jsonl"
 
 

@@ -66,7 +66,7 @@ def test_values_reach_the_detector_in_its_own_types(triggerfish: Cli, models: Pa
     assert settings["baselines"] == [0.0, 0.5]
     assert (settings["steps"], settings["rounds"], settings["restarts"]) == (2, 1, 1)
     assert settings["target_log_odds"] == pytest.approx(math.log(9))
-    assert set(result["config"]) == {"detector", "settings", "judge", "seed"}
+    assert set(result["config"]) == {"detector", "settings", "judge", "seed", "confirm"}
 
 
 def test_one_confidence_in_two_units() -> None:
@@ -100,7 +100,7 @@ def test_mistakes_are_found_before_the_first_search(
     models: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("triggerfish.cli.scan.scan_paths", None)
+    monkeypatch.setattr("triggerfish.cli.scan.run", None)
     run = triggerfish("scan", models, *options)
     assert (run.code, run.out) == (2, "")
     assert message in run.err

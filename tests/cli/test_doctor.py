@@ -11,6 +11,13 @@ from triggerfish.doctor import EXTRAS, Check, check_all
 Cli = Callable[..., SimpleNamespace]
 
 
+@pytest.fixture
+def confined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the child process had been asked: it imports PyTorch, which takes long."""
+    done = subprocess.CompletedProcess([], 0, "confined\n", "")
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: done)
+
+
 def test_it_works_here(triggerfish: Cli) -> None:
     run = triggerfish("doctor")
     assert run.code == 0
@@ -18,6 +25,7 @@ def test_it_works_here(triggerfish: Cli) -> None:
     assert "device cpu" in run.out
 
 
+@pytest.mark.usefixtures("confined")
 def test_whatever_is_not_ok_has_a_fix() -> None:
     checks = list(check_all())
     assert all(check.fix for check in checks if check.state != "ok")
@@ -26,6 +34,7 @@ def test_whatever_is_not_ok_has_a_fix() -> None:
     assert {f"format {name}" for name in EXTRAS} <= set(names)
 
 
+@pytest.mark.usefixtures("confined")
 def test_a_format_that_is_not_installed(triggerfish: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> object:
         raise ImportError(name)
@@ -37,6 +46,7 @@ def test_a_format_that_is_not_installed(triggerfish: Cli, monkeypatch: pytest.Mo
     )
 
 
+@pytest.mark.usefixtures("confined")
 def test_a_format_whose_package_breaks_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> object:
         raise RuntimeError(name)
@@ -54,6 +64,7 @@ def test_without_a_sandbox_it_says_so(output: str, monkeypatch: pytest.MonkeyPat
     assert "--unsafe-pickle is refused" in check.fix
 
 
+@pytest.mark.usefixtures("confined")
 def test_what_keeps_scans_from_working_is_an_exit_code(
     triggerfish: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

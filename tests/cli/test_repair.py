@@ -11,6 +11,8 @@ from triggerfish.cli import repair as command
 from triggerfish.loading import load_classifier
 from triggerfish.repair.repair import Repaired
 
+MNIST = ("--mean", "0.1307", "--std", "0.3081")
+
 
 @pytest.fixture
 def repairs(monkeypatch):
@@ -36,7 +38,7 @@ def repairs(monkeypatch):
 def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, models, tmp_path):
     repairs()
     source, target = models / "planted.pt", tmp_path / "fixed.pt"
-    run = triggerfish("repair", source, "--out", target, "--seed", 5)
+    run = triggerfish("repair", source, "--out", target, "--seed", 5, *MNIST)
     assert run.code == 0, run.err
     assert run.out == (
         f"{source}, by unlearning:\n"
@@ -61,7 +63,7 @@ def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, mod
 
 def test_one_that_fails_its_own_check_writes_nothing(triggerfish, repairs, models, tmp_path):
     repairs("expected a repaired model that scans clean, got backdoored (target class 7)")
-    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt")
+    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
     assert run.code == 1
     assert run.err == (
         "not repaired: expected a repaired model that scans clean, got backdoored (target class 7)"
@@ -74,7 +76,7 @@ def test_one_that_fails_its_own_check_writes_nothing(triggerfish, repairs, model
 def test_nothing_is_overwritten(triggerfish, repairs, models, tmp_path, name):
     repairs()
     (tmp_path / name).write_text("mine")
-    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt")
+    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
     assert run.code == 2
     assert run.err == (
         f"error: expected no file at {tmp_path / name}, got one: choose another --out\n"
@@ -88,7 +90,7 @@ def test_the_model_card_goes_with_the_file(triggerfish, repairs, models, tmp_pat
     source, target = tmp_path / "a" / "m.pt", tmp_path / "b" / "fixed.pt"
     source.parent.mkdir()
     source.write_bytes((models / "planted.pt").read_bytes())
-    card = "mean = 0.25\nstd = 0.5\n"
+    card = 'architecture = "paper_cnn"\nmean = 0.25\nstd = 0.5\n'
     (source.parent / "m.card.toml").write_text(card)
     run = triggerfish("repair", source, "--out", target)
     assert run.code == 0, run.err
@@ -98,24 +100,29 @@ def test_the_model_card_goes_with_the_file(triggerfish, repairs, models, tmp_pat
 
 def test_a_file_that_would_open_otherwise_is_not_written(triggerfish, repairs, models, tmp_path):
     repairs()
-    (tmp_path / "triggerfish.toml").write_text("mean = 0.9\nstd = 0.01\n")
-    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt")
+    (tmp_path / "folder.card.toml").write_text("input_range = [0, 255]\n")
+    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
     assert run.code == 2
-    assert "opens as the original does" in run.err
-    assert [p.name for p in tmp_path.iterdir()] == ["triggerfish.toml"]
+    assert "expected no other model card" in run.err
+    assert [p.name for p in tmp_path.iterdir()] == ["folder.card.toml"]
 
 
-def test_a_format_that_cannot_be_written_is_said_before_the_work(triggerfish, repairs, tmp_path):
+def test_what_cannot_be_repaired_is_said_before_the_work(triggerfish, repairs, tmp_path):
     from saved_models import WRITERS
 
     from triggerfish.architectures import PaperCNN
 
     repairs()
-    WRITERS["network.h5"](PaperCNN().eval(), tmp_path / "network.h5")
-    run = triggerfish("repair", tmp_path / "network.h5", "--out", tmp_path / "fixed.h5")
+    source, target = tmp_path / "network.h5", tmp_path / "fixed.h5"
+    WRITERS["network.h5"](PaperCNN().eval(), source)
+    run = triggerfish("repair", source, "--out", target)
+    assert run.code == 2
+    assert run.err.startswith(f"error: expected one way to read {source}, got 3: say which is true")
+    said = ("--mean", 0, "--std", 1, "--input-range", "0,1")
+    run = triggerfish("repair", source, "--out", target, *said)
     assert run.code == 2
     assert run.err.startswith("error: expected a PyTorch state dict or safetensors to write again")
-    assert not (tmp_path / "fixed.h5").exists()
+    assert not target.exists()
 
 
 def test_own_pictures_are_compared_on(triggerfish, repairs, models, tmp_path):
@@ -125,7 +132,13 @@ def test_own_pictures_are_compared_on(triggerfish, repairs, models, tmp_path):
     (tmp_path / "own").mkdir()
     Image.new("L", (28, 28), 128).save(tmp_path / "own" / "1.png")
     run = triggerfish(
-        "repair", models / "planted.pt", "--out", tmp_path / "f.pt", "--images", tmp_path / "own"
+        "repair",
+        models / "planted.pt",
+        "--out",
+        tmp_path / "f.pt",
+        "--images",
+        tmp_path / "own",
+        *MNIST,
     )
     assert run.code == 0, run.err
     assert "same answers to your 1 pictures" in run.out

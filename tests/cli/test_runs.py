@@ -15,10 +15,11 @@ import pytest
 from processes import command, descendants
 
 from triggerfish.cli import scan as module
-from triggerfish.loading import LoadOptions, open_model
+from triggerfish.loading import LoadOptions, open_candidates
 
 Cli = Callable[..., SimpleNamespace]
-QUICK = ("scan", "--steps", 4, "--jobs", 1)
+MIN_NORM = ("--detector", "min-norm", "--steps", 4)
+QUICK = ("scan", *MIN_NORM, "--jobs", 1)
 HANGS = "TRIGGERFISH_TEST_HANGS"
 
 
@@ -113,14 +114,14 @@ def hang_on_some(options: LoadOptions, path: Path) -> Any:
     """Loads a model; never ends where the environment says so."""
     if path.name == os.environ.get(HANGS):
         time.sleep(600)
-    return open_model(path, options).classifier
+    return open_candidates(path, options)
 
 
 def test_a_model_that_hangs_is_given_up(
     triggerfish: Cli, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(HANGS, "planted.pt")
-    monkeypatch.setattr(module, "load_model", hang_on_some)
+    monkeypatch.setattr(module, "load_readings", hang_on_some)
     run = triggerfish(*QUICK, folder, "--out", tmp_path / "out", "--timeout", 20)
     assert run.code == 3
     outcomes = {Path(line["path"]).name: line for line in lines(tmp_path / "out")}
@@ -145,7 +146,7 @@ def test_kills_of_whole_scans_lose_nothing(models: Path, tmp_path: Path) -> None
         state = torch.load(models / ("planted.pt" if number % 3 else "clean.pt"), weights_only=True)
         state["fc1.bias"] = state["fc1.bias"] + number * 1e-4
         torch.save(state, folder / f"{number:03}.pt")
-    options = ("scan", "--steps", 4, "--jobs", 2, folder, "--out")
+    options = ("scan", *MIN_NORM, "--jobs", 2, folder, "--out")
     subprocess.run(command(*options, tmp_path / "undisturbed"), capture_output=True, check=False)
     generator = random.Random(0)
     for _ in range(50):

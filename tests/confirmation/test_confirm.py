@@ -71,7 +71,7 @@ def test_a_class_of_a_clean_network_is_not(target):
 
 
 def test_a_class_that_there_is_not():
-    with pytest.raises(ValueError, match="classes? from 0 to 9, got 10"):
+    with pytest.raises(ValueError, match="from 0 to 9, got 10"):
         confirm(classifier(backdoored=False), 10)
     with pytest.raises(ValueError, match="others"):
         ConfirmConfig(others=0)

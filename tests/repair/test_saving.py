@@ -61,7 +61,8 @@ def test_a_file_comes_back_with_other_weights_and_nothing_else(network, tmp_path
     opened = load(again)
     tolerance = 0.05 if "half" in name else 1e-5
     assert torch.allclose(opened.model(IMAGES), model(IMAGES), atol=tolerance)
-    assert opened.preprocessing == load(path).preprocessing
+    if not opened.assumptions:  # other weights may make another assumption the likeliest
+        assert opened.preprocessing == load(path).preprocessing
     assert shape_of(again) == shape_of(path)
 
 

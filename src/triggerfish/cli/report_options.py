@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,7 +98,7 @@ class Reporting:
         """The result of a row, accepted where it is listed; it goes into the reports on all."""
         result = apply_acceptances(row.result, self.acceptances, self.today)
         if row.folder is not None:
-            self._overview.add(result, f"{quote(row.folder)}/{REPORT}")
+            self._overview.add(result, f"{quote(os.fsencode(row.folder))}/{REPORT}")
         if self.html is not None:
             self._report.add(result)
         return result

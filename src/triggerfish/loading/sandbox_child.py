@@ -16,6 +16,7 @@ from triggerfish.loading.guards.confinement import cut_off_network, limit_resour
 from triggerfish.loading.guards.sandbox import hints_from
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import open_model
+from triggerfish.model.memory import is_out_of_memory
 
 _ALIKE = 1e-2  # far above rounding, far below what normalizing over a batch changes
 
@@ -34,10 +35,10 @@ def main() -> None:
     except TriggerfishError as problem:
         error, message = type(problem).__name__, str(problem)
         imports = getattr(problem, "imports", ())
-    except MemoryError:
-        error, message = "UnsupportedModelError", "expected a small program, got one out of memory"
     except Exception as problem:  # whatever the file provokes is the parent's to report
         error, message = "UnsupportedModelError", f"{type(problem).__name__}: {one_line(problem)}"
+        if isinstance(problem, MemoryError) or is_out_of_memory(problem):
+            message = "expected a small program, got one out of memory"
     answer = {"error": error, "message": message, "imports": imports}
     os.write(answer_to, json.dumps(answer).encode() + b"\n")
 

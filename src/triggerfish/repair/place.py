@@ -34,9 +34,14 @@ class Place:
     options: LoadOptions
 
     def __post_init__(self) -> None:
-        for path in (self.target, self.record, *([self.card[1]] if self.card else ())):
+        for path in (self.target, self.record):
             if path.exists() or path.is_symlink():
                 raise CheckpointError(f"expected no file at {path}, got one: choose another --out")
+        other = _card_of(self.target)
+        if other is not None and (self._found is None or not other.samefile(self._found)):
+            raise CheckpointError(
+                f"expected no other model card for {self.target}, got {other}: choose another --out"
+            )
         ensure_writable(self.target.absolute().parent)
 
     @property
@@ -45,13 +50,15 @@ class Place:
         return self.target.with_name(f"{self.target.name}.repair.json")
 
     @property
-    def card(self) -> tuple[Path, Path] | None:
-        """The original's model card, and where the repaired file's copy goes, if it needs one."""
-        found = next((p for p in card_paths(self.original) if p.is_file()), None)
-        places = card_paths(self.target)
-        if found is None or found.absolute() in [p.absolute() for p in places]:
-            return None
-        return found, places[1 if found.suffix == ".json" else 0]
+    def _found(self) -> Path | None:
+        return _card_of(self.original)
+
+    def _write_card(self, target: Path) -> None:
+        """Give ``target`` the original's model card, unless it has it already."""
+        found = self._found
+        if found is not None and _card_of(target) is None:
+            places = {place.suffix: place for place in reversed(card_paths(target))}
+            write_file(places[found.suffix], found.read_bytes())
 
     def checked(self, original: Classifier, model: nn.Module) -> bytes:
         """The content of the repaired file, once it opens as the original does.
@@ -80,7 +87,7 @@ class Place:
         write_file(self.record, record.encode())
         write_file(self.target, content)
 
-    def _write_card(self, target: Path) -> None:
-        if self.card is not None:
-            found, place = self.card
-            write_file(target.with_name(place.name), found.read_bytes())
+
+def _card_of(model: Path) -> Path | None:
+    """The model card that is read for a file, there or not yet there."""
+    return next((path for path in card_paths(model) if path.is_file()), None)

@@ -12,6 +12,7 @@ from corpus.valid import Tiny, torchscript
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading import Hints, LoadOptions, load_classifier
 from triggerfish.loading.guards.sandbox import probe
+from triggerfish.model.classifier import Preprocessing
 
 SHAPE = (1, 6, 6)
 
@@ -70,7 +71,9 @@ def test_a_pickled_module_needs_consent_and_comes_with_a_warning(tmp_path: Path)
     with pytest.raises(CheckpointError, match="--unsafe-pickle"):
         load_classifier(tmp_path / "m.pt", input_shape=SHAPE)
     with pytest.warns(UserWarning, match="runs code from the file"):
-        loaded = load_classifier(tmp_path / "m.pt", input_shape=SHAPE, unsafe_pickle=True)
+        loaded = load_classifier(
+            tmp_path / "m.pt", input_shape=SHAPE, preprocessing=Preprocessing(), unsafe_pickle=True
+        )
     images = torch.rand(3, *SHAPE)
     torch.testing.assert_close(loaded.logits(images), model(images))
 
