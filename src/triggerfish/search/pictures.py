@@ -71,7 +71,7 @@ def dead_leaves(
     # A few large pictures at a time: a convolution of three channels pads them to sixteen.
     together = max(1, EVALUATED_VALUES // (channels * height * width))
     size = (height, width) if shrink > 1 else None
-    return torch.cat([_finished(part, size) for part in image.split(together)])
+    return torch.cat([_finished(part, size) for part in torch.split(image, together)])
 
 
 def clouds(count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
