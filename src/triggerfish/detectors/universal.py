@@ -38,7 +38,7 @@ CHANGES_SHOWN = 3  # classes whose changes a result carries
 SEARCHED_VALUES = 10**7
 """Values of all changes together, in every basis and from every start: time and memory grow by it.
 There are half a dozen copies of them."""
-FEWEST = 24  # classes that are searched however large the images are
+FEWEST = 24  # so many classes are all searched, however large the images are
 
 _SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
 
@@ -114,7 +114,7 @@ class Universal(Detector):
         if most >= usual.above:
             return usual
         above = max(FEWEST, most)
-        candidates, sample = min(usual.candidates, above // 3), min(usual.sample, 2 * above // 3)
+        candidates, sample = min(usual.candidates, above // 6), min(usual.sample, above // 3)
         return replace(usual, above=above, candidates=candidates, sample=sample)
 
     def searches_all(self, classifier: Classifier) -> bool:

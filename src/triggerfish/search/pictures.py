@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
+from triggerfish.search.activation_maximization import EVALUATED_VALUES
+
 LEAVES = 40  # layers: enough to cover nearly all of the picture
 SIZE_EXPONENT = 3.0  # radii are drawn with density r^-3, as in the scale-invariant model
 GAP = 0.5  # share of black leaves in pictures with gaps, as on the dark ground of scanned digits
@@ -37,6 +39,7 @@ def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
             dead_leaves(count - quarter, shape, generator),
         ]
     mixed = torch.cat(parts)
+    del parts
     return mixed[torch.randperm(count, generator=generator)]
 
 
@@ -65,9 +68,10 @@ def dead_leaves(
         is_disc = torch.rand(count, 1, 1, generator=generator) < 0.5
         inside = torch.where(is_disc, disc, box).unsqueeze(1)
         image = torch.where(inside, _colors(count, channels, gap, generator), image)
-    if shrink > 1:
-        image = interpolate(image, (height, width), mode="bilinear", align_corners=False)
-    return _blurred(image)
+    # A few large pictures at a time: a convolution of three channels pads them to sixteen.
+    together = max(1, EVALUATED_VALUES // (channels * height * width))
+    size = (height, width) if shrink > 1 else None
+    return torch.cat([_finished(part, size) for part in torch.split(image, together)])
 
 
 def clouds(count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
@@ -111,6 +115,13 @@ def _radii(count: int, length: int, generator: torch.Generator) -> Tensor:
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
     return torch.rand(count, 1, 1, generator=generator) * (high - low) + low
+
+
+def _finished(image: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """Pictures (N, C, h, w) enlarged to ``size`` where there is one, and blurred."""
+    if size is not None:
+        image = interpolate(image, size, mode="bilinear", align_corners=False)
+    return _blurred(image)
 
 
 def _blurred(image: Tensor) -> Tensor:
