@@ -64,6 +64,9 @@ def settle(model: nn.Module) -> None:
     for layer in list(layers(model)):
         if parametrize.is_parametrized(layer, "weight"):
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+            # The weight comes back behind the bias; a state dict keeps the order that it had.
+            if "bias" in layer._parameters:
+                layer.register_parameter("bias", layer._parameters.pop("bias"))
 
 
 def layers(model: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
