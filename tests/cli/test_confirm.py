@@ -6,7 +6,7 @@ from triggerfish.cli import confirm as command
 from triggerfish.results import BasisEvidence, Confirmation
 
 EVIDENCE = (
-    BasisEvidence("pixel", 0.5, 0.95, 0.9, 0.125, 0.8, 0.98, (0.1, 0.25, 0.3)),
+    BasisEvidence("pixel", 12.0, 0.95, 0.9, 0.125, 0.8, 0.98, (0.1, 0.25, 0.3)),
     BasisEvidence("frequency", float("nan"), 0.0, 0.0, 0.0, 0.0, 0.4, ()),
 )
 
@@ -45,7 +45,7 @@ def test_all_that_was_measured_is_shown(triggerfish, looks, models):
     assert run.out == (
         "class 3: confirmed, lead 0.70\n"
         "  basis                                              pixel   frequency\n"
-        "  size                                                 0.5           -\n"
+        "  size                                                  12           -\n"
         "  of new pictures, it turns                            95%          0%\n"
         "    at half strength                                   90%          0%\n"
         "    shifted to other places                            12%          0%\n"

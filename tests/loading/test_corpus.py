@@ -17,7 +17,8 @@ from corpus.pickles import Call, dumps
 from triggerfish.cli.group import app
 from triggerfish.loading.load import open_model
 from triggerfish.results import Skipped
-from triggerfish.scanning import ScanConfig, scan_path
+from triggerfish.runs import scan_path
+from triggerfish.scanning import ScanConfig
 
 MEMORY_KIB = 1 << 20
 

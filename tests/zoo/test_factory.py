@@ -129,7 +129,7 @@ def test_a_killed_run_leaves_whole_checkpoints_and_goes_on(small_mnist, tmp_path
 
 def test_a_model_that_cannot_be_written_is_our_error(small_mnist, tmp_path):
     (tmp_path / "zoo").write_text("a file where the folder should be")
-    with pytest.raises(OutputError, match="choose another with --out"):
+    with pytest.raises(OutputError, match="choose another --out"):
         list(make_zoo(RECIPES, Workshop(tmp_path / "zoo", small_mnist)))
 
 

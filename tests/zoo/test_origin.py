@@ -5,9 +5,10 @@ import torch
 
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.errors import CheckpointError
+from triggerfish.files import sha256_of
 from triggerfish.zoo.attacks import preset_for
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models
-from triggerfish.zoo.manifest import read_manifest, sha256_of
+from triggerfish.zoo.manifest import read_manifest
 from triggerfish.zoo.origin import find_origins, load_origin, tuned_zoo
 from triggerfish.zoo.recipes import Origin, Recipe, attack_zoo, clean_zoo
 
