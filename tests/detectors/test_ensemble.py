@@ -16,14 +16,15 @@ from triggerfish.results import Status, Verdict
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.verdict.judge import Judge
 
-QUICK = Ensemble(fast=True, steps=10, universal_steps=24, pictures=100)
+QUICK = Ensemble(fast=True, steps=10, universal_steps=20, pictures=60)
 MNIST = Preprocessing((MNIST_MEAN,), (MNIST_STD,))
 SHAPE = (1, 28, 28)
 
 
 def verdict_of(model: Classifier, detector: Ensemble = QUICK) -> Verdict:
-    """By the detector's own thresholds, whatever references there are."""
-    return scan_classifier(model, ScanConfig(detector, Judge("largest"))).verdict
+    """By the detector's own thresholds, whatever references there are, without a second look."""
+    config = ScanConfig(detector, Judge("largest"), confirm=False)
+    return scan_classifier(model, config).verdict
 
 
 class Normalized(nn.Module):
