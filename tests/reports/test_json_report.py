@@ -40,6 +40,7 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "looked_for": ["one-target"],
         "not_looked_for": [kind for kind in KINDS if kind != "one-target"],
         "trials": [],
+        "confirmations": [],
         "assumptions": [],
         "facts": [],
         "accepted": None,
