@@ -114,10 +114,11 @@ def test_what_cannot_be_repaired_is_said_before_the_work(triggerfish, repairs, t
 
     repairs()
     source, target = tmp_path / "network.h5", tmp_path / "fixed.h5"
+    torch.manual_seed(1)  # how many readings are plausible depends on the weights
     WRITERS["network.h5"](PaperCNN().eval(), source)
     run = triggerfish("repair", source, "--out", target)
     assert run.code == 2
-    assert run.err.startswith(f"error: expected one way to read {source}, got ")
+    assert run.err.startswith(f"error: expected one way to read {source}, got 3: say which is true")
     said = ("--mean", 0, "--std", 1, "--input-range", "0,1")
     run = triggerfish("repair", source, "--out", target, *said)
     assert run.code == 2

@@ -18,6 +18,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Status
 from triggerfish.search.activation_maximization import chunks, evaluate
 from triggerfish.search.batching import rows_that_fit
+from triggerfish.search.margin import margin
 from triggerfish.statistics.outliers import GammaOrderStatistic, OutlierTest
 
 
@@ -77,13 +78,6 @@ class MMBD(Detector):
             probability=logits.softmax(1).diagonal(),
             logits=logits,
         )
-
-
-def margin(logits: Tensor, target: Tensor) -> Tensor:
-    """``logit_y`` minus the largest other logit (N,), from logits (N, K) and classes (N,)."""
-    column = target.view(-1, 1)
-    others = logits.scatter(1, column, float("-inf"))
-    return logits.gather(1, column).squeeze(1) - others.amax(1)
 
 
 def _climb(classifier: Classifier, x: Tensor, target: Tensor, config: MMBD) -> Tensor:
