@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,7 +89,8 @@ def cluster(nodes: int) -> Iterator[str]:
     try:
         yield str(made.address)
     finally:
-        made.shutdown()  # type: ignore[no-untyped-call]
+        shut_down: Callable[[], None] = made.shutdown
+        shut_down()
 
 
 def answers(run: Path) -> tuple[dict[str, object], dict[str, bytes]]:
