@@ -30,6 +30,16 @@ def work(item: int) -> tuple[int, int]:
     return 2 * item, os.getpid()
 
 
+def meet(folder: Path) -> int:
+    """Waits until two processes are at it."""
+    (folder / str(os.getpid())).touch()
+    for _ in range(6000):
+        if len(list(folder.iterdir())) == 2:
+            return os.getpid()
+        time.sleep(0.01)
+    raise DatasetError("expected another process, got none")
+
+
 def once(folder: Path) -> int:
     """Dies the first time only."""
     mark = folder / "mark"
@@ -48,8 +58,12 @@ def test_every_item_once_whoever_ends_first() -> None:
         found = list(done)
     assert sorted(one.result[0] for one in found) == [2 * i for i in range(10)]
     assert all(one.result[0] == 2 * one.item for one in found)
-    assert len({one.result[1] for one in found}) == 2
     assert os.getpid() not in {one.result[1] for one in found}
+
+
+def test_two_processes_work_at_the_same_time(tmp_path: Path) -> None:
+    with in_processes(meet, [tmp_path, tmp_path], 2) as done:
+        assert len({one.result for one in done}) == 2
 
 
 def test_the_order_can_be_kept_and_what_was_not_asked_for_is_not_read() -> None:

@@ -66,6 +66,7 @@ def test_a_file_that_hangs_its_reader_is_refused() -> None:
 
 
 def test_a_pickled_module_needs_consent_and_comes_with_a_warning(tmp_path: Path) -> None:
+    torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 4)).eval()
     torch.save(model, tmp_path / "m.pt")
     with pytest.raises(CheckpointError, match="--unsafe-pickle"):
