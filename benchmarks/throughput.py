@@ -119,7 +119,10 @@ def measure(way: str, models: Path, out: Path, workers: int) -> tuple[float, flo
             for index, run in enumerate(runs, 1)
         ]
         first, _ = timed_rows(shards, start)
-        scan("merge", out, *runs).communicate()
+        merging = scan("merge", out, *runs)
+        merging.communicate()
+        if merging.returncode:
+            raise click.ClickException(f"expected shards that merge, got {runs}")
         return first, time.monotonic() - start
     jobs = workers if way == "pool" else 1
     return timed_rows([scan(*common, "--jobs", jobs, "--out", out)], start)

@@ -67,6 +67,15 @@ def test_shards_merge_into_what_one_run_gives(tmp_path: Path) -> None:
     assert content(tmp_path / "merged") == content(tmp_path / "whole")
 
 
+def test_a_share_without_models_merges_as_well(tmp_path: Path) -> None:
+    models = make_models(tmp_path / "in", 1)
+    for index in (1, 2):
+        shard = Shard(index, 2)
+        scan([m for m in models if m in shard], tmp_path / f"shard-{index}", shard)
+    merged = merge(tmp_path / "merged", [tmp_path / "shard-1", tmp_path / "shard-2"])
+    assert (merged.added, merged.present) == (1, 0)
+
+
 def test_shards_in_one_folder_are_one_run(tmp_path: Path) -> None:
     models = make_models(tmp_path / "in", 20)
     for shard in (Shard(1, 2), Shard(2, 2)):

@@ -31,6 +31,7 @@ class RunFolder:
         with self._locks.writing():
             for left in path.glob(f"{_PARTIAL}*"):  # by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
+            _touch(path / RESULTS)  # a share without models is a run folder, too
         self.lines.refresh()
         self._start = self.lines.end
 
@@ -112,6 +113,13 @@ class RunFolder:
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise refused(target, error) from error
+
+
+def _touch(file: Path) -> None:
+    try:
+        file.touch()
+    except OSError as error:
+        raise refused(file, error) from error
 
 
 def _is_ours(folder: Path, paths: set[str]) -> bool:
