@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from triggerfish._version import __version__
 from triggerfish.confirmation import confirm
-from triggerfish.confirmation.verdict import after_looks
+from triggerfish.confirmation.verdict import after_looks, classes_to_look_at
 from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier, Preprocessing
@@ -28,7 +28,6 @@ from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import read_reference
 
 DETECTION = 0.7  # of the time, for the progress report
-MOST_LOOKS = 5  # second looks at one model, the most suspicious classes first
 
 Load = Callable[[Path], Classifier]
 
@@ -41,8 +40,9 @@ class ScanConfig:
         detector: The statistic, with its settings.
         judge: Turns the detector's scores into a verdict.
         seed: Decides what is random in the detector.
-        confirm: Whether flagged classes get a second, independent look, which takes a flag away
-            that it refutes. For detectors that search for universal changes.
+        confirm: Whether classes that are flagged, or nearly, get a second, independent look. It
+            takes a flag away that it refutes, and flags a class that it confirms. For detectors
+            that search for universal changes.
 
     Raises:
         ValueError: No detector, or a judge that cannot judge what it measures.
@@ -165,7 +165,7 @@ def scan_classifier(
         sha256=sha256,
         detector=config.detector.name,
         scores=scores,
-        verdict=after_looks(verdict, looks),
+        verdict=after_looks(verdict, looks, config.detector.doubt),
         config=config.as_plain(),
         seconds=time.perf_counter() - start,
         environment=_environment(classifier.device),
@@ -177,11 +177,11 @@ def scan_classifier(
 def second_looks(
     classifier: Classifier, scores: ClassScores, verdict: Verdict, config: ScanConfig
 ) -> tuple[Confirmation, ...]:
-    """A second look at every flagged class, where universal changes have flagged it."""
+    """A second look at every class that universal changes have flagged, or nearly."""
     if not config.confirm or not scores.changes:
         return ()
-    order = sorted(verdict.flagged, key=lambda k: verdict.anomaly_index[k], reverse=True)
-    targets = order[:MOST_LOOKS]
+    as_shipped = config.judge.outlier_test is None and config.judge.threshold is None
+    targets = classes_to_look_at(verdict, config.detector.curious if as_shipped else None)
     looks = []
     for number, target in enumerate(targets):
         width = (1.0 - DETECTION) / len(targets)

@@ -50,6 +50,7 @@ def search_within(
         gain=_NO_GAIN,
         pixel_start=size / pixels,
         frequency_starts=(size / pixels**0.5,),
+        wave_starts=(),
         pixel_largest=_AMPLE,
         frequency_largest=_AMPLE,
     )

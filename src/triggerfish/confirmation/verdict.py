@@ -1,31 +1,77 @@
-"""A verdict after second looks at the classes that it flags."""
+"""Which classes get a second look, and what the verdict is after it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from triggerfish.results import Confirmation, Finding, Verdict
+from triggerfish.verdict.score_checks import UNCLEAR_SCORE, VOIDING
 
 NOT_CONFIRMED = "not-confirmed"
+SECOND_LOOK = "second look"
+MOST_LOOKS = 5  # at one model, the most suspicious classes first
+MOST_CURIOUS = 2  # of them at classes that are not flagged
 
 
-def after_looks(verdict: Verdict, looks: Sequence[Confirmation]) -> Verdict:
-    """The verdict without the flags that were refuted.
+def classes_to_look_at(verdict: Verdict, curious: float | None) -> list[int]:
+    """The flagged classes, or where none is, those with an uncalibrated score above ``curious``."""
+    order = sorted(
+        (k for k, score in enumerate(verdict.anomaly_index) if score == score),
+        key=lambda k: verdict.anomaly_index[k],
+        reverse=True,
+    )
+    if verdict.flagged:
+        return [k for k in order if k in verdict.flagged][:MOST_LOOKS]
+    void = any(reason.code in VOIDING for reason in verdict.reasons)
+    if curious is None or verdict.reference is not None or verdict.all_classes or void:
+        return []
+    return [k for k in order if verdict.anomaly_index[k] > curious][:MOST_CURIOUS]
 
-    *Inconclusive*, never clean, when none is left.
+
+def after_looks(
+    verdict: Verdict, looks: Sequence[Confirmation], doubt: float | None = None
+) -> Verdict:
+    """The verdict without the flags that were refuted, and with the classes that were confirmed.
+
+    *Inconclusive*, never clean, when a flag was taken away. A score above ``doubt`` is no longer
+    unclear once its class is confirmed or refuted.
     """
-    refuted = {look.target: look for look in looks if look.grade == "refuted"}
-    if not refuted:
+    if not looks:
         return verdict
-    flagged = tuple(k for k in verdict.flagged if k not in refuted)
+    grades = {look.target: look for look in looks}
+    refuted = [k for k in verdict.flagged if k in grades and grades[k].grade == "refuted"]
+    found = [
+        k for k, look in grades.items() if k not in verdict.flagged and look.grade == "confirmed"
+    ]
+    flagged = (*(k for k in verdict.flagged if k not in refuted), *found)
+    reasons = [r for r in verdict.reasons if r.code != UNCLEAR_SCORE]
+    if not found and not _settled(verdict, grades, doubt):
+        reasons = list(verdict.reasons)
+    reasons += [_finding(grades[k]) for k in refuted]
     backdoored = bool(flagged) or verdict.all_classes
     return replace(
         verdict,
-        name="backdoored" if backdoored else "inconclusive",
+        name="backdoored" if backdoored else "inconclusive" if reasons else "clean",
         flagged=flagged,
-        reasons=(*verdict.reasons, *map(_finding, refuted.values())),
-        seen_by={k: names for k, names in verdict.seen_by.items() if k in flagged},
+        reasons=tuple(reasons),
+        notes=(*verdict.notes, *(_note(grades[k], verdict) for k in found)),
+        seen_by={k: verdict.seen_by.get(k, (SECOND_LOOK,)) for k in flagged},
+    )
+
+
+def _settled(verdict: Verdict, looks: Mapping[int, Confirmation], doubt: float | None) -> bool:
+    """Whether every class with a doubtful score was looked at, and refuted."""
+    if doubt is None:
+        return False
+    doubtful = [k for k, score in enumerate(verdict.anomaly_index) if score > doubt]
+    return all(k in looks and looks[k].grade == "refuted" for k in doubtful)
+
+
+def _note(look: Confirmation, verdict: Verdict) -> str:
+    return (
+        f"class {look.target} is flagged by a second look, with a lead of {look.lead:.2f}; "
+        f"its score of {verdict.anomaly_index[look.target]:.2f} alone is not"
     )
 
 

@@ -68,8 +68,9 @@ class Universal(Detector):
     summary: ClassVar[str] = "smallest change that turns any picture into a class (ours)"
     outlier_test: ClassVar[Largest] = Largest(1.2)
     doubt: ClassVar[float] = 1.07
-    ALL_CLASSES_THRESHOLD: ClassVar[float] = 0.95
-    ALL_CLASSES_DOUBT: ClassVar[float] = 0.9
+    curious: ClassVar[float] = 0.9
+    ALL_CLASSES_THRESHOLD: ClassVar[float] = 1.0
+    ALL_CLASSES_DOUBT: ClassVar[float] = 0.92
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
@@ -109,7 +110,7 @@ class Universal(Detector):
 
     def screening_of(self, classifier: Classifier) -> Screening:
         """The same for a network: large images allow fewer classes, by `SEARCHED_VALUES`."""
-        most = SEARCHED_VALUES // (len(self.search.frequency_starts) + 1) // classifier.num_pixels
+        most = SEARCHED_VALUES // (len(self.search.starts) + 1) // classifier.num_pixels
         usual = self.screening
         if most >= usual.above:
             return usual

@@ -26,6 +26,7 @@ from triggerfish.search.budget_step import best_within_budget
 from triggerfish.search.frequency import CosineBasis, cosine_basis, to_basis, to_pixels
 from triggerfish.search.halving import rows_that_go_on, settled
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
+from triggerfish.search.wave_screening import best_waves
 
 STEP_VALUES = 2**23
 """Values of changes that go through one linear program together: it holds a dozen copies."""
@@ -41,11 +42,13 @@ class UniversalSearch:
     from ``widest`` to ``narrowest``. The ``pixel_*`` numbers are fractions of the number P of
     pixel values, or of their range; the ``frequency_*`` ones are in units of sqrt(P), the norm of
     a coefficient at which a cosine fills the range. Which waves a change consists of is decided
-    early and hard to undo, so that basis is searched from each of its ``starts`` and the smaller
-    change counts. A row whose budget stays at ``*_largest`` is unreachable. ``highest`` is the
-    largest cosine index, as a fraction of the side. After ``look`` steps the cheapest ``kept``
-    fraction of the rows goes on in each basis, ``least`` of them at least, and some of the middle
-    (`triggerfish.search.halving`).
+    early and hard to undo, and the gradient at no change at all points elsewhere than to the wave
+    that a network was taught: so that basis is searched from nothing with each of the budgets
+    ``frequency_starts``, and with each of ``wave_starts`` from the best single wave of norm
+    ``wave_norm``, in the same units; the smallest change counts. A row whose budget stays at
+    ``*_largest`` is unreachable. ``highest`` is the largest cosine index, as a fraction of the
+    side. After ``look`` steps the cheapest ``kept`` fraction of the rows goes on in each basis,
+    ``least`` of them at least, and some of the middle (`triggerfish.search.halving`).
     """
 
     steps: int = 40
@@ -58,7 +61,9 @@ class UniversalSearch:
     narrowest: float = 0.1
     pixel_start: float = 0.01
     pixel_largest: float = 0.15
-    frequency_starts: tuple[float, ...] = (0.15, 0.5)
+    frequency_starts: tuple[float, ...] = (0.15,)
+    wave_starts: tuple[float, ...] = (0.2,)
+    wave_norm: float = 0.09
     frequency_largest: float = 3.0
     frequency_width: float = 0.08
     highest: float = 0.45
@@ -66,6 +71,11 @@ class UniversalSearch:
     look: int = 20
     kept: float = 0.3
     least: int = 10
+
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """First budgets of the runs in the frequency basis, those from nothing first."""
+        return (*self.frequency_starts, *self.wave_starts)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.pictures_per_step < 1:
@@ -142,7 +152,7 @@ def search_universal(
     ``seed`` decides which pictures a step draws, ``rows_at_once`` how many pass the network
     together. A row's search does not depend on the others, except that the dear ones stop early.
     """
-    row, start = runs_of(frequency.to(classifier.device), len(config.frequency_starts))
+    row, start = runs_of(frequency.to(classifier.device), len(config.starts))
     runs = _Runs(target.to(classifier.device)[row], frequency.to(classifier.device)[row], start)
     found = _search(classifier, pool, runs, config, seed, rows_at_once)
     best = best_run(row, found.size, found.converged)
@@ -172,6 +182,8 @@ def _search(
     limits = _Limits.of(classifier.num_pixels, runs, config, dtype)
     generator = torch.Generator().manual_seed(seed)
     state = _State.at_start(limits, classifier.num_pixels)
+    waves = frequency & (runs.start >= len(config.frequency_starts))
+    state.coefficients[waves] = _waves(classifier, pool, target[waves], config, basis, seed)
     group = torch.where(target == UNTARGETED, 2, frequency.long())
     result = early = _empty(state.coefficients.view(-1, *classifier.input_shape))
     for step in range(config.steps):
@@ -190,6 +202,20 @@ def _search(
             state.keep(going)
     size = settled(result.size, early.size, group, result.steps == config.steps)
     return replace(result, size=size)
+
+
+def _waves(
+    classifier: Classifier,
+    pool: PicturePool,
+    target: Tensor,
+    config: UniversalSearch,
+    basis: CosineBasis,
+    seed: int,
+) -> Tensor:
+    """Coefficients (R, P) of the best single wave for each ``target`` (R,)."""
+    norm = config.wave_norm * classifier.num_pixels**0.5
+    waves = best_waves(classifier, pool, target, norm, config.highest, config.cap, seed)
+    return basis.analyze(waves).flatten(1)
 
 
 def _step(
@@ -235,7 +261,7 @@ class _Limits:
     @staticmethod
     def of(pixels: int, runs: _Runs, config: UniversalSearch, dtype: torch.dtype) -> _Limits:
         unit, frequency = pixels**0.5, runs.frequency
-        starts = torch.tensor(config.frequency_starts, dtype=dtype).to(frequency.device)
+        starts = torch.tensor(config.starts, dtype=dtype).to(frequency.device)
         pairs = (
             (config.pixel_start * pixels, starts[runs.start] * unit),
             (config.pixel_largest * pixels, config.frequency_largest * unit),

@@ -18,6 +18,8 @@ MIN_CLASSES = 6
 MAX_NORM_FRACTION = 0.35
 """A median minimum norm above this fraction of all pixels: the box hardly moves the network."""
 
+UNCLEAR_SCORE = "unclear-score"
+
 VOIDING = frozenset({"sharp-output", "unstable-output", "not-finite", "reference-mismatch"})
 """With these a flag says nothing either: most clean models are flagged in such a state
 (docs/limits.md), or the error rate that was asked for does not follow. So no class is."""
@@ -63,7 +65,7 @@ def check_uncalibrated(values: Array, doubt: float, threshold: float) -> list[Fi
     shown = ", ".join(f"class {k} at {values[k]:.2f}" for k in unclear)
     return [
         Finding(
-            "unclear-score",
+            UNCLEAR_SCORE,
             f"expected scores up to {doubt:g}, or one above {threshold:g}, got {shown}: some clean "
             "networks reach that; calibrate on clean models of this network and task",
         )

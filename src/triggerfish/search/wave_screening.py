@@ -1,0 +1,76 @@
+"""Which single wave turns pictures into a class best: where a search among waves may start."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from triggerfish.model.classifier import Classifier
+from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool
+
+PHASES = 4
+MOST_CYCLES = 8  # an image and axis: further waves are too many to try
+PICTURES = 8  # that every wave is tried on
+
+
+def single_waves(shape: tuple[int, int, int], highest: float) -> Tensor:
+    """Grey sinusoids (W, C, H, W) of L2 norm 1, in all directions and `PHASES` phases.
+
+    ``highest`` is the largest cosine index as a fraction of the side: twice the cycles. W is 0
+    where the side allows no cycle.
+    """
+    _, height, width = shape
+    most_down, most_across = (min(MOST_CYCLES, int(highest * s / 2)) for s in (height, width))
+    down = torch.arange(height).view(-1, 1) / height
+    across = torch.arange(width) / width
+    half_plane = [
+        (i, j)
+        for i, j in product(range(-most_down, most_down + 1), range(most_across + 1))
+        if j > 0 or i > 0
+    ]
+    waves = torch.empty(len(half_plane), PHASES, *shape)
+    for number, (i, j) in enumerate(half_plane):
+        for phase in range(PHASES):
+            turns = i * down + j * across + phase / PHASES
+            waves[number, phase] = torch.sin(2 * math.pi * turns)
+    waves = waves.flatten(0, 1)
+    return waves / waves.flatten(1).norm(dim=1).clamp_min(1e-6).view(-1, 1, 1, 1)
+
+
+@torch.no_grad()
+def best_waves(
+    classifier: Classifier,
+    pool: PicturePool,
+    target: Tensor,
+    norm: float,
+    highest: float,
+    cap: float,
+    seed: int,
+) -> Tensor:
+    """Per row the wave (R, C, H, W) of L2 norm ``norm`` after which ``target`` (R,) is likeliest.
+
+    What counts is the mean of the capped log-odds of the target over `PICTURES` pictures, drawn by
+    ``seed``. Zeros where there is no row or no wave.
+    """
+    shape = classifier.input_shape
+    waves = (norm * single_waves(shape, highest)).to(pool.images)
+    if not len(target) or not len(waves):
+        return pool.images.new_zeros(len(target), *shape)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = pool.draw(target.new_tensor([UNTARGETED]), PICTURES, generator)[0]
+    score = torch.zeros(len(waves), classifier.num_classes, dtype=torch.float64)
+    for image in pool.images[drawn]:
+        logits = evaluate(classifier, (image + waves).clamp_(0.0, 1.0)).double()
+        score += _log_odds_of_all(logits).clamp_max(cap).cpu()
+    best = score.argmax(0).to(target.device)
+    return waves[best[target.clamp_min(0)]]
+
+
+def _log_odds_of_all(logits: Tensor) -> Tensor:
+    """Log-odds (N, K) of every class under ``logits`` (N, K): log p - log(1 - p)."""
+    likely = logits.log_softmax(1)
+    return likely - torch.log1p(-likely.exp().clamp_max(1 - 1e-12))
