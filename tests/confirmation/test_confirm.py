@@ -1,13 +1,10 @@
-from dataclasses import replace
-
 import pytest
 import torch
 from trained import TARGET, classifier
 
 from triggerfish.confirmation import ConfirmConfig, confirm
 from triggerfish.confirmation.grade import CONFIRMED, REFUTED, grade_of
-from triggerfish.confirmation.verdict import after_looks
-from triggerfish.results import BasisEvidence, Confirmation, Verdict
+from triggerfish.results import BasisEvidence
 
 
 def evidence(success: float, *controls: float) -> BasisEvidence:
@@ -25,33 +22,6 @@ def test_grades_follow_the_lead():
     assert grade_of(CONFIRMED) == "confirmed"
     assert grade_of((CONFIRMED + REFUTED) / 2) == "unclear"
     assert grade_of(REFUTED - 1e-9) == "refuted"
-
-
-def look(target: int, grade: str) -> Confirmation:
-    return Confirmation(target, grade, 0.1, (evidence(0.5, 0.4),), (), 1.0)
-
-
-FLAGGED = Verdict(
-    "backdoored", (2, 7), (0.1,) * 10, 1.15, seen_by={2: ("universal",), 7: ("universal",)}
-)
-
-
-def test_a_refuted_flag_goes_and_the_others_stay():
-    verdict = after_looks(FLAGGED, [look(2, "refuted"), look(7, "unclear")])
-    assert (verdict.name, verdict.flagged) == ("backdoored", (7,))
-    assert verdict.seen_by == {7: ("universal",)}
-    assert [reason.code for reason in verdict.reasons] == ["not-confirmed"]
-
-
-def test_a_verdict_without_any_flag_left_is_inconclusive_and_never_clean():
-    verdict = after_looks(FLAGGED, [look(2, "refuted"), look(7, "refuted")])
-    assert (verdict.name, verdict.flagged) == ("inconclusive", ())
-    attack_on_all = replace(FLAGGED, flagged=(2,), all_classes=True)
-    assert after_looks(attack_on_all, [look(2, "refuted")]).name == "backdoored"
-
-
-def test_nothing_refuted_changes_nothing():
-    assert after_looks(FLAGGED, [look(2, "confirmed"), look(7, "unclear")]) is FLAGGED
 
 
 def test_a_planted_target_is_confirmed():
