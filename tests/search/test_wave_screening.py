@@ -12,7 +12,7 @@ SHAPE = (3, 16, 16)
 
 def test_waves_are_different_and_of_norm_one():
     waves = single_waves(SHAPE, 0.5).flatten(1)
-    # 4 cycles: indices -4 to 4 down and 0 to 4 across, without the constant and what is there twice.
+    # 4 cycles: -4 to 4 down, 0 to 4 across, without the constant and what is there twice.
     assert len(waves) == (9 * 4 + 4) * PHASES
     assert torch.allclose(waves.norm(dim=1), torch.ones(len(waves)), atol=1e-5)
     same = waves @ waves.t() - torch.eye(len(waves))
