@@ -37,8 +37,9 @@ def single_waves(shape: tuple[int, int, int], highest: float) -> Tensor:
         for phase in range(PHASES):
             turns = i * down + j * across + phase / PHASES
             waves[number, phase] = torch.sin(2 * math.pi * turns)
-    waves = waves.flatten(0, 1)
-    return waves / waves.flatten(1).norm(dim=1).clamp_min(1e-6).view(-1, 1, 1, 1)
+    flat = waves.view(-1, math.prod(shape))
+    unit: Tensor = flat / flat.norm(dim=1, keepdim=True)
+    return unit.view(-1, *shape)
 
 
 @torch.no_grad()
