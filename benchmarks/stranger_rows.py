@@ -26,8 +26,9 @@ class Row:
 
     ``attack`` and ``trigger`` are empty for clean networks; ``statistic``, ``index`` (K,) are None
     where not measured, ``parts`` the statistics of a detector's parts and `TERMS`, ``all_classes``
-    the score of an attack on every class and ``all_flagged`` whether it counts as one. ``setup``
-    identifies the detector's settings and thresholds.
+    the score of an attack on every class and ``all_flagged`` whether it counts as one, ``looks``
+    the classes that had a second look, each with its lead. ``setup`` identifies the detector's
+    settings and thresholds.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Row:
     parts: dict[str, Numbers]
     seconds: float
     cpu_seconds: float
+    looks: tuple[tuple[int, float], ...] = ()
 
     @property
     def score(self) -> float:
@@ -89,6 +91,7 @@ def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> R
         },
         seconds=round(result.seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),
+        looks=tuple((look.target, round(look.lead, 3)) for look in result.confirmations),
     )
 
 
@@ -111,7 +114,9 @@ def write_rows(detector: str, rows: Mapping[str, Row], folder: Path = FOLDER) ->
 
 def _read(line: str) -> Row:
     plain = json.loads(line)
-    return Row(**{field.name: _tuples(plain[field.name]) for field in fields(Row)})
+    return Row(
+        **{field.name: _tuples(plain[field.name]) for field in fields(Row) if field.name in plain}
+    )
 
 
 def _tuples(value: object) -> Any:  # noqa: ANN401 - whatever JSON holds

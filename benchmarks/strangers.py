@@ -8,7 +8,8 @@ FOLDER is described in corpus.py; the code in it is run. Constants are chosen on
 *develop*; *report* is for the tables. Resumable: a network is scanned again when the detector's
 settings or thresholds have changed, or with ``--again``. Neural Cleanse is given test images of the
 data set (``--data-root``); *neural-cleanse-pictures* as many procedural pictures instead.
-``rejudge`` applies today's formula and thresholds to the terms that earlier scans have stored.
+``rejudge`` applies today's formula, thresholds and grades to the terms and second looks that
+earlier scans have stored.
 Results: results/strangers, a file a detector (one process a file, please). ``reference`` makes what
 ships as the scores of any clean network from those of the clean *develop* ones.
 """
@@ -39,18 +40,26 @@ from benchmarks.neural_cleanse import (
 )
 from benchmarks.rows import rounded
 from benchmarks.stranger_rows import FOLDER, Row, read_rows, row_of, write_rows
-from triggerfish.detectors import DETECTORS
+from triggerfish.confirmation.grade import grade_of
+from triggerfish.confirmation.verdict import NOT_CONFIRMED, after_looks, classes_to_look_at
+from triggerfish.detectors import DETECTORS, Detector
 from triggerfish.model.classifier import Classifier
 from triggerfish.parallel import in_processes
-from triggerfish.results import Scanned
+from triggerfish.results import Confirmation, Finding, Scanned, Verdict
 from triggerfish.scanning import scan_classifier
 from triggerfish.statistics.universal_score import universal_score
 from triggerfish.verdict.reference import make_any_network_reference
 from triggerfish.verdict.reference_file import render_reference
-from triggerfish.verdict.score_checks import VOIDING, check_all_classes, check_uncalibrated
+from triggerfish.verdict.score_checks import (
+    UNCLEAR_SCORE,
+    VOIDING,
+    check_all_classes,
+    check_uncalibrated,
+)
 from triggerfish.zoo.data.datasets import load_dataset
 
 DEVELOP, REPORT = "develop", "report"
+OF_SCORES = {UNCLEAR_SCORE, "unclear-all-classes", NOT_CONFIRMED}
 ON_PICTURES = f"{NEURAL_CLEANSE}-pictures"
 METHODS = (*SCANS, NEURAL_CLEANSE, ON_PICTURES)
 IMAGES_PER_CLASS = 100
@@ -68,7 +77,7 @@ def _settings(method: str) -> object:
         return [asdict(NeuralCleanseConfig()), IMAGES_PER_CLASS]
     config = SCANS[method]
     made = config.detector
-    levels = [made.doubt, made.ALL_CLASSES_THRESHOLD, made.ALL_CLASSES_DOUBT]
+    levels = [made.doubt, made.curious, made.ALL_CLASSES_THRESHOLD, made.ALL_CLASSES_DOUBT]
     return [config.as_plain(), repr(made.outlier_test), levels]
 
 
@@ -158,30 +167,48 @@ def judged_anew(row: Row, detector: str) -> Row:
         for name in ("ratio_pixel", "ratio_frequency", "margin")
     )
     score = universal_score(pixel, frequency, margin.nan_to_num(0.0), torch.ones(len(pixel)).bool())
-    reasons = [code for code in row.reasons if not code.startswith("unclear-")]
-    void = bool(VOIDING & set(reasons))
+    reasons = [Finding(code, "") for code in row.reasons if code not in OF_SCORES]
+    void = any(finding.code in VOIDING for finding in reasons)
     outliers = made.outlier_test(score.numpy())
     flagged = () if void else outliers.flagged
     everywhere, least = row.all_classes or 0.0, made.ALL_CLASSES_THRESHOLD or math.inf
     all_flagged = not flagged and not void and everywhere > least
     if not flagged and not all_flagged:
-        values = score.numpy()
-        doubts = [
-            *check_uncalibrated(values, made.doubt or math.inf, outliers.threshold),
-            *check_all_classes(row.all_classes, made.ALL_CLASSES_DOUBT, made.ALL_CLASSES_THRESHOLD),
-        ]
-        reasons += [finding.code for finding in doubts]
-    found = "backdoored" if flagged or all_flagged else "inconclusive" if reasons else "clean"
+        reasons += check_uncalibrated(score.numpy(), made.doubt or math.inf, outliers.threshold)
+        reasons += check_all_classes(
+            row.all_classes, made.ALL_CLASSES_DOUBT, made.ALL_CLASSES_THRESHOLD
+        )
+    verdict = looked_at(
+        Verdict(
+            "backdoored" if flagged or all_flagged else "inconclusive" if reasons else "clean",
+            flagged,
+            tuple(score.tolist()),
+            outliers.threshold,
+            tuple(reasons),
+            all_classes=all_flagged,
+        ),
+        row,
+        made,
+    )
     return replace(
         row,
         setup=setup_of(detector),
-        verdict=found,
-        flagged=flagged,
-        all_flagged=all_flagged,
-        reasons=tuple(reasons),
+        verdict=verdict.name,
+        flagged=verdict.flagged,
+        all_flagged=verdict.all_classes,
+        reasons=tuple(reason.code for reason in verdict.reasons),
         statistic=rounded(score.tolist()),
         index=rounded(score.tolist()),
     )
+
+
+def looked_at(verdict: Verdict, row: Row, detector: Detector) -> Verdict:
+    """The verdict after those of the row's second looks that a scan would take."""
+    wanted = classes_to_look_at(verdict, detector.curious)
+    looks = [
+        Confirmation(k, grade_of(lead), lead, (), (), 0.0) for k, lead in row.looks if k in wanted
+    ]
+    return after_looks(verdict, looks, detector.doubt)
 
 
 @main.command()
