@@ -51,3 +51,10 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="margin_starts"):
         Universal(margin_starts=0)
     assert QUICK(model(), seed=1).statistic.shape == (8,)
+
+
+def test_pictures_shown_are_not_yet_the_most_suspicious_class():
+    model = classifier(backdoored=True)
+    scores = Universal(universal_steps=4, pictures=40, margin_steps=2)(model)
+    top = int(scores.statistic.nan_to_num(-1e9).argmax())
+    assert not (model.logits(scores.pictures).argmax(1) == top).any()

@@ -208,7 +208,7 @@ class _Evidence:
             details={name: self._spread(values) for name, values in details.items()},
             shown=tuple(self.classes.tolist()),
             changes=self._changes(score, basis, sizes, anything),
-            pictures=self.fresh.images[:SHOWN].cpu(),
+            pictures=self._shown(score).cpu(),
             all_classes=all_classes_score(sizes[0], untargeted),
         )
 
@@ -233,6 +233,12 @@ class _Evidence:
             picture = others[0] if len(others) else self.fresh.images[0]
             images.append((picture + changes[b, row]).clamp(0.0, 1.0))
         return torch.stack(images)
+
+    def _shown(self, score: Tensor) -> Tensor:
+        """Fresh pictures, first those that are not the most suspicious class without a change."""
+        top = self.classes[int(score.nan_to_num(-torch.inf).argmax())]
+        order = (self.fresh.called == top.to(self.fresh.called.device)).long().argsort(stable=True)
+        return self.fresh.images[order[:SHOWN]]
 
     def _changes(
         self, score: Tensor, basis: Tensor, sizes: list[Tensor], anything: UniversalChanges
