@@ -48,13 +48,12 @@ def test_a_gate(models: Path) -> None:
 
 def test_the_notebook_ends_in_a_decision() -> None:
     notebook = nbformat.read(EXAMPLES / "stranger.ipynb", as_version=4)
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(EXAMPLES)}})
-    client.execute()
+    NotebookClient(notebook, resources={"metadata": {"path": str(EXAMPLES)}}).execute()
     texts = [output["text"] for cell in notebook.cells for output in cell.get("outputs", ())
              if output.output_type == "stream"]  # fmt: skip
     assert texts[-1] == "stranger.pt: reject (backdoored (target class 7))\n"
-    turned = next(text for text in texts if "pictures become class 7" in text)
-    assert float(turned.split("%")[0]) > 50
+    three_times = next(line for text in texts for line in text.splitlines() if line[:3] == "3 x")
+    assert int(three_times.split()[5].rstrip("%")) > 70
 
 
 def test_the_notebook_is_stored_without_what_it_prints() -> None:
