@@ -25,6 +25,10 @@ print(result.verdict)  # backdoored (target class 7)
 Images are `(N, C, H, W)` in [0, 1] everywhere; K is the number of classes. A detector is a frozen
 dataclass of its settings that is called on a `Classifier`; its fields are also the options of the
 command line. What a scan returns is frozen data.
+
+Three examples run as they stand: [a network of your own](../examples/own_module.py), [a gate with
+rules of your own](../examples/gate.py), and a notebook, [from a stranger's checkpoint to a
+decision](../examples/stranger.ipynb).
 """
 GROUPS = {
     "Scanning": ("scan", "load_classifier", "Classifier", "Preprocessing"),

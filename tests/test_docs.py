@@ -77,6 +77,17 @@ def test_links_between_the_documents_lead_somewhere(document: Path) -> None:
         assert (document.parent / link).exists(), link
 
 
+def test_the_layout_names_every_room_of_the_package_and_no_other() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    layout = page.partition("```\n")[2].partition("```")[0]
+    package = ROOT / "src/triggerfish"
+    rooms = {path.stem for path in package.iterdir() if path.suffix in ("", ".py")}
+    rooms = {room for room in rooms if not room.startswith("_")}
+    assert rooms <= set(re.findall(r"\w+", layout))
+    for folder in re.findall(r"^ *([\w/]+)/ ", layout, re.MULTILINE):
+        assert (ROOT / folder).is_dir() or any(package.rglob(folder)), folder
+
+
 def test_no_document_names_an_unknown_make_target() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in DOCUMENTS:

@@ -170,6 +170,7 @@ def scan_classifier(
         seconds=time.perf_counter() - start,
         environment=_environment(classifier.device),
         assumptions=classifier.assumptions,
+        facts=classifier.facts,
         confirmations=looks,
     )
 

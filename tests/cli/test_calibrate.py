@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from click.testing import CliRunner, Result
 
 from triggerfish.architectures.paper_cnn import PaperCNN
+from triggerfish.cli.group import app
 
 Cli = Callable[..., SimpleNamespace]
 QUICK = ("--detector", "min-norm", "--steps", 2, "--jobs", 1)
@@ -25,15 +27,25 @@ def clean_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_scan_uses_the_reference_it_is_given(
-    triggerfish: Cli, clean_models: Path, models: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "new" / "reference.json"
-    made = triggerfish("calibrate", clean_models, "-o", out, "--name", "random", *QUICK)
-    assert (made.code, made.err) == (0, "")
-    assert made.out.startswith(f"{out}: 10 clean models, threshold ")
-    assert made.out.endswith("smallest p-value 0.091\n")
+@pytest.fixture(scope="module")
+def calibrated(clean_models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The reference that they make, in a folder that was not there, and how that went."""
+    out = tmp_path_factory.mktemp("calibrated") / "new" / "reference.json"
+    words = ("calibrate", clean_models, "-o", out, "--name", "random", *QUICK)
+    return out, CliRunner().invoke(app, [str(word) for word in words])
 
+
+def test_calibration_says_what_it_is_worth(calibrated: tuple[Path, Result]) -> None:
+    out, made = calibrated
+    assert (made.exit_code, made.stderr) == (0, "")
+    assert made.stdout.startswith(f"{out}: 10 clean models, threshold ")
+    assert made.stdout.endswith("smallest p-value 0.091\n")
+
+
+def test_a_scan_uses_the_reference_it_is_given(
+    triggerfish: Cli, calibrated: tuple[Path, Result], models: Path
+) -> None:
+    out, _ = calibrated
     # Ten models allow no claim at the default rate of 0.001, which their tail is too wide for.
     scanned = triggerfish(
         "scan", models / "planted.pt", "--reference", out, "--false-positive-rate", 0.09, *QUICK,
@@ -45,10 +57,9 @@ def test_a_scan_uses_the_reference_it_is_given(
 
 
 def test_other_settings_than_the_references_are_refused(
-    triggerfish: Cli, clean_models: Path, models: Path, tmp_path: Path
+    triggerfish: Cli, calibrated: tuple[Path, Result], models: Path
 ) -> None:
-    out = tmp_path / "reference.json"
-    triggerfish("calibrate", clean_models, "-o", out, *QUICK)
+    out, _ = calibrated
     scanned = triggerfish("scan", models / "clean.pt", "--reference", out, *QUICK, "--steps", 3)
     assert (scanned.code, scanned.out) == (2, "")
     assert "expected a reference made with min-norm and the same settings" in scanned.err
@@ -56,10 +67,9 @@ def test_other_settings_than_the_references_are_refused(
 
 
 def test_a_model_of_another_kind_is_inconclusive_and_says_so(
-    triggerfish: Cli, clean_models: Path, tmp_path: Path
+    triggerfish: Cli, calibrated: tuple[Path, Result], tmp_path: Path
 ) -> None:
-    out, other = tmp_path / "reference.json", tmp_path / "other.pt"
-    triggerfish("calibrate", clean_models, "-o", out, *QUICK)
+    (out, _), other = calibrated, tmp_path / "other.pt"
     torch.save(PaperCNN(num_classes=7).state_dict(), other)
     scanned = triggerfish("scan", other, "--reference", out, *QUICK)
     assert scanned.code == 3

@@ -35,8 +35,10 @@ def test_table_and_flag(triggerfish: Cli, models: Path) -> None:
     assert lines[1].endswith(f"S.S  {models}/clean.pt")
     assert lines[2].startswith("backdoored            3  ")
     assert lines[2].endswith(f"S.S  {models}/planted.pt")
-    assert lines[4] == f"{models}/planted.pt"
-    assert lines[5].startswith("  Likely backdoored: class 3 can be reached")
+    assert lines[4] == f"{models}/clean.pt"
+    assert lines[5].startswith("  assumed, because nobody said: arch paper_cnn, ")
+    assert lines[7] == f"{models}/planted.pt"
+    assert lines[8].startswith("  Likely backdoored: class 3 can be reached")
     assert lines[-1] == "2 scanned: 1 flagged, 0 inconclusive, 1 clean; 0 skipped"
 
 

@@ -13,8 +13,11 @@ import pytest
 from click.testing import CliRunner
 from corpus import write_corpus
 from corpus.pickles import Call, dumps
+from corpus.valid import torchscript
+from forked import fork_sandbox
 
 from triggerfish.cli.group import app
+from triggerfish.loading import Hints, LoadOptions
 from triggerfish.loading.load import open_model
 from triggerfish.results import Skipped
 from triggerfish.runs import scan_path
@@ -51,7 +54,12 @@ def hangs_fail(path: Path, seconds: int = 120) -> Iterator[None]:
         signal.alarm(0)
 
 
-def test_no_file_is_scanned_and_none_runs(hostile: Hostile) -> None:
+def test_no_file_is_scanned_and_none_runs(
+    hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_sandbox(monkeypatch)
+    (tmp_path / "harmless.pt").write_bytes(torchscript())
+    open_model(tmp_path / "harmless.pt", LoadOptions(Hints("test", input_shape=(1, 6, 6))))
     assert len(hostile.paths) >= 500
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for path in hostile.paths:

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from made_up import clean as plain
 from made_up import dangerous, found, inconclusive
 
 from triggerfish.reports import FORMATS
@@ -30,6 +33,7 @@ zoo/stranger model.pt
   class 7 (horse) needs 18 times less change than the median class (seen by universal-pixel, min-norm)
   change found, to 7 (horse): 0.34 pixels, where the class in the middle needs 9.7 (29 times as much); turns 94% of fresh pictures
   because: expected every class to be measured, got 1 unreachable [unreachable]
+  assumed, because nobody said: mean 0.4914,0.4822,0.4465
 """  # noqa: E501
 
 
@@ -52,9 +56,16 @@ def test_the_change_that_was_found_is_said_in_words() -> None:
 
 
 def test_an_inconclusive_verdict_says_what_to_run_next() -> None:
-    last = details(inconclusive(), PLAIN).splitlines()[-1]
+    last = details(inconclusive(), PLAIN).splitlines()[-2]
     command = "triggerfish calibrate FOLDER_OF_CLEAN_MODELS --out reference.json"
     assert last == f"  next: {command}"
+
+
+def test_a_clean_verdict_says_what_it_assumes_and_nothing_else() -> None:
+    said = "  assumed, because nobody said: mean 0.4914,0.4822,0.4465\n"
+    assert details(plain(), PLAIN) == f"\nzoo/good.pt\n{said}"
+    assert details(plain(), About(quiet=True)) == ""
+    assert details(replace(plain(), assumptions=()), PLAIN) == ""
 
 
 def test_a_dangerous_file_names_what_it_imports() -> None:

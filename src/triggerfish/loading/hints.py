@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import OutputKind, Preprocessing
-from triggerfish.results import Assumption
+from triggerfish.results import Assumption, Fact
 
 _ABOUT = ("source", "assumed")  # fields of `Hints` that are no knowledge of a model
 
@@ -92,13 +92,26 @@ class Settings:
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """What is in force and nobody said, by the option that replaces it."""
-        found = []
+        return tuple(
+            Assumption(option, as_option(value), source.source)
+            for option, value, source in self._in_force()
+            if source.assumed
+        )
+
+    def facts(self) -> tuple[Fact, ...]:
+        """What is in force and somebody said, by the option that would replace it."""
+        return tuple(
+            Fact(option, as_option(value), source.source)
+            for option, value, source in self._in_force()
+            if not source.assumed
+        )
+
+    def _in_force(self) -> Iterator[tuple[str, object, Hints]]:
+        """Option, winning value and its source, of every field that a source speaks of."""
         for name, option in _OPTIONS.items():
             source = next((s for s in self._sources if getattr(s, name) is not None), None)
-            if source is not None and source.assumed:
-                text = as_option(getattr(source, name))
-                found.append(Assumption(option.removeprefix("--"), text, source.source))
-        return tuple(found)
+            if source is not None:
+                yield option, getattr(source, name), source
 
     def pinned(self) -> str:
         """The options that say what is assumed: ``--mean 0.5 --std 0.5``."""
@@ -106,18 +119,25 @@ class Settings:
 
 
 _OPTIONS = {
-    "architecture": "--arch",
-    "input_shape": "--input-shape",
-    "mean": "--mean",
-    "std": "--std",
-    "input_range": "--input-range",
+    "architecture": "arch",
+    "arch_args": "arch-args",
+    "input_shape": "input-shape",
+    "mean": "mean",
+    "std": "std",
+    "input_range": "input-range",
+    "channels_last": "channels-last",
+    "num_classes": "num-classes",
+    "output": "output-kind",
 }
+"""Field of `Hints` -> option of the command line, without its dashes."""
 
 
 def as_option(value: object) -> str:
     """A value as the command line takes it: ``0.485,0.456,0.406``."""
     if isinstance(value, tuple):
         return ",".join(f"{item:g}" for item in value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={item}" for key, item in value.items())
     return str(value)
 
 

@@ -30,9 +30,11 @@ from triggerfish.loading.weights.choices import NetworkChoice, network_choices
 from triggerfish.loading.weights.matching import fill, guess_channels, guess_classes
 from triggerfish.loading.weights.order import named_as
 from triggerfish.model.classifier import Classifier, Preprocessing
+from triggerfish.results import Fact
 
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
+CARRIED = "carried by the file"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def open_candidates(
 def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> LoadedModel:
     choice = reading.choice
     return LoadedModel(
-        _classifier(choice.network, reading.settings, options.device, path.name),
+        _classifier(
+            choice.network, reading.settings, _facts(reading, kind), options.device, path.name
+        ),
         choice.network,
         kind,
         choice.name,
@@ -130,7 +134,7 @@ def _readings(
 
 def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
     if contents.network is not None:
-        return (NetworkChoice("carried by the file", contents.network, Hints("file")),)
+        return (NetworkChoice(CARRIED, contents.network, Hints("file")),)
     assert contents.state is not None
     if hints.architecture is None:
         return network_choices(contents.state, hints, path)
@@ -148,7 +152,16 @@ def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoic
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
-def _classifier(network: nn.Module, settings: Settings, device: str, name: str) -> Classifier:
+def _facts(reading: Reading, kind: str) -> tuple[Fact, ...]:
+    """What somebody said; a file that carries its network has said that by itself."""
+    carried = reading.choice.name == CARRIED
+    network = (Fact("network", CARRIED, kind),) if carried else ()
+    return (*network, *reading.settings.facts())
+
+
+def _classifier(
+    network: nn.Module, settings: Settings, facts: tuple[Fact, ...], device: str, name: str
+) -> Classifier:
     merged = settings.merged()
     assert merged.input_shape is not None
     return Classifier(
@@ -160,6 +173,7 @@ def _classifier(network: nn.Module, settings: Settings, device: str, name: str) 
         device=device,
         name=name,
         assumptions=settings.assumptions(),
+        facts=facts,
     )
 
 

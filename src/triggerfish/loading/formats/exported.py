@@ -71,7 +71,8 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
             raise UnsupportedModelError(
                 "expected a program exported by PyTorch 2.8 or newer, got an older layout: if you "
                 'trust the file, convert it with python -c "import torch; torch.export.save('
-                f"torch.export.load({str(path)!r}), 'new.pt2')\", or save the state dict"
+                f"torch.export.load({str(path)!r}), 'new.pt2')\"; where it is too old for that, "
+                "save the state dict with the PyTorch that wrote it"
             )
         program = _json(archive, f"{root}{_PROGRAM}")
         try:
