@@ -13,7 +13,6 @@ from triggerfish.reports.html import MOST_PAGES, render_html, render_page
 from triggerfish.reports.html.histogram import histogram
 from triggerfish.reports.html.plain_change import beyond_ground
 from triggerfish.reports.html.size_strip import size_strip
-from triggerfish.reports.rates import Rate, how_often_wrong
 from triggerfish.reports.reasons import CHECKS
 from triggerfish.results import Scanned, Status
 
@@ -241,15 +240,6 @@ def test_sizes_lie_in_order_on_the_line() -> None:
     assert len(others) == 8  # class 4 has no size
     assert strip.median is not None
     assert min(others) < strip.median < max(others)
-
-
-def test_rates_are_said_for_the_same_detector_and_calibration_only() -> None:
-    rate = Rate("default", True, "ours", 100, 2, 50, 3)
-    assert how_often_wrong(found(), (rate,)) == "Of 100 clean models (ours), 2 were flagged."
-    calm = replace(found(), verdict=replace(found().verdict, name="clean", flagged=()))
-    assert how_often_wrong(calm, (rate,)).startswith("Of 50 backdoored models (ours), 3 were")
-    assert "has not been measured" in how_often_wrong(clean(), (rate,))
-    assert "no answer" in how_often_wrong(inconclusive(), (rate,))
 
 
 def test_without_a_universal_change_the_change_of_a_plain_picture_is_shown() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from triggerfish.reports.about import About
 from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.reports.looks import look_in_short
+from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import next_step
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
@@ -74,6 +75,7 @@ def _change(result: Scanned, change: Change, about: About) -> Iterator[str]:
 
 
 def _verbose(result: Scanned) -> Iterator[str]:
+    yield how_often_wrong(result)
     yield from (f"note: {printable(note)}" for note in result.verdict.notes)
     for fact in result.facts:
         yield f"{printable(fact.name)}: {printable(fact.value)} (from {printable(fact.source)})"
