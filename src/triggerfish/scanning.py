@@ -170,6 +170,8 @@ def scan_classifier(
         seconds=time.perf_counter() - start,
         environment=_environment(classifier.device),
         assumptions=classifier.assumptions,
+        facts=classifier.facts,
+        class_names=classifier.class_names,
         confirmations=looks,
     )
 

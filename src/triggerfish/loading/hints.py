@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import OutputKind, Preprocessing
-from triggerfish.results import Assumption
+from triggerfish.results import Assumption, Fact
 
 _ABOUT = ("source", "assumed")  # fields of `Hints` that are no knowledge of a model
 
@@ -19,6 +19,7 @@ class Hints:
     ``assumed`` marks what is only usual: everything it says is an assumption.
     ``input_shape`` is (C, H, W). ``mean``, ``std``, ``input_range`` and ``channels_last`` are as in
     `Preprocessing`, ``output`` is the kind of head, ``architecture`` a name that ``--arch`` takes.
+    ``class_names`` are in the order of the classes.
     """
 
     source: str
@@ -31,6 +32,7 @@ class Hints:
     channels_last: bool | None = None
     num_classes: int | None = None
     output: OutputKind | None = None
+    class_names: tuple[str, ...] | None = None
     assumed: bool = False
 
     def with_preprocessing(self, preprocessing: Preprocessing | None) -> Hints:
@@ -92,13 +94,19 @@ class Settings:
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """What is in force and nobody said, by the option that replaces it."""
-        found = []
+        return tuple(Assumption(*said) for assumed, *said in self._in_force() if assumed)
+
+    def facts(self) -> tuple[Fact, ...]:
+        """What is in force because somebody or something said it, by the option that names it."""
+        return tuple(Fact(*said) for assumed, *said in self._in_force() if not assumed)
+
+    def _in_force(self) -> Iterator[tuple[bool, str, str, str]]:
+        """Whether it is assumed, the option's name, its value, and who said it."""
         for name, option in _OPTIONS.items():
             source = next((s for s in self._sources if getattr(s, name) is not None), None)
-            if source is not None and source.assumed:
+            if source is not None:
                 text = as_option(getattr(source, name))
-                found.append(Assumption(option.removeprefix("--"), text, source.source))
-        return tuple(found)
+                yield source.assumed, option.removeprefix("--"), text, source.source
 
     def pinned(self) -> str:
         """The options that say what is assumed: ``--mean 0.5 --std 0.5``."""

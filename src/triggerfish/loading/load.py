@@ -30,6 +30,7 @@ from triggerfish.loading.weights.choices import NetworkChoice, network_choices
 from triggerfish.loading.weights.matching import fill, guess_channels, guess_classes
 from triggerfish.loading.weights.order import named_as
 from triggerfish.model.classifier import Classifier, Preprocessing
+from triggerfish.results import Fact
 
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
@@ -103,7 +104,7 @@ def open_candidates(
 def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> LoadedModel:
     choice = reading.choice
     return LoadedModel(
-        _classifier(choice.network, reading.settings, options.device, path.name),
+        _classifier(reading, kind, options.device, path.name),
         choice.network,
         kind,
         choice.name,
@@ -148,11 +149,12 @@ def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoic
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
-def _classifier(network: nn.Module, settings: Settings, device: str, name: str) -> Classifier:
+def _classifier(reading: Reading, kind: str, device: str, name: str) -> Classifier:
+    settings = reading.settings
     merged = settings.merged()
     assert merged.input_shape is not None
     return Classifier(
-        network,
+        reading.choice.network,
         merged.input_shape,
         preprocessing=_preprocessing(settings, merged.input_shape[0]),
         num_classes=merged.num_classes,
@@ -160,6 +162,8 @@ def _classifier(network: nn.Module, settings: Settings, device: str, name: str) 
         device=device,
         name=name,
         assumptions=settings.assumptions(),
+        facts=(Fact("format", kind, "the file's content"), *settings.facts()),
+        class_names=merged.class_names or (),
     )
 
 

@@ -24,7 +24,7 @@ from triggerfish.model.heads import (
 )
 from triggerfish.model.input_convolution import with_fast_input_gradient
 from triggerfish.model.memory import is_out_of_memory
-from triggerfish.results import Assumption
+from triggerfish.results import Assumption, Fact
 
 __all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing", "log_odds"]
 
@@ -92,7 +92,8 @@ class Classifier:
 
     Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
     after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
-    ``assumptions`` (what nobody said about the model and is taken for true).
+    ``assumptions`` (what nobody said about the model and is taken for true), ``facts`` (what
+    somebody or something said), ``class_names`` (in their order, empty when not known).
 
     Args:
         model: Maps a batch of inputs to logits, probabilities or log-probabilities ``(N, K)``.
@@ -104,6 +105,8 @@ class Classifier:
         dtype: Type of the images and logits.
         name: What to call it in messages.
         assumptions: What nobody said and is taken for true.
+        facts: What the model was taken for, and who said so.
+        class_names: What the classes are called; left out where it is another number of names.
 
     Raises:
         ValueError: A malformed ``input_shape``.
@@ -130,13 +133,15 @@ class Classifier:
         dtype: torch.dtype = torch.float32,
         name: str = "",
         assumptions: tuple[Assumption, ...] = (),
+        facts: tuple[Fact, ...] = (),
+        class_names: Sequence[str] = (),
     ) -> None:
         if len(input_shape) != 3 or min(input_shape) < 1:
             raise ValueError(f"expected input_shape (C, H, W), got {tuple(input_shape)}")
         self.input_shape: tuple[int, int, int] = tuple(input_shape)  # type: ignore[assignment]
         self.preprocessing = preprocessing or Preprocessing()
         self.device, self.dtype = torch.device(device), dtype
-        self.name, self.assumptions = name, assumptions
+        self.name, self.assumptions, self.facts = name, assumptions, facts
         if isinstance(model, nn.Module):
             model, stripped = without_probability_head(_frozen_copy(model, self.device, dtype))
             output = "logits" if stripped else output
@@ -145,6 +150,8 @@ class Classifier:
         probed = self._probe()
         self.output: OutputKind = output or recognise_output(probed)
         self.num_classes = int(probed.shape[1])
+        fitting = len(class_names) == self.num_classes
+        self.class_names: tuple[str, ...] = tuple(class_names) if fitting else ()
         if num_classes is not None and num_classes != self.num_classes:
             raise UnsupportedModelError(
                 f"expected logits of shape (N, {num_classes}), got (N, {self.num_classes}): "
