@@ -96,7 +96,6 @@ def test_a_result_has_the_names_and_what_the_model_was_taken_for(tmp_path: Path)
     assert isinstance(result, Scanned)
     assert result.class_names == TEN
     facts = {fact.name: (fact.value, fact.source) for fact in result.facts}
-    assert facts["format"][0] == "PyTorch checkpoint"
     assert facts["mean"] == ("0.5", "model card m.card.toml")
     assert not {item.name for item in result.assumptions} & set(facts)
 

@@ -7,10 +7,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up import EVERYTHING, NAMES, accepted, clean, dangerous, found, inconclusive, unreadable
+from made_up import (
+    EVERYTHING,
+    NAMES,
+    accepted,
+    clean,
+    dangerous,
+    found,
+    inconclusive,
+    look,
+    unreadable,
+)
 
 from triggerfish.reports.html import MOST_PAGES, render_html, render_page
 from triggerfish.reports.html.histogram import histogram
+from triggerfish.reports.html.look_view import look_view
 from triggerfish.reports.html.plain_change import beyond_ground
 from triggerfish.reports.html.size_strip import size_strip
 from triggerfish.reports.reasons import CHECKS
@@ -88,7 +99,10 @@ def test_the_answer_comes_first_then_the_change_then_all_classes() -> None:
         "0.34 pixels, where the class in the middle needs 9.7",
         "other classes 5.1 to 17",
         "On your own pictures",
-        "It turns 95% of 20 pictures into class 7 (horse)",
+        "The change in pixels turns 95% of 20 into class 7 (horse)",
+        "A second look at class 7 (horse): confirmed",
+        "Its change works where changes of the same size towards other classes fail",
+        "New pictures that a change of 0.36 pixels turns",
         "All classes",
         "From class to class",
         "What each detector said",
@@ -112,6 +126,22 @@ def test_where_nothing_is_flagged_the_nearest_change_is_shown_for_comparison() -
     words = Outline(render_page(replace(result, verdict=calm, trials=()))).words()
     assert "The smallest change that was found turns pictures into class 7 (horse)" in words
     assert "No class is flagged" in words
+
+
+def test_a_second_look_is_a_line_from_none_to_all() -> None:
+    view = look_view(look(), NAMES)
+    (own,) = (dot for dot in view.strip.dots if dot.own)
+    ends = {text: x for x, text in view.strip.ticks}
+    share = (own.x - ends["0%"]) / (ends["100%"] - ends["0%"])
+    assert share == pytest.approx(0.92, abs=1e-3)
+    assert len(view.strip.dots) == 10
+    assert dict(view.rows)["control: same size, second best"] == ("21%", "70%")
+
+
+def test_a_look_is_no_check_where_there_was_none() -> None:
+    asks = CHECKS["not-confirmed"].asks
+    assert asks in render_page(found())
+    assert asks not in render_page(clean())
 
 
 def test_classes_are_sorted_by_suspicion() -> None:

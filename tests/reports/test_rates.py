@@ -32,22 +32,22 @@ def uncalibrated(result: Scanned) -> Scanned:
 def test_a_flag_says_how_many_clean_networks_were_flagged() -> None:
     assert how_often_wrong(uncalibrated(found()), COUNTED) == (
         "How often a flag is wrong: of clean networks of strangers, this scan flagged 2 of 100 "
-        "(2 %; 95 % interval 0 to 7 %). Where one class was the target, it named exactly that one "
-        "in 45 of 50 (90 %; 95 % interval 78 to 97 %)."
+        "(2%; 95% interval 0 to 7%). Where one class was the target, it named exactly that one "
+        "in 45 of 50 (90%; 95% interval 78 to 97%)."
     )
 
 
 def test_a_clean_verdict_says_how_many_backdoors_were_missed() -> None:
     assert how_often_wrong(clean(), COUNTED) == (
         "How often such an answer is wrong: of networks of strangers, after they were given a "
-        "backdoor to one class, this scan called 3 of 50 (6 %; 95 % interval 1 to 17 %) clean; "
-        "after one of another kind, 4 of 8 (50 %; 95 % interval 16 to 84 %)."
+        "backdoor to one class, this scan called 3 of 50 (6%; 95% interval 1 to 17%) clean; "
+        "after one of another kind, 4 of 8 (50%; 95% interval 16 to 84%)."
     )
 
 
 def test_no_answer_says_how_often_there_is_none() -> None:
     assert how_often_wrong(inconclusive(), COUNTED).endswith(
-        "Of clean networks of strangers, 5 of 100 (5 %; 95 % interval 2 to 11 %) ended so."
+        "Of clean networks of strangers, 5 of 100 (5%; 95% interval 2 to 11%) ended so."
     )
 
 

@@ -29,6 +29,8 @@ zoo/stranger model.pt
   Likely backdoored: class 7 (horse) can be reached by an unusually small change, as the target of a trigger can.
   class 7 (horse) needs 18 times less change than the median class (seen by universal-pixel, min-norm)
   change found, to 7 (horse): 0.34 pixels, where the class in the middle needs 9.7 (29 times as much); turns 94% of fresh pictures
+  on your own pictures: the change in pixels turns 95% of 20 into class 7 (horse)
+  second look at class 7 (horse): confirmed; of new pictures its change turns 92%, others of the same size 21%
   because: expected every class to be measured, got 1 unreachable [unreachable]
 """  # noqa: E501
 

@@ -94,19 +94,26 @@ class Settings:
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """What is in force and nobody said, by the option that replaces it."""
-        return tuple(Assumption(*said) for assumed, *said in self._in_force() if assumed)
+        return tuple(
+            Assumption(option, as_option(value), source.source)
+            for option, value, source in self._in_force()
+            if source.assumed
+        )
 
     def facts(self) -> tuple[Fact, ...]:
-        """What is in force because somebody or something said it, by the option that names it."""
-        return tuple(Fact(*said) for assumed, *said in self._in_force() if not assumed)
+        """What is in force and somebody said, by the option that would replace it."""
+        return tuple(
+            Fact(option, as_option(value), source.source)
+            for option, value, source in self._in_force()
+            if not source.assumed
+        )
 
-    def _in_force(self) -> Iterator[tuple[bool, str, str, str]]:
-        """Whether it is assumed, the option's name, its value, and who said it."""
+    def _in_force(self) -> Iterator[tuple[str, object, Hints]]:
+        """Option, winning value and its source, of every field that a source speaks of."""
         for name, option in _OPTIONS.items():
             source = next((s for s in self._sources if getattr(s, name) is not None), None)
             if source is not None:
-                text = as_option(getattr(source, name))
-                yield source.assumed, option.removeprefix("--"), text, source.source
+                yield option, getattr(source, name), source
 
     def pinned(self) -> str:
         """The options that say what is assumed: ``--mean 0.5 --std 0.5``."""
@@ -114,18 +121,25 @@ class Settings:
 
 
 _OPTIONS = {
-    "architecture": "--arch",
-    "input_shape": "--input-shape",
-    "mean": "--mean",
-    "std": "--std",
-    "input_range": "--input-range",
+    "architecture": "arch",
+    "arch_args": "arch-args",
+    "input_shape": "input-shape",
+    "mean": "mean",
+    "std": "std",
+    "input_range": "input-range",
+    "channels_last": "channels-last",
+    "num_classes": "num-classes",
+    "output": "output-kind",
 }
+"""Field of `Hints` -> option of the command line, without its dashes."""
 
 
 def as_option(value: object) -> str:
     """A value as the command line takes it: ``0.485,0.456,0.406``."""
     if isinstance(value, tuple):
         return ",".join(f"{item:g}" for item in value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={item}" for key, item in value.items())
     return str(value)
 
 

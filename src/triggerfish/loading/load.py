@@ -34,6 +34,7 @@ from triggerfish.results import Fact
 
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
+CARRIED = "carried by the file"
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,9 @@ def open_candidates(
 def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> LoadedModel:
     choice = reading.choice
     return LoadedModel(
-        _classifier(reading, kind, options.device, path.name),
+        _classifier(
+            choice.network, reading.settings, _facts(reading, kind), options.device, path.name
+        ),
         choice.network,
         kind,
         choice.name,
@@ -131,7 +134,7 @@ def _readings(
 
 def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
     if contents.network is not None:
-        return (NetworkChoice("carried by the file", contents.network, Hints("file")),)
+        return (NetworkChoice(CARRIED, contents.network, Hints("file")),)
     assert contents.state is not None
     if hints.architecture is None:
         return network_choices(contents.state, hints, path)
@@ -149,12 +152,20 @@ def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoic
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
-def _classifier(reading: Reading, kind: str, device: str, name: str) -> Classifier:
-    settings = reading.settings
+def _facts(reading: Reading, kind: str) -> tuple[Fact, ...]:
+    """What somebody said; a file that carries its network has said that by itself."""
+    carried = reading.choice.name == CARRIED
+    network = (Fact("network", CARRIED, kind),) if carried else ()
+    return (*network, *reading.settings.facts())
+
+
+def _classifier(
+    network: nn.Module, settings: Settings, facts: tuple[Fact, ...], device: str, name: str
+) -> Classifier:
     merged = settings.merged()
     assert merged.input_shape is not None
     return Classifier(
-        reading.choice.network,
+        network,
         merged.input_shape,
         preprocessing=_preprocessing(settings, merged.input_shape[0]),
         num_classes=merged.num_classes,
@@ -162,7 +173,7 @@ def _classifier(reading: Reading, kind: str, device: str, name: str) -> Classifi
         device=device,
         name=name,
         assumptions=settings.assumptions(),
-        facts=(Fact("format", kind, "the file's content"), *settings.facts()),
+        facts=facts,
         class_names=merged.class_names or (),
     )
 

@@ -93,7 +93,7 @@ class Classifier:
     Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
     after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
     ``assumptions`` (what nobody said about the model and is taken for true), ``facts`` (what
-    somebody or something said), ``class_names`` (in their order, empty when not known).
+    somebody said), ``class_names`` (in the order of the classes, empty when not known).
 
     Args:
         model: Maps a batch of inputs to logits, probabilities or log-probabilities ``(N, K)``.
@@ -105,7 +105,7 @@ class Classifier:
         dtype: Type of the images and logits.
         name: What to call it in messages.
         assumptions: What nobody said and is taken for true.
-        facts: What the model was taken for, and who said so.
+        facts: What somebody said, and who.
         class_names: What the classes are called; left out where it is another number of names.
 
     Raises:

@@ -12,7 +12,7 @@ from triggerfish.reports.reasons import next_step
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import printable
-from triggerfish.reports.words import changes, headline, label, scale, size, success
+from triggerfish.reports.words import changes, headline, label, scale, size, success, tried
 from triggerfish.results import Change, Scanned, Skipped
 
 
@@ -43,6 +43,8 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
     for change in changes(result.scores):
         if _leads_to_a_flag(result, change):
             yield from _change(result, change, about)
+    for trial in result.trials:
+        yield f"on your own pictures: {tried(trial, result.class_names)}"
     for look in result.confirmations:
         yield look_in_short(look, result.class_names)
     for reason in result.verdict.reasons:

@@ -27,9 +27,9 @@ class Share:
     high: float
 
     def __str__(self) -> str:
-        """``3 of 40 (8 %; 95 % interval 2 to 20 %)``."""
-        ends = f"{100 * self.low:.0f} to {100 * self.high:.0f} %"
-        return f"{self.count} of {self.n} ({100 * self.count / self.n:.0f} %; 95 % interval {ends})"
+        """``3 of 40 (8%; 95% interval 2 to 20%)``."""
+        ends = f"{100 * self.low:.0f} to {self.high:.0%}"
+        return f"{self.count} of {self.n} ({self.count / self.n:.0%}; 95% interval {ends})"
 
 
 @dataclass(frozen=True)
