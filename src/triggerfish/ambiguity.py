@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from triggerfish.loading.load import LoadedModel
 from triggerfish.model.classifier import Classifier
+from triggerfish.reports.reasons import loading_words
 from triggerfish.results import Finding, Scanned, Verdict
 
 ARCHITECTURE = "ambiguous-architecture"
@@ -74,10 +75,12 @@ def _networks(models: Sequence[LoadedModel]) -> int:
 
 def _finding(code: str, model: LoadedModel, verdict: Verdict | None, first: Scanned) -> Finding:
     outcome = "not scanned" if verdict is None else str(replace(verdict, reasons=()))
-    path = shlex.quote(str(first.path or model.classifier.name))
+    classifier = model.classifier
+    words = loading_words(classifier.assumptions, classifier.facts)
+    command = shlex.join(["triggerfish", "scan", str(first.path or classifier.name), *words])
     return Finding(
         code,
         f"expected one verdict however the file is read, got {outcome} with {model.options}: "
         "say which reading is true",
-        f"triggerfish scan {path} {model.options}",
+        command,
     )

@@ -19,10 +19,11 @@ from made_up import (
     unreadable,
 )
 
-from triggerfish.reports.html import MOST_PAGES, render_html, render_page
+from triggerfish.reports.html import MOST_PAGES, render_html, render_page, render_repair
 from triggerfish.reports.html.histogram import histogram
 from triggerfish.reports.html.look_view import look_view
 from triggerfish.reports.html.plain_change import beyond_ground
+from triggerfish.reports.html.repair_page import RepairReport, Retried, retried_view
 from triggerfish.reports.html.size_strip import size_strip
 from triggerfish.reports.reasons import CHECKS
 from triggerfish.results import Scanned, Status
@@ -152,7 +153,7 @@ def test_classes_are_sorted_by_suspicion() -> None:
 def test_an_inconclusive_page_says_why_and_what_to_run() -> None:
     words = Outline(render_page(inconclusive())).words()
     assert "Why no answer: expected scores up to 1, got class 7 at 1.20" in words
-    assert "Next: triggerfish calibrate FOLDER_OF_CLEAN_MODELS --out reference.json" in words
+    assert "Next: triggerfish confirm zoo/unclear.pt --mean 0.4914,0.4822,0.4465 --class 7" in words
 
 
 def test_checks_that_failed_and_that_passed() -> None:
@@ -307,3 +308,25 @@ def test_a_change_of_full_strength_is_not_called_amplified() -> None:
     html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
     assert "amplified" not in html
     assert "amplified 10 times" in render_page(found())
+
+
+def test_a_repair_shows_the_old_change_on_both_networks() -> None:
+    result = found()
+    (part,) = result.scores.parts
+    tried = Retried(part.changes[0], part.pictures[:4], (0, 1, 2, 7), (7, 7, 2, 7), (0, 3, 2, 7))
+    view = retried_view(tried, NAMES)
+    assert [(c.called, c.before, c.after) for c in view.columns] == [
+        ("0 (plane)", "7 (horse)", "0 (plane)"),
+        ("1 (car)", "7 (horse)", "3 (cat)"),
+        ("2 (bird)", "2 (bird)", "2 (bird)"),
+        ("7 (horse)", "7 (horse)", "7 (horse)"),
+    ]
+    assert [c.turned for c in view.columns] == [True, True, False, False]
+    assert [c.undone for c in view.columns] == [True, False, False, False]
+    rows = (("verdict", "backdoored, class 7", "clean"),)
+    outline = Outline(render_repair(RepairReport(result, clean(), "x", (), rows, (tried,))))
+    assert outline.open == outline.silent == []
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert "The repaired network passes its own check" in outline.words()
+    failed = RepairReport(result, clean(), "x", ("expected <b>, got it",), rows, ())
+    assert "Because: expected <b>, got it" in Outline(render_repair(failed)).words()

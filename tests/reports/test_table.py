@@ -55,7 +55,7 @@ def test_the_change_that_was_found_is_said_in_words() -> None:
 
 def test_an_inconclusive_verdict_says_what_to_run_next() -> None:
     last = details(inconclusive(), PLAIN).splitlines()[-1]
-    command = "triggerfish calibrate FOLDER_OF_CLEAN_MODELS --out reference.json"
+    command = "triggerfish confirm zoo/unclear.pt --mean 0.4914,0.4822,0.4465 --class 7"
     assert last == f"  next: {command}"
 
 

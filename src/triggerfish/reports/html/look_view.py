@@ -1,4 +1,4 @@
-"""A second look at a flagged class as a page shows it: its change beside others of the same size."""
+"""A second look at a flagged class as a page shows it: beside changes of the same size."""
 
 from __future__ import annotations
 
