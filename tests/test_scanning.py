@@ -23,7 +23,7 @@ from triggerfish.detectors import (
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.results import Assumption, Scanned, Skipped
+from triggerfish.results import Assumption, Fact, Scanned, Skipped
 from triggerfish.runs import scan_path, scan_paths
 from triggerfish.scanning import ScanConfig, published, scan, scan_classifier
 from triggerfish.verdict.judge import Judge
@@ -201,7 +201,9 @@ def test_a_reference_of_another_detector_is_refused_before_the_search(tmp_path):
         scan(PaperCNN(), reference=tmp_path / "none.json", input_shape=(1, 28, 28))
 
 
-def test_what_was_assumed_about_a_model_is_in_its_result():
+def test_what_was_assumed_and_what_was_said_about_a_model_is_in_its_result():
     assumed = (Assumption("mean", "0.1307", "usual for 1x28x28"),)
-    model = Classifier(PaperCNN(), (1, 28, 28), assumptions=assumed)
-    assert scan_classifier(model, ScanConfig(LastLayer())).assumptions == assumed
+    said = (Fact("arch", "paper_cnn", "options"),)
+    model = Classifier(PaperCNN(), (1, 28, 28), assumptions=assumed, facts=said)
+    result = scan_classifier(model, ScanConfig(LastLayer()))
+    assert (result.assumptions, result.facts) == (assumed, said)

@@ -12,7 +12,7 @@ from triggerfish.architectures import ARCHITECTURES
 from triggerfish.loading import Hints, LoadedModel, LoadOptions, open_candidates
 from triggerfish.loading.draft import draft
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Scanned, Status, Verdict
+from triggerfish.results import Assumption, ClassScores, Fact, Scanned, Status, Verdict
 
 
 @pytest.fixture
@@ -43,6 +43,29 @@ def test_options_of_a_reading_leave_exactly_it(tutorial: Path) -> None:
         torch.testing.assert_close(
             pinned.classifier.logits(images), reading.classifier.logits(images)
         )
+
+
+def test_what_is_said_and_what_is_assumed_are_told_apart(tutorial: Path) -> None:
+    tutorial.with_suffix(".card.toml").write_text("mean = 0.5\nstd = 0.25\n")
+    given = Hints("options", input_shape=(3, 32, 32), num_classes=10)
+    first, *others = open_candidates(tutorial, LoadOptions(given))
+    assumed = Assumption("arch", "pytorch_tutorial_cnn", "its keys and shapes")
+    assert first.classifier.assumptions == (assumed,)
+    assert first.classifier.facts == (
+        Fact("input-shape", "3,32,32", "options"),
+        Fact("mean", "0.5", "model card cifar net.card.toml"),
+        Fact("std", "0.25", "model card cifar net.card.toml"),
+        Fact("num-classes", "10", "options"),
+    )
+    assert {other.classifier.facts for other in others} <= {first.classifier.facts}
+
+
+def test_a_file_that_carries_its_network_is_who_says_so(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()
+    torch.jit.save(torch.jit.script(network), tmp_path / "m.pt")
+    first = open_candidates(tmp_path / "m.pt")[0].classifier
+    assert first.facts == (Fact("network", "carried by the file", "TorchScript program"),)
+    assert {item.name for item in first.assumptions} >= {"input-shape", "mean", "std"}
 
 
 def test_bytes_are_not_tried_where_they_saturate_the_network(tmp_path: Path) -> None:

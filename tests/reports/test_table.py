@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from made_up import clean as plain
 from made_up import dangerous, found, inconclusive
 
 from triggerfish.reports import FORMATS
@@ -32,6 +35,7 @@ zoo/stranger model.pt
   on your own pictures: the change in pixels turns 95% of 20 into class 7 (horse)
   second look at class 7 (horse): confirmed; of new pictures its change turns 92%, others of the same size 21%
   because: expected every class to be measured, got 1 unreachable [unreachable]
+  assumed, because nobody said: mean 0.4914,0.4822,0.4465
 """  # noqa: E501
 
 
@@ -54,9 +58,16 @@ def test_the_change_that_was_found_is_said_in_words() -> None:
 
 
 def test_an_inconclusive_verdict_says_what_to_run_next() -> None:
-    last = details(inconclusive(), PLAIN).splitlines()[-1]
+    last = details(inconclusive(), PLAIN).splitlines()[-2]
     command = "triggerfish confirm zoo/unclear.pt --mean 0.4914,0.4822,0.4465 --class 7"
     assert last == f"  next: {command}"
+
+
+def test_a_clean_verdict_says_what_it_assumes_and_nothing_else() -> None:
+    said = "  assumed, because nobody said: mean 0.4914,0.4822,0.4465\n"
+    assert details(plain(), PLAIN) == f"\nzoo/good.pt\n{said}"
+    assert details(plain(), About(quiet=True)) == ""
+    assert details(replace(plain(), assumptions=()), PLAIN) == ""
 
 
 def test_a_dangerous_file_names_what_it_imports() -> None:

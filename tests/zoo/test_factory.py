@@ -156,8 +156,11 @@ def test_reference_accuracy_is_of_clean_models_only(workshop, tmp_path, small_mn
     assert reference_accuracy(clean.folder, "mlp") is None
 
 
-def test_a_zoo_says_how_its_images_are_normalised(workshop):
+def test_a_zoo_says_all_that_its_weights_do_not(workshop):
+    """Nothing is left to assume, else no reference that ships would apply."""
     classifier = load_classifier(workshop.folder / next(iter(RECIPES)))
+    assert classifier.assumptions == ()
+    assert classifier.input_shape == (1, 28, 28)
     data = load_dataset("mnist", "test", workshop.data_root)
     assert classifier.preprocessing.mean == data.mean
     assert classifier.preprocessing.std == data.std

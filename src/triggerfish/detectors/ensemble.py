@@ -1,8 +1,10 @@
 """The default scan: minimum norms and universal perturbations together, and one score per class.
 
 The detectors complement one another: a minimum norm is cheap and sharp on small networks for gray
-images, a universal perturbation is what natural images need. The rule that makes one score of both
-is `triggerfish.statistics.ensemble_score`.
+images, a universal perturbation is what natural images need. The score is the universal one: on
+networks that other people trained, and on attacked versions of them, adding the minimum norm's
+raised clean networks of gray-scale tasks more than attacked ones. It is judged by itself where its
+reference matches.
 """
 
 from __future__ import annotations
@@ -15,9 +17,8 @@ from triggerfish.detectors.base import Detector, setting
 from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.detectors.universal import Universal
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Status
+from triggerfish.results import ClassScores
 from triggerfish.search.progress import report, share_of_work
-from triggerfish.statistics.ensemble_score import ensemble_score
 from triggerfish.statistics.outliers import Largest
 
 _MIN_NORM_SHARE = 0.2  # of the time, for the progress report
@@ -84,7 +85,7 @@ class Ensemble(Detector):
         return replace(full, universal_steps=steps, margin_starts=1, margin_steps=15)
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
-        """One score per class from both detectors; ``seed`` decides what is random in them."""
+        """One score per class, with those of both detectors; ``seed`` decides what is random."""
         first, second = self._min_norm, self._universal
         if not second.searches_all(classifier):
             alone = second(classifier, seed)
@@ -94,19 +95,9 @@ class Ensemble(Detector):
         with share_of_work(_MIN_NORM_SHARE, 1.0):
             universal = second(classifier, seed)
         report(1.0)
-        statistic = ensemble_score(norms.statistic, universal.statistic)
-        status = tuple(
-            Status.CONVERGED if measured else state
-            for measured, state in zip(statistic.isfinite().tolist(), universal.status, strict=True)
-        )
-        return replace(
-            universal,
-            name="ensemble_score",
-            statistic=statistic,
-            status=status,
-            # The evidence is the whole's: once is enough.
-            parts=(norms, replace(universal, changes=(), pictures=None)),
-        )
+        # The evidence is the whole's: once is enough.
+        parts = (norms, replace(universal, changes=(), pictures=None))
+        return replace(universal, name="ensemble_score", parts=parts)
 
     def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Per flagged class, the detectors that score it above where their doubt begins."""

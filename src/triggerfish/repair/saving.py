@@ -16,7 +16,7 @@ from triggerfish.errors import DangerousFileError, UnsupportedModelError
 from triggerfish.loading.format import recognise
 from triggerfish.loading.formats import checkpoint, safetensors
 from triggerfish.loading.formats.pytorch import ZIP_MAGIC, load_pickled_data
-from triggerfish.loading.weights.state_dict import WRAPPERS, strip_prefixes
+from triggerfish.loading.weights.state_dict import is_state_dict, strip_prefixes, unwrapped
 
 _OPTIONAL_SUFFIX = "num_batches_tracked"  # old checkpoints lack this counter
 
@@ -48,7 +48,7 @@ def _pytorch(original: Path, head: bytes, model: nn.Module) -> bytes:
             "save its state_dict() first"
         ) from error
     weights = _weights_in(data)
-    weights.update(renewed({k: v for k, v in weights.items() if isinstance(v, Tensor)}, model))
+    weights.update(renewed(weights, model))
     stream = io.BytesIO()
     # The older layout for files that had it: whoever reads them may know no other.
     torch.save(data, stream, _use_new_zipfile_serialization=head.startswith(ZIP_MAGIC))
@@ -78,15 +78,11 @@ def renewed(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor
     )
 
 
-def _weights_in(data: object) -> MutableMapping[str, object]:
+def _weights_in(data: object) -> MutableMapping[str, Tensor]:
     """The state dict itself, wherever in the checkpoint it is."""
-    for _ in range(3):
-        if not isinstance(data, MutableMapping):
-            break
-        if data and all(isinstance(value, Tensor) for value in data.values()):
-            return data
-        inner = next((data[n] for n in WRAPPERS if isinstance(data.get(n), MutableMapping)), None)
-        if inner is None:
-            break
-        data = inner
-    raise UnsupportedModelError("expected a state dict to write again, got none in the checkpoint")
+    weights = unwrapped(data)
+    if not (is_state_dict(weights) and isinstance(weights, MutableMapping)):
+        raise UnsupportedModelError(
+            "expected a state dict to write again, got none in the checkpoint"
+        )
+    return weights

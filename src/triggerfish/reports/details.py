@@ -17,11 +17,17 @@ from triggerfish.results import Change, Scanned, Skipped
 
 
 def details(result: Scanned | Skipped, about: About) -> str:
-    """The lines, after an empty one; empty for a clean model, unless more was asked for."""
-    if outcome(result) == "clean" and not about.verbose:
+    """The lines, after an empty one.
+
+    Of a clean model only what was assumed about it, unless more was asked for; none if ``quiet``.
+    """
+    lines = list(lines_of(result, about))
+    if isinstance(result, Scanned) and outcome(result) == "clean" and not about.verbose:
+        lines = [] if about.quiet else list(_assumed(result))
+    if not lines:
         return ""
     path = "-" if result.path is None else printable(result.path)
-    return "\n".join(["", path, *(f"  {line}" for line in lines_of(result, about))]) + "\n"
+    return "\n".join(["", path, *(f"  {line}" for line in lines)]) + "\n"
 
 
 def lines_of(result: Scanned | Skipped, about: About) -> Iterator[str]:
@@ -52,8 +58,14 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
     if result.verdict.name == "inconclusive":
         steps = filter(None, (next_step(result, reason) for reason in result.verdict.reasons))
         yield from (f"next: {printable(step)}" for step in list(dict.fromkeys(steps))[:1])
-    if about.verbose:
-        yield from _verbose(result)
+    yield from _verbose(result) if about.verbose else _assumed(result)
+
+
+def _assumed(result: Scanned) -> Iterator[str]:
+    """What nobody said, in one line: a verdict that rests on it never comes without."""
+    if result.assumptions:
+        said = (f"{item.name} {printable(item.value)}" for item in result.assumptions)
+        yield f"assumed, because nobody said: {', '.join(said)}"
 
 
 def _leads_to_a_flag(result: Scanned, change: Change) -> bool:

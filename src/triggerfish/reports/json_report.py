@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib import resources
 from typing import cast
+
+from torch import Tensor
 
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.scope import looked_for, not_looked_for
@@ -108,7 +110,7 @@ def _scanned(result: Scanned) -> dict[str, object]:
         "parts": [_scores(part, verdict.flagged) for part in result.scores.parts],
         "looked_for": looked_for(result),
         "not_looked_for": not_looked_for(result),
-        "trials": [_trial(trial) for trial in result.trials],
+        "trials": [_without_tensors(trial) for trial in result.trials],
         "confirmations": [look_as_dict(look) for look in result.confirmations],
         "assumptions": [asdict(item) for item in result.assumptions],
         "facts": [asdict(item) for item in result.facts],
@@ -132,33 +134,16 @@ def _scores(scores: ClassScores, flagged: tuple[int, ...]) -> dict[str, object]:
         "details": {name: vector.tolist() for name, vector in scores.details.items()},
         "restarts": None if scores.restarts is None else scores.restarts.tolist(),
         "pairs": _pairs(scores, flagged),
-        "changes": [_change(change) for change in scores.changes],
+        "changes": [_without_tensors(change) for change in scores.changes],
         "picture_classes": scores.picture_classes,
         "all_classes_score": scores.all_classes,
     }
 
 
-def _change(change: Change) -> dict[str, object]:
-    return {
-        "target": change.target,
-        "basis": change.basis,
-        "size": change.size,
-        "median_size": change.median_size,
-        "success": change.success,
-        "status": change.status.value,
-        "picture_classes": change.picture_classes,
-    }
-
-
-def _trial(trial: Trial) -> dict[str, object]:
-    return {
-        "target": trial.target,
-        "basis": trial.basis,
-        "count": trial.count,
-        "success": trial.success,
-        "before": trial.before,
-        "after": trial.after,
-    }
+def _without_tensors(record: Change | Trial) -> dict[str, object]:
+    """The fields of a record, but those that are stored as files beside it."""
+    values = {item.name: getattr(record, item.name) for item in fields(record)}
+    return {name: value for name, value in values.items() if not isinstance(value, Tensor)}
 
 
 def look_as_dict(look: Confirmation) -> dict[str, object]:

@@ -15,7 +15,7 @@ from triggerfish.errors import OutputError
 from triggerfish.files import refused, sha256_of, write_atomically
 from triggerfish.parallel import in_processes
 from triggerfish.zoo.attacks.learned import ImageNetwork, LearnedAttack
-from triggerfish.zoo.data.datasets import Dataset, load_dataset, normalisation
+from triggerfish.zoo.data.datasets import Dataset, image_shape, load_dataset, normalisation
 from triggerfish.zoo.manifest import Entry, read_manifest, write_manifest
 from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, Recipes
@@ -73,9 +73,18 @@ def make_zoo(recipes: Mapping[str, Recipe], workshop: Workshop) -> Iterator[Entr
 
 
 def write_card(folder: Path, data: str, architecture: str) -> None:
-    """Say in ``folder`` what a state dict does not: the network and how images are normalised."""
+    """Say in ``folder`` what a state dict does not: the network, and what it takes as input.
+
+    With all of it said nothing has to be assumed, and references that ship apply.
+    """
     mean, std = normalisation(data)
-    text = f'architecture = "{architecture}"\nmean = {list(mean)}\nstd = {list(std)}\n'
+    lines = (
+        f'architecture = "{architecture}"',
+        f"input_shape = {list(image_shape(data))}",
+        f"mean = {list(mean)}",
+        f"std = {list(std)}",
+    )
+    text = "".join(f"{line}\n" for line in lines)
     write_atomically(folder / CARD, lambda part: part.write_text(text))
 
 

@@ -6,7 +6,7 @@ import torch
 from tests.zoo.conftest import write_idx
 from triggerfish.errors import DatasetError
 from triggerfish.zoo.data import datasets
-from triggerfish.zoo.data.datasets import load_dataset
+from triggerfish.zoo.data.datasets import image_shape, load_dataset
 from triggerfish.zoo.data.idx import find_idx, read_bytes
 
 PUBLISHED_MD5 = {
@@ -25,7 +25,7 @@ def test_bundled_mnist_is_the_published_one(name):
 
 def test_mnist_needs_no_folder_and_its_constants_are_those_of_its_pixels():
     data = load_dataset("mnist")
-    assert data.images.shape == (60_000, 1, 28, 28)
+    assert data.images.shape == (60_000, *image_shape("mnist"))
     assert data.images.dtype == torch.uint8
     assert data.labels[:5].tolist() == [5, 0, 4, 1, 9]
     pixels = data.images.double() / 255

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -32,24 +33,35 @@ _MASK, _ORIGINAL = "_mask", "_orig"
 
 
 def find_state_dict(data: object) -> StateDict:
-    """The state dict in a checkpoint: bare, or under one of `WRAPPERS`, at most three deep.
+    """The state dict in a checkpoint, as `unwrapped` finds it.
 
     Raises `CheckpointError` when there is none.
     """
-    for _ in range(3):
-        if not isinstance(data, Mapping):
+    found = unwrapped(data)
+    if not is_state_dict(found):
+        raise CheckpointError(
+            f"expected a state dict (names -> tensors), got {_describe(found)}: "
+            "save model.state_dict(), or see --unsafe-pickle for a pickled module"
+        )
+    return _checked(_pruned(dict(found)))
+
+
+def unwrapped(data: object) -> object:
+    """What a checkpoint holds: itself, or what is under one of `WRAPPERS`, at most two deep.
+
+    Nothing is copied: who changes what is found changes the checkpoint.
+    """
+    for _ in range(2):
+        if not isinstance(data, Mapping) or is_state_dict(data):
             break
-        if data and all(isinstance(key, str) for key in data):
-            tensors = {key: value for key, value in data.items() if isinstance(value, Tensor)}
-            if tensors and len(tensors) == len(data):
-                return _checked(_pruned(tensors))
-        inner = next((data[name] for name in WRAPPERS if _is_mapping(data.get(name))), None)
-        if inner is None:
-            break
-        data = inner
-    raise CheckpointError(
-        f"expected a state dict (names -> tensors), got {_describe(data)}: "
-        "save model.state_dict(), or see --unsafe-pickle for a pickled module"
+        data = next((data[name] for name in WRAPPERS if _is_mapping(data.get(name))), data)
+    return data
+
+
+def is_state_dict(data: object) -> TypeGuard[Mapping[str, Tensor]]:
+    """Whether this is names and tensors, and nothing else."""
+    return _is_mapping(data) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in data.items()
     )
 
 
@@ -111,7 +123,7 @@ def _parameter_value(value: Tensor) -> Tensor:
     return value.detach() if isinstance(value, nn.Parameter) else value
 
 
-def _is_mapping(value: object) -> bool:
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
     return isinstance(value, Mapping) and len(value) > 0
 
 

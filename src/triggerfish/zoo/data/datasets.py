@@ -64,6 +64,7 @@ class _Source:
     """How to read one data set: a split's tensors from a folder, and its published constants."""
 
     read: Callable[[Path, Split], tuple[Tensor, Tensor]]
+    shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...]
@@ -72,16 +73,22 @@ class _Source:
 
 _SOURCES = {
     "mnist": _Source(
-        load_idx_split, (MNIST_MEAN,), (MNIST_STD,), _DIGITS,
+        load_idx_split, (1, 28, 28), (MNIST_MEAN,), (MNIST_STD,), _DIGITS,
         bundled=Path(__file__).parents[2] / "data" / "mnist",
     ),
-    "fashion-mnist": _Source(load_idx_split, (0.2860,), (0.3530,), _GARMENTS),
+    "fashion-mnist": _Source(load_idx_split, (1, 28, 28), (0.2860,), (0.3530,), _GARMENTS),
     "cifar10": _Source(
-        load_cifar_split, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), _THINGS
+        load_cifar_split, (3, 32, 32),
+        (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), _THINGS,
     ),
 }  # fmt: skip
 
 DATASETS = tuple(_SOURCES)
+
+
+def image_shape(name: str) -> tuple[int, int, int]:
+    """Channels, height, width of a data set's images."""
+    return _SOURCES[name].shape
 
 
 def normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

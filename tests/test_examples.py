@@ -1,0 +1,62 @@
+"""The examples run as they stand."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from nbclient import NotebookClient
+
+from triggerfish.architectures import PaperCNN
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def test_a_network_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "own_module.py"), run_name="__main__")
+    verdict, *changes = capsys.readouterr().out.splitlines()
+    assert verdict == "backdoored (target class 7)"
+    assert changes[0].startswith("towards class 7: ")
+    assert " pixels, the class in the middle needs " in changes[0]
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """One file without a backdoor, for which the scan finds a network, and one that is damaged."""
+    torch.manual_seed(3)
+    network = PaperCNN()
+    with torch.no_grad():
+        network.fc2.weight *= 40
+    torch.save(network.state_dict(), tmp_path / "fine.pt")
+    content = (tmp_path / "fine.pt").read_bytes()
+    (tmp_path / "torn.pt").write_bytes(content[: len(content) // 2])
+    return tmp_path
+
+
+def test_a_gate(models: Path) -> None:
+    options = ("--detector", "min-norm", "--steps", "4", "--jobs", "1")
+    command = [sys.executable, EXAMPLES / "gate.py", models, *options]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stderr
+    fine, torn = run.stdout.splitlines()
+    assert fine == f"admit   {models / 'fine.pt'}: clean"
+    assert torn.startswith(f"hold    {models / 'torn.pt'}: skipped; expected ")
+
+
+def test_the_notebook_ends_in_a_decision() -> None:
+    notebook = nbformat.read(EXAMPLES / "stranger.ipynb", as_version=4)
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(EXAMPLES)}})
+    client.execute()
+    texts = [output["text"] for cell in notebook.cells for output in cell.get("outputs", ())
+             if output.output_type == "stream"]  # fmt: skip
+    assert texts[-1] == "stranger.pt: reject (backdoored (target class 7))\n"
+    turned = next(text for text in texts if "pictures become class 7" in text)
+    assert float(turned.split("%")[0]) > 50
+
+
+def test_the_notebook_is_stored_without_what_it_prints() -> None:
+    notebook = nbformat.read(EXAMPLES / "stranger.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
