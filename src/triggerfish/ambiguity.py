@@ -15,6 +15,7 @@ from triggerfish.loading.load import LoadedModel
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.reasons import loading_words
 from triggerfish.results import Finding, Scanned, Verdict
+from triggerfish.search.progress import share_of_work
 
 ARCHITECTURE = "ambiguous-architecture"
 PREPROCESSING = "preprocessing-matters"
@@ -31,8 +32,9 @@ def scan_candidates(models: Classifier | Sequence[LoadedModel], scan: Scan) -> S
     if isinstance(models, Classifier):
         return scan(models)
     results: list[Scanned] = []
-    for model in models:
-        results.append(scan(model.classifier))
+    for number, model in enumerate(models):
+        with share_of_work(number / len(models), (number + 1) / len(models)):
+            results.append(scan(model.classifier))
         if _answer(results[-1].verdict) != _answer(results[0].verdict):
             return _undecided(models, results)
     if len(models) == 1:

@@ -24,7 +24,7 @@ from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.margin import largest_margins
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
 from triggerfish.search.pictures import pictures
-from triggerfish.search.progress import report
+from triggerfish.search.progress import report, share_of_work
 from triggerfish.search.screening import Screening, select_classes
 from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
 from triggerfish.statistics.outliers import Largest
@@ -40,6 +40,9 @@ SEARCHED_VALUES = 10**7
 There are half a dozen copies of them."""
 FEWEST = 24  # so many classes are all searched, however large the images are
 
+SCREENING, GOING = 0.2, 0.7
+"""For the progress report: the first pass's fraction of the time, and that of the steps that classes
+take on average: some stop early."""
 _SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
 
 
@@ -121,6 +124,19 @@ class Universal(Detector):
         """Whether no class is left out."""
         return classifier.num_classes <= self.screening_of(classifier).above
 
+    def _shares(self, classes: int, *, screened: bool) -> tuple[float, float]:
+        """Fractions of the work by which margins, and then the search for classes, are done.
+
+        By the pictures that pass the network; of the classes' about half stop early.
+        """
+        runs = 1 + len(self.search.frequency_starts)
+        margins = classes * self.margin_starts * self.margin_steps
+        found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
+        all_of_it = margins + found + self.untargeted_pictures * self.universal_steps
+        first = SCREENING if screened else 0.0
+        rest = 1.0 - first
+        return first + rest * margins / all_of_it, first + rest * (margins + found) / all_of_it
+
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
         images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
@@ -128,17 +144,21 @@ class Universal(Detector):
         rows = rows_that_fit(classifier, self.memory_mib)
         screening = self.screening_of(classifier)
         selection = select_classes(
-            classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=0.2
+            classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=SCREENING
         )
         classes = selection.measured
         starts = fresh.images[: self.margin_starts]
+        climbed, found_by = self._shares(
+            len(classes), screened=len(classes) < classifier.num_classes
+        )
         margins = largest_margins(
             classifier, starts, classes.to(starts.device), self.margin_steps, rows
         ).cpu()
-        report(0.3)
-        found = _search_classes(classifier, pool, classes, self.search, seed, rows)
-        report(0.9)
-        anything = _search_untargeted(classifier, pool, self, seed, rows)
+        report(climbed)
+        with share_of_work(climbed, found_by):
+            found = _search_classes(classifier, pool, classes, self.search, seed, rows)
+        with share_of_work(found_by, 1.0):
+            anything = _search_untargeted(classifier, pool, self, seed, rows)
         evidence = _Evidence(classifier, fresh, classes, selection.typical, found, margins)
         return evidence.scores(anything)
 
@@ -154,7 +174,7 @@ def _search_classes(
     """The changes of all ``classes`` (M,) in the pixel and in the frequency basis."""
     target = classes.repeat(2)
     frequency = torch.arange(2 * len(classes)) >= len(classes)
-    found = search_universal(classifier, pool, target, frequency, config, seed, rows)
+    found = search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
     return found.rows(slice(None, len(classes))), found.rows(slice(len(classes), None))
 
 
@@ -164,7 +184,7 @@ def _search_untargeted(
     """The smallest change of pixels that moves pictures away from what they are called."""
     config = replace(detector.search, pictures_per_step=detector.untargeted_pictures)
     target, frequency = torch.tensor([UNTARGETED]), torch.tensor([False])
-    return search_universal(classifier, pool, target, frequency, config, seed, rows)
+    return search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,12 @@ def rows_that_go_on(cost: Tensor, group: Tensor, kept: float, least: int) -> Ten
     return mask
 
 
+def how_many_go_on(group: Tensor, kept: float, least: int) -> int:
+    """No fewer than `rows_that_go_on` will keep, before it is known which."""
+    counts = group.unique(return_counts=True)[1].tolist()
+    return sum(min(count, max(least, round(kept * count)) + CONTROLS) for count in counts)
+
+
 def settled(size: Tensor, early: Tensor, group: Tensor, went_on: Tensor) -> Tensor:
     """Sizes (R,), those of rows that stopped scaled as the controls of their group moved on.
 
