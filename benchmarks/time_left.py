@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import click
 import torch
@@ -75,7 +76,7 @@ def main() -> None:
         torch.manual_seed(0)
         module = ARCHITECTURES[network].build(num_classes=classes)
         classifier = Classifier(module, shape)
-        moments, total = watched(lambda c=classifier: scan_classifier(c, ScanConfig()))
+        moments, total = watched(partial(scan_classifier, classifier, ScanConfig()))
         wrong = factors(moments, total)
         within = sum(factor <= 2 for factor in wrong) / len(wrong)
         rows[name] = {"seconds": round(total, 1), "within_two": round(within, 3),

@@ -27,7 +27,7 @@ PAGES = {
     "report-false-alarm": "fashion-mnist_model_000",
     "report-clean": "mnist_model_000",
 }
-WIDTH, COLORS = 860, 64
+WIDTH, COLORS = 900, 128
 # The answer, the change and the second look tell the three apart.
 KEPT = """() => {
   const kept = /This change|The smallest change|A second look/;

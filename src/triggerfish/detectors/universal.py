@@ -41,8 +41,8 @@ There are half a dozen copies of them."""
 FEWEST = 24  # so many classes are all searched, however large the images are
 
 SCREENING, GOING = 0.2, 0.7
-"""For the progress report: the first pass's fraction of the time, and that of the steps that classes
-take on average: some stop early."""
+"""For the progress report: the fraction of the time that the first pass takes, and that of the
+steps that a class takes on average, as some stop early."""
 _SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
 
 
@@ -227,9 +227,14 @@ class _Evidence:
             details={name: self._spread(values) for name, values in details.items()},
             shown=tuple(self.classes.tolist()),
             changes=self._changes(score, basis, sizes, anything),
-            pictures=self.fresh.images[:SHOWN].cpu(),
+            pictures=self.fresh.images[self._shown(score)].cpu(),
             all_classes=all_classes_score(sizes[0], untargeted),
         )
+
+    def _shown(self, score: Tensor) -> Tensor:
+        """Indices of new pictures to show changes on: those that are not the suspect first."""
+        suspect = int(self.classes[score.nan_to_num(-torch.inf).argmax()])
+        return (self.fresh.called == suspect).long().argsort(stable=True)[:SHOWN]
 
     def _spread(self, values: Tensor) -> Tensor:
         """Vectors over the measured classes (M,) -> over all (K,), NaN in between."""

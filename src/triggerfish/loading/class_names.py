@@ -12,7 +12,7 @@ LONGEST = 200  # characters; more is no name
 Names = tuple[str, ...]
 
 
-def class_names(data: Mapping[object, object]) -> Names | None:
+def class_names(data: Mapping[str, object]) -> Names | None:
     """The names in their order, by the keys that are usual for them; None where there are none.
 
     ``id2label`` is that of Hugging Face, ``class_to_idx`` that of torchvision's image folders.

@@ -25,7 +25,7 @@ CWES = {"backdoored": 506, "dangerous": 502}
 
 def render_cyclonedx(results: Iterable[Scanned | Skipped], _: About = PLAIN) -> Iterator[str]:
     """One bill of materials, in one piece at the end."""
-    components, vulnerabilities = [], []
+    components, vulnerabilities = [], list[dict[str, object]]()
     for place, result in enumerate(results):
         reference = f"model-{place}"
         components.append(_component(result, reference))
@@ -62,7 +62,8 @@ def _component(result: Scanned | Skipped, reference: str) -> dict[str, object]:
 
 def _model_card(result: Scanned) -> dict[str, object]:
     """What the network was taken for, what was measured, and what was not looked for."""
-    known = {item.name: item.value for item in (*result.assumptions, *result.facts)}
+    known = {item.name: item.value for item in result.assumptions}
+    known |= {item.name: item.value for item in result.facts}
     parameters: dict[str, object] = {"task": "image classification"}
     if name := known.get("arch", known.get("network")):
         parameters["modelArchitecture"] = printable(name)
