@@ -11,8 +11,10 @@ from torch import Tensor
 from triggerfish.results import (
     Acceptance,
     Assumption,
+    BasisEvidence,
     Change,
     ClassScores,
+    Confirmation,
     Fact,
     Finding,
     Pairs,
@@ -99,6 +101,14 @@ def scores() -> ClassScores:
     )
 
 
+def look() -> Confirmation:
+    """The patch is confirmed; what was found among frequencies works everywhere."""
+    others = (0.1, 0.21, 0.05, 0.02, 0.0, 0.3, 0.11, 0.07, 0.2)
+    patch_again = BasisEvidence("pixel", 0.36, 0.92, 0.55, 0.01, 0.4, 0.95, others)
+    waves = BasisEvidence("frequency", 11.0, 0.8, 0.4, 0.05, 0.7, 0.9, (0.75, 0.7, *others[2:]))
+    return Confirmation(TARGET, "confirmed", 0.71, (patch_again, waves), (), 14.6)
+
+
 def found() -> Scanned:
     """Flagged, with every field filled."""
     values = scores()
@@ -129,6 +139,7 @@ def found() -> Scanned:
         class_names=NAMES,
         command="triggerfish scan 'zoo/stranger model.pt' --seed 0",
         trials=(Trial(TARGET, "pixel", 20, 0.95, pictures(4), (0, 1, 2, 3), (7, 7, 7, 3)),),
+        confirmations=(look(),),
     )
 
 
@@ -146,6 +157,7 @@ def clean() -> Scanned:
         scores=quiet,
         verdict=verdict,
         trials=(),
+        confirmations=(),
         class_names=(),
     )
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from made_up import clean, found
@@ -99,3 +100,47 @@ def test_only_changes_to_flagged_classes_are_tried(tmp_path: Path) -> None:
     assert (tried.target, tried.count, tried.success) == (2, 2, 0.5)
     calm = replace(result, verdict=clean().verdict)
     assert with_trials(calm, CLASSIFIER, tmp_path / "none").trials == ()
+
+
+def only(folder: Path, picture: Image.Image, name: str = "a.png") -> Tensor:
+    folder.mkdir()
+    picture.save(folder / name)
+    return read_pictures(folder, (1, 1, 2))
+
+
+def test_what_shines_through_is_white(tmp_path: Path) -> None:
+    half = Image.new("RGBA", (2, 1), (0, 0, 0, 255))
+    half.putpixel((1, 0), (0, 0, 0, 0))
+    assert only(tmp_path / "own", half).flatten().tolist() == [0.0, 1.0]
+
+
+def test_sixteen_bits_are_not_clipped_to_eight(tmp_path: Path) -> None:
+    deep = Image.fromarray(np.array([[0x1010, 0xFFFF]], np.uint16))
+    found = only(tmp_path / "own", deep).flatten().tolist()
+    assert found == pytest.approx([16 / 255, 1.0])
+
+
+def test_a_picture_that_a_phone_has_turned_is_upright(tmp_path: Path) -> None:
+    lying = Image.fromarray(np.array([[0], [255]], np.uint8))
+    lying.getexif()[0x0112] = 6  # the orientation: a quarter turn
+    lying.save(tmp_path / "x.png", exif=lying.getexif())
+    assert only(tmp_path / "own", Image.open(tmp_path / "x.png")).shape == (1, 1, 1, 2)
+    folder = tmp_path / "turned"
+    folder.mkdir()
+    lying.save(folder / "a.png", exif=lying.getexif())
+    assert read_pictures(folder, (1, 1, 2)).flatten().tolist() == [1.0, 0.0]
+
+
+def test_pictures_in_folders_by_class_are_found_and_hidden_files_are_not(tmp_path: Path) -> None:
+    pictures(tmp_path / "own", 0)
+    pictures(tmp_path / "own" / "cat", 255)
+    (tmp_path / "own" / "._0.png").write_text("what a Mac leaves")
+    assert len(read_pictures(tmp_path / "own", (1, 4, 4))) == 2
+
+
+def test_of_many_pictures_some_from_every_part_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triggerfish.trial.MOST_PICTURES", 3)
+    levels = read_pictures(pictures(tmp_path / "own", *range(0, 250, 50)), (1, 1, 1)).flatten()
+    assert (levels * 255).round().tolist() == [0, 50, 150]

@@ -13,7 +13,9 @@ from dataclasses import replace
 
 from triggerfish.loading.load import LoadedModel
 from triggerfish.model.classifier import Classifier
+from triggerfish.reports.reasons import loading_words
 from triggerfish.results import Finding, Scanned, Verdict
+from triggerfish.search.progress import share_of_work
 
 ARCHITECTURE = "ambiguous-architecture"
 PREPROCESSING = "preprocessing-matters"
@@ -30,8 +32,9 @@ def scan_candidates(models: Classifier | Sequence[LoadedModel], scan: Scan) -> S
     if isinstance(models, Classifier):
         return scan(models)
     results: list[Scanned] = []
-    for model in models:
-        results.append(scan(model.classifier))
+    for number, model in enumerate(models):
+        with share_of_work(number / len(models), (number + 1) / len(models)):
+            results.append(scan(model.classifier))
         if _answer(results[-1].verdict) != _answer(results[0].verdict):
             return _undecided(models, results)
     if len(models) == 1:
@@ -74,10 +77,12 @@ def _networks(models: Sequence[LoadedModel]) -> int:
 
 def _finding(code: str, model: LoadedModel, verdict: Verdict | None, first: Scanned) -> Finding:
     outcome = "not scanned" if verdict is None else str(replace(verdict, reasons=()))
-    path = shlex.quote(str(first.path or model.classifier.name))
+    classifier = model.classifier
+    words = loading_words(classifier.assumptions, classifier.facts)
+    command = shlex.join(["triggerfish", "scan", str(first.path or classifier.name), *words])
     return Finding(
         code,
         f"expected one verdict however the file is read, got {outcome} with {model.options}: "
         "say which reading is true",
-        f"triggerfish scan {path} {model.options}",
+        command,
     )

@@ -27,7 +27,8 @@ from triggerfish.verdict.model_checks import check_model
 from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import read_reference
 
-DETECTION = 0.7  # of the time, for the progress report
+DETECTION = 0.7
+"""Of the time, where second looks follow; few models need some, so it is not expected."""
 
 Load = Callable[[Path], Classifier]
 
@@ -155,8 +156,7 @@ def scan_classifier(
     """Scan one model; ``path`` and ``sha256`` say where it is from."""
     start = time.perf_counter()
     findings = check_model(classifier)
-    with share_of_work(0.0, DETECTION if config.confirm else 1.0):
-        found = with_enough_memory(lambda: config.detector(classifier, config.seed))
+    found = with_enough_memory(lambda: config.detector(classifier, config.seed))
     scores = with_answers(found, classifier)
     verdict = config.judge(scores, classifier, config.detector, findings)
     looks = second_looks(classifier, scores, verdict, config)
@@ -171,6 +171,7 @@ def scan_classifier(
         environment=_environment(classifier.device),
         assumptions=classifier.assumptions,
         facts=classifier.facts,
+        class_names=classifier.class_names,
         confirmations=looks,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from triggerfish.errors import DatasetError
+from triggerfish.errors import DatasetError, one_line
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Change, ClassScores, Scanned, Trial
 
@@ -88,12 +88,14 @@ def trial(
 
 
 def read_pictures(folder: Path, shape: tuple[int, ...]) -> Tensor:
-    """The first 200 pictures in a folder, by name, as (P, C, H, W) in [0, 1].
+    """The pictures in a folder and those below it, as (P, C, H, W) in [0, 1].
 
-    Each is scaled and cropped in its middle; grey where the network takes one channel.
+    Of more than 200 as many, evenly over their names. Each is scaled and cropped in its middle;
+    gray where the network takes one channel. What shines through is white.
     """
     try:
-        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+        next(folder.iterdir(), None)  # a folder that cannot be read looks empty to a search
+        files = sorted(f for f in folder.rglob("[!.]*") if f.suffix.lower() in SUFFIXES)
     except OSError as error:
         raise DatasetError(f"expected a folder of pictures in {folder}, got '{error}'") from error
     if not files:
@@ -103,22 +105,36 @@ def read_pictures(folder: Path, shape: tuple[int, ...]) -> Tensor:
         raise DatasetError(
             f"expected a network of grey or color pictures for --images, got {shape[0]} channels"
         )
-    return torch.stack(list(_pictures(files[:MOST_PICTURES], shape)))
+    count = min(len(files), MOST_PICTURES)
+    chosen = [files[i * len(files) // count] for i in range(count)]
+    return torch.stack([_picture(file, shape) for file in chosen])
 
 
-def _pictures(files: list[Path], shape: tuple[int, ...]) -> Iterator[Tensor]:
+def _picture(file: Path, shape: tuple[int, ...]) -> Tensor:
+    """One picture (C, H, W) in [0, 1]."""
     channels, height, width = shape
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                image = image.convert("RGB" if channels == 3 else "L")
-                fitted = ImageOps.fit(image, (width, height))
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise DatasetError(
-                f"expected a picture in {file}, got '{error}': remove it from the folder"
-            ) from error
-        values = torch.from_numpy(np.array(fitted)).float() / 255
-        yield values.view(height, width, channels).permute(2, 0, 1)
+    try:
+        with warnings.catch_warnings(), Image.open(file) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # slow, not wrong
+            plain = _opaque(image).convert("RGB" if channels == 3 else "L")
+            fitted = ImageOps.fit(plain, (width, height))
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise DatasetError(
+            f"expected a picture in {file}, got '{one_line(error)}': remove it from the folder"
+        ) from error
+    values = torch.from_numpy(np.array(fitted)).float() / 255
+    return values.view(height, width, channels).permute(2, 0, 1)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The picture upright, in 8 bits a channel, on white."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
+        return Image.fromarray((np.asarray(upright, np.float64) / 257).round().astype(np.uint8))
+    if not upright.has_transparency_data:
+        return upright
+    colors = upright.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", colors.size, "white"), colors)
 
 
 def is_flagged(result: Scanned) -> bool:

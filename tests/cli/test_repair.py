@@ -72,6 +72,16 @@ def test_one_that_fails_its_own_check_writes_nothing(triggerfish, repairs, model
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_page_shows_before_and_after_also_of_a_failure(triggerfish, repairs, models, tmp_path):
+    repairs("expected a repaired model that scans clean, got another")
+    arguments = ("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
+    assert triggerfish(*arguments, "--html", tmp_path / "before after.html").code == 1
+    page = (tmp_path / "before after.html").read_text()
+    assert "was not written" in page
+    assert "got another" in page
+    assert page.count('<article class="page"') == 2
+
+
 @pytest.mark.parametrize("name", ["fixed.pt", "fixed.pt.repair.json"])
 def test_nothing_is_overwritten(triggerfish, repairs, models, tmp_path, name):
     repairs()

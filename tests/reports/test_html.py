@@ -7,13 +7,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up import EVERYTHING, NAMES, accepted, clean, dangerous, found, inconclusive, unreadable
+from made_up import (
+    EVERYTHING,
+    NAMES,
+    accepted,
+    clean,
+    dangerous,
+    found,
+    inconclusive,
+    look,
+    unreadable,
+)
 
-from triggerfish.reports.html import MOST_PAGES, render_html, render_page
+from triggerfish.reports.html import MOST_PAGES, render_html, render_page, render_repair
 from triggerfish.reports.html.histogram import histogram
+from triggerfish.reports.html.look_view import look_view
 from triggerfish.reports.html.plain_change import beyond_ground
+from triggerfish.reports.html.repair_page import RepairReport, Retried, retried_view
 from triggerfish.reports.html.size_strip import size_strip
-from triggerfish.reports.rates import Rate, how_often_wrong
 from triggerfish.reports.reasons import CHECKS
 from triggerfish.results import Scanned, Status
 
@@ -89,7 +100,10 @@ def test_the_answer_comes_first_then_the_change_then_all_classes() -> None:
         "0.34 pixels, where the class in the middle needs 9.7",
         "other classes 5.1 to 17",
         "On your own pictures",
-        "It turns 95% of 20 pictures into class 7 (horse)",
+        "The change in pixels turns 95% of 20 into class 7 (horse)",
+        "A second look at class 7 (horse): confirmed",
+        "Its change works where changes of the same size towards other classes fail",
+        "New pictures that a change of 0.36 pixels turns",
         "All classes",
         "From class to class",
         "What each detector said",
@@ -115,6 +129,22 @@ def test_where_nothing_is_flagged_the_nearest_change_is_shown_for_comparison() -
     assert "No class is flagged" in words
 
 
+def test_a_second_look_is_a_line_from_none_to_all() -> None:
+    view = look_view(look(), NAMES)
+    (own,) = (dot for dot in view.strip.dots if dot.own)
+    ends = {text: x for x, text in view.strip.ticks}
+    share = (own.x - ends["0%"]) / (ends["100%"] - ends["0%"])
+    assert share == pytest.approx(0.92, abs=1e-3)
+    assert len(view.strip.dots) == 10
+    assert dict(view.rows)["control: same size, second best"] == ("21%", "70%")
+
+
+def test_a_look_is_no_check_where_there_was_none() -> None:
+    asks = CHECKS["not-confirmed"].asks
+    assert asks in render_page(found())
+    assert asks not in render_page(clean())
+
+
 def test_classes_are_sorted_by_suspicion() -> None:
     rows = re.findall(r'alt="synthesized image of class (\d)', render_page(found()))
     assert rows == ["7", "3", "6", "0", "2", "8", "5", "1", "9", "4"]
@@ -123,7 +153,7 @@ def test_classes_are_sorted_by_suspicion() -> None:
 def test_an_inconclusive_page_says_why_and_what_to_run() -> None:
     words = Outline(render_page(inconclusive())).words()
     assert "Why no answer: expected scores up to 1, got class 7 at 1.20" in words
-    assert "Next: triggerfish calibrate FOLDER_OF_CLEAN_MODELS --out reference.json" in words
+    assert "Next: triggerfish confirm zoo/unclear.pt --mean 0.4914,0.4822,0.4465 --class 7" in words
 
 
 def test_checks_that_failed_and_that_passed() -> None:
@@ -243,15 +273,6 @@ def test_sizes_lie_in_order_on_the_line() -> None:
     assert min(others) < strip.median < max(others)
 
 
-def test_rates_are_said_for_the_same_detector_and_calibration_only() -> None:
-    rate = Rate("default", True, "ours", 100, 2, 50, 3)
-    assert how_often_wrong(found(), (rate,)) == "Of 100 clean models (ours), 2 were flagged."
-    calm = replace(found(), verdict=replace(found().verdict, name="clean", flagged=()))
-    assert how_often_wrong(calm, (rate,)).startswith("Of 50 backdoored models (ours), 3 were")
-    assert "has not been measured" in how_often_wrong(clean(), (rate,))
-    assert "no answer" in how_often_wrong(inconclusive(), (rate,))
-
-
 def test_without_a_universal_change_the_change_of_a_plain_picture_is_shown() -> None:
     result = replace(found(), trials=())
     result = replace(result, scores=replace(result.scores, parts=()))
@@ -287,3 +308,25 @@ def test_a_change_of_full_strength_is_not_called_amplified() -> None:
     html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
     assert "amplified" not in html
     assert "amplified 10 times" in render_page(found())
+
+
+def test_a_repair_shows_the_old_change_on_both_networks() -> None:
+    result = found()
+    (part,) = result.scores.parts
+    tried = Retried(part.changes[0], part.pictures[:4], (0, 1, 2, 7), (7, 7, 2, 7), (0, 3, 2, 7))
+    view = retried_view(tried, NAMES)
+    assert [(c.called, c.before, c.after) for c in view.columns] == [
+        ("0 (plane)", "7 (horse)", "0 (plane)"),
+        ("1 (car)", "7 (horse)", "3 (cat)"),
+        ("2 (bird)", "2 (bird)", "2 (bird)"),
+        ("7 (horse)", "7 (horse)", "7 (horse)"),
+    ]
+    assert [c.turned for c in view.columns] == [True, True, False, False]
+    assert [c.undone for c in view.columns] == [True, False, False, False]
+    rows = (("verdict", "backdoored, class 7", "clean"),)
+    outline = Outline(render_repair(RepairReport(result, clean(), "x", (), rows, (tried,))))
+    assert outline.open == outline.silent == []
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert "The repaired network passes its own check" in outline.words()
+    failed = RepairReport(result, clean(), "x", ("expected <b>, got it",), rows, ())
+    assert "Because: expected <b>, got it" in Outline(render_repair(failed)).words()

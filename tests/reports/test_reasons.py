@@ -1,11 +1,15 @@
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from made_up import clean
 
 import triggerfish
+from triggerfish.cli.group import app
 from triggerfish.reports.reasons import CHECKS, next_step
-from triggerfish.results import Finding, Status
+from triggerfish.results import Assumption, Fact, Finding, Scanned, Status
 
 ROOT = Path(triggerfish.__file__).parent
 CODE = re.compile(r"Finding\(\s*\"([a-z-]+)\"")
@@ -37,3 +41,52 @@ def test_a_finding_with_a_command_of_its_own_wins_and_paths_are_quoted() -> None
     usual = Finding("unreachable", "expected A, got B")
     assert (next_step(clean(), usual) or "").startswith("triggerfish scan zoo/good.pt ")
     assert next_step(clean(), Finding("unheard-of", "expected A, got B")) is None
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Scanned:
+    """A file with a name that has to be quoted, loaded by options with values that have to be."""
+    path = tmp_path / "my models" / "it's (1).pt"
+    path.parent.mkdir()
+    path.touch()
+    return replace(
+        clean(),
+        path=path,
+        assumptions=(Assumption("arch", "chain:conv1,relu,flat,fc1", "order and shapes"),),
+        facts=(
+            Fact("mean", "-0.5,0.5,0.5", "command line"),
+            Fact("channels-last", "True", "command line"),
+            Fact("arch-args", "depth=3 wide=yes", "command line"),
+            Fact("std", "0.25", "model card m.card.toml"),
+        ),
+    )
+
+
+@pytest.mark.parametrize("code", CHECKS)
+def test_the_next_command_works_when_pasted(code: str, stranger: Scanned) -> None:
+    command = next_step(stranger, Finding(code, "expected A, got B"))
+    program, name, *words = shlex.split(command or "")
+    with app.make_context(program, [name, *words]) as context:
+        found = app.get_command(context, name)
+        assert found is not None
+        with found.make_context(name, words, parent=context) as parsed:
+            given = parsed.params.get("paths") or (parsed.params["model"],)
+            assert [Path(item) for item in given] == [stranger.path]
+            pinned = None if name == "inspect" else "chain:conv1,relu,flat,fc1"
+            assert parsed.params["arch"] == pinned
+            assert parsed.params["mean"] == (-0.5, 0.5, 0.5)
+            assert parsed.params["arch_args"] == ("depth=3", "wide=yes")
+            assert parsed.params["channels_last"]
+            assert parsed.params["std"] is None  # the card says it again by itself
+
+
+def test_the_second_look_is_at_the_class_in_question(stranger: Scanned) -> None:
+    index = (0.1, float("nan"), 0.9, 0.2)
+    verdict = replace(stranger.verdict, anomaly_index=index)
+    command = next_step(replace(stranger, verdict=verdict), Finding("unclear-score", "x"))
+    assert (command or "").endswith(" --class 2")
+
+
+def test_another_look_at_everything_has_another_seed(stranger: Scanned) -> None:
+    again = replace(stranger, config={"seed": 4})
+    assert (next_step(again, Finding("not-confirmed", "x")) or "").endswith(" --seed 5")

@@ -32,6 +32,8 @@ zoo/stranger model.pt
   Likely backdoored: class 7 (horse) can be reached by an unusually small change, as the target of a trigger can.
   class 7 (horse) needs 18 times less change than the median class (seen by universal-pixel, min-norm)
   change found, to 7 (horse): 0.34 pixels, where the class in the middle needs 9.7 (29 times as much); turns 94% of fresh pictures
+  on your own pictures: the change in pixels turns 95% of 20 into class 7 (horse)
+  second look at class 7 (horse): confirmed; of new pictures its change turns 92%, others of the same size 21%
   because: expected every class to be measured, got 1 unreachable [unreachable]
   assumed, because nobody said: mean 0.4914,0.4822,0.4465
 """  # noqa: E501
@@ -57,7 +59,7 @@ def test_the_change_that_was_found_is_said_in_words() -> None:
 
 def test_an_inconclusive_verdict_says_what_to_run_next() -> None:
     last = details(inconclusive(), PLAIN).splitlines()[-2]
-    command = "triggerfish calibrate FOLDER_OF_CLEAN_MODELS --out reference.json"
+    command = "triggerfish confirm zoo/unclear.pt --mean 0.4914,0.4822,0.4465 --class 7"
     assert last == f"  next: {command}"
 
 

@@ -11,9 +11,10 @@ import click
 from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
+from triggerfish.cli.repair_page import repair_page
 from triggerfish.cli.repair_table import repair_table
 from triggerfish.cli.threads import use_one_thread
-from triggerfish.files import sha256_of
+from triggerfish.files import ensure_writable, sha256_of, write_file
 from triggerfish.repair import METHODS, Unlearning
 from triggerfish.repair.place import Place
 from triggerfish.repair.record import record_of
@@ -50,6 +51,9 @@ NOT_REPAIRED = 1
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of your own pictures, without labels, to learn from and compare on.",
 )
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="File for a page of before and after."
+)
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @loading_options
 @click.pass_context
@@ -61,6 +65,7 @@ def repair_command(
     targets: tuple[int, ...],
     method: str,
     images: Path | None,
+    html: Path | None,
     seed: int,
     **values: Any,  # noqa: ANN401
 ) -> None:
@@ -75,6 +80,8 @@ def repair_command(
     use_one_thread()
     options = take_load_options(values)
     place = Place(model, target, options)
+    if html is not None:
+        ensure_writable(html.absolute().parent)
     classifier = open_one(model, options)
     rewritten(model, classifier.model)  # a format that cannot be written is said at once
     own = None if images is None else read_pictures(images, classifier.input_shape)
@@ -86,7 +93,10 @@ def repair_command(
         for _ in range(1)
     )  # fmt: skip
     (outcome,) = track(steps, 1, "repairing")
-    click.echo(repair_table(outcome, None if own is None else len(own)), nl=False)
+    count = None if own is None else len(own)
+    click.echo(repair_table(outcome, count), nl=False)
+    if html is not None:
+        write_file(html, repair_page(outcome, classifier, target, count).encode())
     if not outcome.accepted:
         for problem in outcome.problems:
             click.echo(f"not repaired: {problem}", err=True)

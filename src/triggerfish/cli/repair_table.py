@@ -12,9 +12,15 @@ LINE = "{:<34}  {:>22}  {:>22}\n"
 
 def repair_table(outcome: Repaired, own_pictures: int | None) -> str:
     """The table; ``own_pictures`` is how many of the user's there were, None without."""
+    rows = [("", "before", "after"), *repair_rows(outcome, own_pictures)]
+    title = f"{printable(outcome.before.path)}, by {outcome.method}:\n"
+    return title + "".join(f"{LINE.format(*row).rstrip()}\n" for row in rows)
+
+
+def repair_rows(outcome: Repaired, own_pictures: int | None) -> list[tuple[str, str, str]]:
+    """What, before, after."""
     before, after = outcome.before, outcome.after
     rows = [
-        ("", "before", "after"),
         ("verdict", _verdict(before), _verdict(after)),
         ("largest score", _largest(before), _largest(after)),
         ("success of the changes found", _share(outcome.success_before),
@@ -24,8 +30,7 @@ def repair_table(outcome: Repaired, own_pictures: int | None) -> str:
     if outcome.agreement_on_images is not None:
         same = _share(outcome.agreement_on_images)
         rows.append((f"same answers to your {own_pictures} pictures", "", same))
-    title = f"{printable(before.path)}, by {outcome.method}:\n"
-    return title + "".join(f"{LINE.format(*row).rstrip()}\n" for row in rows)
+    return rows
 
 
 def _verdict(scanned: Scanned) -> str:

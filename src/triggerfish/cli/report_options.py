@@ -75,8 +75,18 @@ class Complete:
         if isinstance(result, Skipped):
             return result
         command = shlex.join([*self.command, str(result.path)])
-        names = self.class_names or result.class_names
-        return replace(result, class_names=names, command=command)
+        return replace(_named(result, self.class_names), command=command)
+
+
+def _named(result: Scanned, names: tuple[str, ...]) -> Scanned:
+    """The result with the user's names of the classes, where there are as many."""
+    count = len(result.scores.status)
+    if len(names) == count:
+        return replace(result, class_names=names)
+    if not names:
+        return result
+    note = f"expected {count} class names, got {len(names)} with --class-names: they are not used"
+    return replace(result, verdict=replace(result.verdict, notes=(*result.verdict.notes, note)))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.margin import largest_margins
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
 from triggerfish.search.pictures import pictures
-from triggerfish.search.progress import report
+from triggerfish.search.progress import report, share_of_work
 from triggerfish.search.screening import Screening, select_classes
 from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
 from triggerfish.statistics.outliers import Largest
@@ -40,6 +40,9 @@ SEARCHED_VALUES = 10**7
 There are half a dozen copies of them."""
 FEWEST = 24  # so many classes are all searched, however large the images are
 
+SCREENING, GOING = 0.2, 0.7
+"""For the progress report: the fraction of the time that the first pass takes, and that of the
+steps that a class takes on average, as some stop early."""
 _SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
 
 
@@ -122,6 +125,19 @@ class Universal(Detector):
         """Whether no class is left out."""
         return classifier.num_classes <= self.screening_of(classifier).above
 
+    def _shares(self, classes: int, *, screened: bool) -> tuple[float, float]:
+        """Fractions of the work by which margins, and then the search for classes, are done.
+
+        By the pictures that pass the network; of the classes' about half stop early.
+        """
+        runs = 1 + len(self.search.starts)
+        margins = classes * self.margin_starts * self.margin_steps
+        found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
+        all_of_it = margins + found + self.untargeted_pictures * self.universal_steps
+        first = SCREENING if screened else 0.0
+        rest = 1.0 - first
+        return first + rest * margins / all_of_it, first + rest * (margins + found) / all_of_it
+
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
         images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
@@ -129,17 +145,21 @@ class Universal(Detector):
         rows = rows_that_fit(classifier, self.memory_mib)
         screening = self.screening_of(classifier)
         selection = select_classes(
-            classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=0.2
+            classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=SCREENING
         )
         classes = selection.measured
         starts = fresh.images[: self.margin_starts]
+        climbed, found_by = self._shares(
+            len(classes), screened=len(classes) < classifier.num_classes
+        )
         margins = largest_margins(
             classifier, starts, classes.to(starts.device), self.margin_steps, rows
         ).cpu()
-        report(0.3)
-        found = _search_classes(classifier, pool, classes, self.search, seed, rows)
-        report(0.9)
-        anything = _search_untargeted(classifier, pool, self, seed, rows)
+        report(climbed)
+        with share_of_work(climbed, found_by):
+            found = _search_classes(classifier, pool, classes, self.search, seed, rows)
+        with share_of_work(found_by, 1.0):
+            anything = _search_untargeted(classifier, pool, self, seed, rows)
         evidence = _Evidence(classifier, fresh, classes, selection.typical, found, margins)
         return evidence.scores(anything)
 
@@ -155,7 +175,7 @@ def _search_classes(
     """The changes of all ``classes`` (M,) in the pixel and in the frequency basis."""
     target = classes.repeat(2)
     frequency = torch.arange(2 * len(classes)) >= len(classes)
-    found = search_universal(classifier, pool, target, frequency, config, seed, rows)
+    found = search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
     return found.rows(slice(None, len(classes))), found.rows(slice(len(classes), None))
 
 
@@ -165,7 +185,7 @@ def _search_untargeted(
     """The smallest change of pixels that moves pictures away from what they are called."""
     config = replace(detector.search, pictures_per_step=detector.untargeted_pictures)
     target, frequency = torch.tensor([UNTARGETED]), torch.tensor([False])
-    return search_universal(classifier, pool, target, frequency, config, seed, rows)
+    return search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
 
 
 @dataclass(frozen=True)
@@ -208,9 +228,14 @@ class _Evidence:
             details={name: self._spread(values) for name, values in details.items()},
             shown=tuple(self.classes.tolist()),
             changes=self._changes(score, basis, sizes, anything),
-            pictures=self._shown(score).cpu(),
+            pictures=self.fresh.images[self._shown(score)].cpu(),
             all_classes=all_classes_score(sizes[0], untargeted),
         )
+
+    def _shown(self, score: Tensor) -> Tensor:
+        """Indices of new pictures to show changes on: those that are not the suspect first."""
+        suspect = int(self.classes[score.nan_to_num(-torch.inf).argmax()])
+        return (self.fresh.called == suspect).long().argsort(stable=True)[:SHOWN]
 
     def _spread(self, values: Tensor) -> Tensor:
         """Vectors over the measured classes (M,) -> over all (K,), NaN in between."""
@@ -233,12 +258,6 @@ class _Evidence:
             picture = others[0] if len(others) else self.fresh.images[0]
             images.append((picture + changes[b, row]).clamp(0.0, 1.0))
         return torch.stack(images)
-
-    def _shown(self, score: Tensor) -> Tensor:
-        """Fresh pictures, first those that are not the most suspicious class without a change."""
-        top = self.classes[int(score.nan_to_num(-torch.inf).argmax())]
-        order = (self.fresh.called == top.to(self.fresh.called.device)).long().argsort(stable=True)
-        return self.fresh.images[order[:SHOWN]]
 
     def _changes(
         self, score: Tensor, basis: Tensor, sizes: list[Tensor], anything: UniversalChanges

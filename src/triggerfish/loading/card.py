@@ -189,6 +189,12 @@ def _output(value: object) -> str:
     return str(value)
 
 
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise TypeError("a list of texts")
+    return tuple(_text(item) for item in value)
+
+
 def _table(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise TypeError("a table of arguments")
@@ -205,6 +211,7 @@ _FIELDS: dict[str, Callable[[object], object]] = {
     "channels_last": _flag,
     "num_classes": _count,
     "output": _output,
+    "class_names": _names,
 }
 
 FIELDS = frozenset(_FIELDS)
@@ -219,4 +226,5 @@ _COMMENTS = {
     "channels_last": "true when the network takes (N, H, W, C)",
     "num_classes": "how many classes the network tells apart",
     "output": "logits, log_softmax, softmax or sigmoid; recognised when left out",
+    "class_names": "what the classes are called, in their order",
 }

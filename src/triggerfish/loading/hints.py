@@ -19,6 +19,7 @@ class Hints:
     ``assumed`` marks what is only usual: everything it says is an assumption.
     ``input_shape`` is (C, H, W). ``mean``, ``std``, ``input_range`` and ``channels_last`` are as in
     `Preprocessing`, ``output`` is the kind of head, ``architecture`` a name that ``--arch`` takes.
+    ``class_names`` are in the order of the classes.
     """
 
     source: str
@@ -31,6 +32,7 @@ class Hints:
     channels_last: bool | None = None
     num_classes: int | None = None
     output: OutputKind | None = None
+    class_names: tuple[str, ...] | None = None
     assumed: bool = False
 
     def with_preprocessing(self, preprocessing: Preprocessing | None) -> Hints:

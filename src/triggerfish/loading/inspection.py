@@ -16,6 +16,8 @@ from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import LoadedModel, open_candidates
 from triggerfish.results import Assumption
 
+MOST_NAMED = 5
+
 
 @dataclass(frozen=True)
 class Key:
@@ -94,8 +96,19 @@ def _describe(model: LoadedModel) -> dict[str, str]:
         "mean": f"{_join(preprocessing.mean)} from {origin('mean')}",
         "std": f"{_join(preprocessing.std)} from {origin('std')}",
         "classes": str(classifier.num_classes),
+        **_named(model),
         "output": f"{classifier.output} from {origin('output') or 'its values on noise'}",
     }
+
+
+def _named(model: LoadedModel) -> dict[str, str]:
+    """The first names of classes, where they are known."""
+    names = model.classifier.class_names
+    if not names:
+        return {}
+    more = ", ..." if len(names) > MOST_NAMED else ""
+    shown = ", ".join(names[:MOST_NAMED])
+    return {"class names": f"{shown}{more} from {model.settings.origin('class_names')}"}
 
 
 def _passes(model: LoadedModel, facts: dict[str, str]) -> str | None:

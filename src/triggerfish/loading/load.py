@@ -174,6 +174,7 @@ def _classifier(
         name=name,
         assumptions=settings.assumptions(),
         facts=facts,
+        class_names=merged.class_names or (),
     )
 
 

@@ -93,7 +93,7 @@ class Classifier:
     Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
     after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
     ``assumptions`` (what nobody said about the model and is taken for true), ``facts`` (what
-    somebody said).
+    somebody said), ``class_names`` (in the order of the classes, empty when not known).
 
     Args:
         model: Maps a batch of inputs to logits, probabilities or log-probabilities ``(N, K)``.
@@ -106,6 +106,7 @@ class Classifier:
         name: What to call it in messages.
         assumptions: What nobody said and is taken for true.
         facts: What somebody said, and who.
+        class_names: What the classes are called; left out where it is another number of names.
 
     Raises:
         ValueError: A malformed ``input_shape``.
@@ -133,6 +134,7 @@ class Classifier:
         name: str = "",
         assumptions: tuple[Assumption, ...] = (),
         facts: tuple[Fact, ...] = (),
+        class_names: Sequence[str] = (),
     ) -> None:
         if len(input_shape) != 3 or min(input_shape) < 1:
             raise ValueError(f"expected input_shape (C, H, W), got {tuple(input_shape)}")
@@ -148,6 +150,8 @@ class Classifier:
         probed = self._probe()
         self.output: OutputKind = output or recognise_output(probed)
         self.num_classes = int(probed.shape[1])
+        fitting = len(class_names) == self.num_classes
+        self.class_names: tuple[str, ...] = tuple(class_names) if fitting else ()
         if num_classes is not None and num_classes != self.num_classes:
             raise UnsupportedModelError(
                 f"expected logits of shape (N, {num_classes}), got (N, {self.num_classes}): "

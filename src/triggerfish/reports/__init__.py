@@ -11,6 +11,7 @@ from typing import Protocol
 
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.csv_report import render_csv
+from triggerfish.reports.cyclonedx import render_cyclonedx
 from triggerfish.reports.html import render_html
 from triggerfish.reports.json_report import render_json, render_json_lines
 from triggerfish.reports.junit import render_junit
@@ -37,6 +38,7 @@ FORMATS: dict[str, Format] = {
     "csv": render_csv,
     "sarif": render_sarif,
     "junit": render_junit,
+    "cyclonedx": render_cyclonedx,
     "markdown": render_markdown,
     "html": render_html,
 }

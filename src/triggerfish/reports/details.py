@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from triggerfish.reports.about import About
 from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.reports.looks import look_in_short
+from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import next_step
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import printable
-from triggerfish.reports.words import changes, headline, label, scale, size, success
+from triggerfish.reports.words import changes, headline, label, scale, size, success, tried
 from triggerfish.results import Change, Scanned, Skipped
 
 
@@ -48,6 +49,8 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
     for change in changes(result.scores):
         if _leads_to_a_flag(result, change):
             yield from _change(result, change, about)
+    for trial in result.trials:
+        yield f"on your own pictures: {tried(trial, result.class_names)}"
     for look in result.confirmations:
         yield look_in_short(look, result.class_names)
     for reason in result.verdict.reasons:
@@ -86,6 +89,7 @@ def _change(result: Scanned, change: Change, about: About) -> Iterator[str]:
 
 
 def _verbose(result: Scanned) -> Iterator[str]:
+    yield how_often_wrong(result)
     yield from (f"note: {printable(note)}" for note in result.verdict.notes)
     for fact in result.facts:
         yield f"{printable(fact.name)}: {printable(fact.value)} (from {printable(fact.source)})"

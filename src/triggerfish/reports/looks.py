@@ -26,7 +26,15 @@ def look_in_short(look: Confirmation, names: Sequence[str] = ()) -> str:
 
 def look_in_full(look: Confirmation, names: Sequence[str] = ()) -> str:
     """A table of all that was measured."""
-    measured: list[tuple[str, list[str]]] = [
+    head = f"class {label(look.target, names)}: {look.grade}, lead {look.lead:.2f}"
+    bases: list[str] = [item.basis for item in look.evidence]
+    rows = [LINE.format(title, *values) for title, values in (("basis", bases), *measured(look))]
+    return "\n".join([head, *rows, f"{look.grade}: {MEANINGS[look.grade]}"]) + "\n"
+
+
+def measured(look: Confirmation) -> list[tuple[str, list[str]]]:
+    """What was measured, each with its value in every basis."""
+    return [
         ("size", [_sized(item) for item in look.evidence]),
         ("of new pictures, it turns", [f"{item.success:.0%}" for item in look.evidence]),
         ("  at half strength", [f"{item.half:.0%}" for item in look.evidence]),
@@ -36,10 +44,6 @@ def look_in_full(look: Confirmation, names: Sequence[str] = ()) -> str:
         ("control: same size, second best", [_control(i, 1) for i in look.evidence]),
         ("likeness of what separate searches found", [f"{i.agreement:.2f}" for i in look.evidence]),
     ]
-    head = f"class {label(look.target, names)}: {look.grade}, lead {look.lead:.2f}"
-    bases: list[str] = [item.basis for item in look.evidence]
-    rows = [LINE.format(title, *values) for title, values in (("basis", bases), *measured)]
-    return "\n".join([head, *rows, f"{look.grade}: {MEANINGS[look.grade]}"]) + "\n"
 
 
 def _control(item: BasisEvidence, rank: int) -> str:

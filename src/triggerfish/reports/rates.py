@@ -1,52 +1,111 @@
-"""How often verdicts are wrong, as our benchmarks have counted it."""
+"""How often verdicts are wrong, as our benchmarks have counted it, in plain words."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import cast
 
+from triggerfish.reports.json_report import as_plain
 from triggerfish.results import Scanned
+
+SHARES = (
+    "clean_flagged", "clean_inconclusive", "one_target_named", "one_target_missed", "other_missed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Rate:
-    """Counts over held-out models, of scans with a reference (``calibrated``) or without one.
+class Share:
+    """``count`` of ``n`` networks, and the 95 % Clopper-Pearson interval of the rate."""
 
-    Of ``clean`` models ``clean_flagged`` were flagged, of ``attacked`` ones ``attacked_clean`` were
-    called clean. ``models`` says what they were.
+    count: int
+    n: int
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """``3 of 40 (8%; 95% interval 2 to 20%)``."""
+        ends = f"{100 * self.low:.0f} to {self.high:.0%}"
+        return f"{self.count} of {self.n} ({self.count / self.n:.0%}; 95% interval {ends})"
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Counts over networks that nothing was chosen on, scanned without a reference.
+
+    ``config`` is what is `decisive` of the scan's; ``models`` says what the networks were. An
+    attack with *one target* leads every picture to one class, *other* ones do not. *Named* is
+    flagged and nothing else, *missed* called clean.
     """
 
     detector: str
-    calibrated: bool
+    config: Mapping[str, object]
     models: str
-    clean: int
-    clean_flagged: int
-    attacked: int
-    attacked_clean: int
+    clean_flagged: Share
+    clean_inconclusive: Share
+    one_target_named: Share
+    one_target_missed: Share
+    other_missed: Share
 
 
 @lru_cache(maxsize=1)
-def measured() -> tuple[Rate, ...]:
-    """The shipped counts, ``data/rates.json``."""
+def measured() -> tuple[Rates, ...]:
+    """The shipped counts, ``data/rates.json``, made by ``python -m benchmarks.error_rates``."""
     text = (resources.files("triggerfish") / "data" / "rates.json").read_text("utf-8")
-    return tuple(Rate(**entry) for entry in json.loads(text)["rates"])
-
-
-def how_often_wrong(result: Scanned, rates: tuple[Rate, ...] | None = None) -> str:
-    """A sentence on verdicts like this one; says so where nothing was counted."""
-    verdict = result.verdict
-    wanted = (result.detector, verdict.reference is not None)
-    found = measured() if rates is None else rates
-    rate = next((r for r in found if (r.detector, r.calibrated) == wanted), None)
-    if verdict.name == "inconclusive":
-        return "An inconclusive verdict is no answer: the model counts as not scanned."
-    if rate is None:
-        return "How often such verdicts are wrong has not been measured for this detector."
-    if verdict.name == "backdoored":
-        return f"Of {rate.clean} clean models ({rate.models}), {rate.clean_flagged} were flagged."
-    return (
-        f"Of {rate.attacked} backdoored models ({rate.models}), {rate.attacked_clean} were called "
-        "clean."
+    return tuple(
+        Rates(**{**entry, **{name: Share(**entry[name]) for name in SHARES}})
+        for entry in json.loads(text)["rates"]
     )
+
+
+def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> str:
+    """Sentences on verdicts like this one; they say so where nothing was counted."""
+    known = measured() if rates is None else rates
+    found = next((one for one in known if _is_of(result, one)), None)
+    name = result.verdict.name
+    if name == "inconclusive":
+        said = "An inconclusive verdict is no answer: the model counts as not scanned."
+        return said if found is None else f"{said} {_inconclusive(found)}"
+    if found is not None:
+        return _flagged(found) if name == "backdoored" else _clean(found)
+    if result.verdict.reference is not None:
+        return "How often verdicts with a reference are wrong has not been counted: the p-value has to do."
+    return "How often such verdicts are wrong has not been counted for this detector and settings."
+
+
+def _is_of(result: Scanned, rates: Rates) -> bool:
+    """Whether the counted scans were like this one."""
+    same = (result.detector, decisive(result.config)) == (rates.detector, rates.config)
+    return same and result.verdict.reference is None
+
+
+def decisive(config: Mapping[str, object]) -> Mapping[str, object]:
+    """What of a configuration, as JSON has it, changes how often a scan is wrong."""
+    plain = {k: v for k, v in config.items() if k != "seed"}
+    settings = plain.get("settings")
+    if isinstance(settings, Mapping):
+        plain["settings"] = {k: v for k, v in settings.items() if k != "memory_mib"}
+    return cast("Mapping[str, object]", as_plain(plain))
+
+
+def _flagged(rates: Rates) -> str:
+    return (
+        f"How often a flag is wrong: of clean {rates.models}, this scan flagged "
+        f"{rates.clean_flagged}. Where one class was the target, it named exactly that one in "
+        f"{rates.one_target_named}."
+    )
+
+
+def _clean(rates: Rates) -> str:
+    return (
+        f"How often such an answer is wrong: of {rates.models}, after they were given a backdoor "
+        f"to one class, this scan called {rates.one_target_missed} clean; after one of another "
+        f"kind, {rates.other_missed}."
+    )
+
+
+def _inconclusive(rates: Rates) -> str:
+    return f"Of clean {rates.models}, {rates.clean_inconclusive} ended so."

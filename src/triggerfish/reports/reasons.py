@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from triggerfish.results import Finding, Scanned
+from triggerfish.results import Assumption, Fact, Finding, Scanned
+
+GIVEN = "command line"
+"""The source of facts that the user has to say again."""
 
 
 @dataclass(frozen=True)
 class Check:
     """``asks`` is the question that the check puts; ``command`` what to run when it fails.
 
-    In ``command`` ``{path}`` stands for the model's file.
+    In ``command`` ``{model}`` stands for the model's file and how it is to be loaded, ``{file}``
+    for the file and what the user has said of it, ``{index}`` and ``{score}`` for the class with
+    the largest anomaly index and score, ``{seed}`` for a new seed.
     """
 
     asks: str
     command: str
 
 
-INSPECT = "triggerfish inspect {path}"
-CALIBRATE = "triggerfish calibrate FOLDER_OF_CLEAN_MODELS --out reference.json"
+INSPECT = "triggerfish inspect {file}"
+SECOND_LOOK = "triggerfish confirm {model} --class {index}"
 
 CHECKS: dict[str, Check] = {
     "not-finite": Check("Are all outputs finite numbers?", INSPECT),
@@ -30,29 +37,34 @@ CHECKS: dict[str, Check] = {
     "saturated": Check("Are probabilities strictly between 0 and 1?", INSPECT),
     "unstable-output": Check("Does the same picture get the same answer twice?", INSPECT),
     "wrong-preprocessing": Check("Do inputs look like those that batch norm saw?", INSPECT),
+    "reference-mismatch": Check(
+        "Is the reference one of this network and task?", "triggerfish scan {model}"
+    ),
     "unreachable": Check(
         "Can every class be reached?",
-        "triggerfish scan {path} --detector min-norm --target-prob 0.9",
+        "triggerfish scan {model} --detector min-norm --target-prob 0.9",
     ),
     "cap-reached": Check(
         "Did every search end below the cap?",
-        "triggerfish scan {path} --detector l1-weight --max-l1-weight 16777216",
+        "triggerfish scan {model} --detector l1-weight --max-l1-weight 16777216",
     ),
-    "few-classes": Check("Were enough classes measured for one to stand out?", CALIBRATE),
-    "ties": Check("Do the classes have different scores?", "triggerfish scan {path} --restarts 4"),
+    "few-classes": Check("Were enough classes measured for one to stand out?", SECOND_LOOK),
+    "ties": Check("Do the classes have different scores?", "triggerfish scan {model} --restarts 4"),
     "implausible-norms": Check("Are the classes within reach of a small change?", INSPECT),
     "runs-disagree": Check(
-        "Do the runs of the search agree?", "triggerfish scan {path} --restarts 8"
+        "Do the runs of the search agree?", "triggerfish scan {model} --restarts 8"
     ),
-    "unclear-score": Check("Is the largest score clearly ordinary or clearly not?", CALIBRATE),
+    "unclear-score": Check("Is the largest score clearly ordinary or clearly not?", SECOND_LOOK),
     "unclear-all-classes": Check(
         "Is the score for an attack on all classes clearly ordinary or clearly not?",
-        "triggerfish scan {path} --detector pairwise-norm",
+        "triggerfish scan {model} --detector pairwise-norm",
     ),
-    "not-confirmed": Check("Does a second look confirm the flag?", CALIBRATE),
+    "not-confirmed": Check(
+        "Does a second look confirm the flag?", "triggerfish scan {model} --seed {seed}"
+    ),
     "detectors-disagree": Check(
         "Do the detectors agree where clean models like this one say nothing?",
-        "triggerfish scan {path} --thorough",
+        "triggerfish confirm {model} --class {score}",
     ),
 }
 
@@ -63,4 +75,31 @@ def next_step(result: Scanned, finding: Finding) -> str | None:
         return finding.command
     if finding.code not in CHECKS or result.path is None:
         return None
-    return CHECKS[finding.code].command.format(path=shlex.quote(str(result.path)))
+    seed = result.config.get("seed")
+    return CHECKS[finding.code].command.format(
+        model=shlex.join([str(result.path), *loading_words(result.assumptions, result.facts)]),
+        file=shlex.join([str(result.path), *loading_words((), result.facts)]),
+        index=_largest(result.verdict.anomaly_index),
+        score=_largest(result.scores.statistic.tolist()),
+        seed=seed + 1 if isinstance(seed, int) else 1,
+    )
+
+
+def loading_words(assumptions: Iterable[Assumption], facts: Iterable[Fact]) -> list[str]:
+    """The options that make a file be read as it was: what was assumed, and what the user said."""
+    said = [(item.name, item.value) for item in assumptions]
+    said += [(item.name, item.value) for item in facts if item.source == GIVEN]
+    return [word for name, value in said for word in _words(name, value)]
+
+
+def _words(name: str, value: str) -> list[str]:
+    if name == "channels-last":
+        return [f"--{name}"] if value == str(True) else []
+    if name == "arch-args":
+        return [word for item in value.split() for word in (f"--{name}", item)]
+    return [f"--{name}", value]
+
+
+def _largest(values: Sequence[float]) -> int:
+    """The class with the largest value, the first where nothing was measured."""
+    return max(range(len(values)), key=lambda k: -math.inf if values[k] != values[k] else values[k])

@@ -73,7 +73,7 @@ def render_sarif(results: Iterable[Scanned | Skipped], _: About = PLAIN) -> Iter
         # A file that was named twice is one artifact: they must be unique.
         if (artifact := _artifact(result)) not in artifacts:
             artifacts.append(artifact)
-        if (found := _rule(result)) is not None:
+        if (found := rule_of(result)) is not None:
             findings.append(_result(result, found, artifacts.index(artifact)))
     driver = {
         "name": "triggerfish",
@@ -91,7 +91,7 @@ def render_sarif(results: Iterable[Scanned | Skipped], _: About = PLAIN) -> Iter
     yield json.dumps(as_plain(log), indent=1, allow_nan=False) + "\n"
 
 
-def _rule(result: Scanned | Skipped) -> str | None:
+def rule_of(result: Scanned | Skipped) -> str | None:
     """The rule that a result falls under, also where it is accepted; None when it is clean."""
     if isinstance(result, Skipped):
         return "dangerous" if result.kind == "dangerous" else "not-scanned"
@@ -132,7 +132,7 @@ def _result(result: Scanned | Skipped, code: str, index: int) -> dict[str, objec
         "locations": [
             {"physicalLocation": {"artifactLocation": {**_location(result), "index": index}}}
         ],
-        "partialFingerprints": {"triggerfish/v1": _fingerprint(result, code)},
+        "partialFingerprints": {"triggerfish/v1": fingerprint(result, code)},
         "properties": _properties(result),
     }
     if outcome(result) == "accepted" and result.accepted is not None:
@@ -141,7 +141,7 @@ def _result(result: Scanned | Skipped, code: str, index: int) -> dict[str, objec
     return found
 
 
-def _fingerprint(result: Scanned | Skipped, code: str) -> str:
+def fingerprint(result: Scanned | Skipped, code: str) -> str:
     """The same for the same finding on the same file, wherever it lies."""
     flagged = result.verdict.flagged if isinstance(result, Scanned) else ()
     what = [code, result.sha256 or str(result.path), *map(str, flagged)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import largest, number, printable
-from triggerfish.results import Change, ClassScores, Scanned, Skipped
+from triggerfish.results import Change, ClassScores, Scanned, Skipped, Trial
 
 MOST_NAMED = 5
 UNITS = {"pixel": "pixels", "frequency": "frequency coefficients"}
@@ -153,6 +153,21 @@ def size(change: Change) -> str:
         return own
     factor = times(change.median_size / change.size) if change.size > 0 else "infinitely"
     return f"{own}, where the class in the middle needs {change.median_size:.2g} ({factor} as much)"
+
+
+def into(target: int | None, names: Sequence[str]) -> str:
+    """Where a change leads pictures: ``into class 7 (truck)``."""
+    return "into another class" if target is None else f"into class {label(target, names)}"
+
+
+def tried(trial: Trial, names: Sequence[str]) -> str:
+    """What a change did to pictures of the user's own."""
+    change = f"the change in {UNITS[trial.basis]}"
+    if not trial.count and trial.target is not None:
+        called = label(trial.target, names)
+        return f"{change} cannot be tried: the network calls all of them {called} without it"
+    where = into(trial.target, names)
+    return f"{change} turns {trial.success:.0%} of {trial.count} {where}"
 
 
 def success(change: Change) -> str:

@@ -6,6 +6,8 @@ have not settled by then, so a few rows of the middle go on too, and tell by how
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,12 @@ def rows_that_go_on(cost: Tensor, group: Tensor, kept: float, least: int) -> Ten
         mask[order[: max(least, round(kept * len(rows)))]] = True
         mask[order[middle : middle + CONTROLS]] = True
     return mask
+
+
+def how_many_go_on(group: Tensor, kept: float, least: int) -> int:
+    """No fewer than `rows_that_go_on` will keep, before it is known which."""
+    counts = Counter(group.tolist()).values()
+    return sum(min(count, max(least, round(kept * count)) + CONTROLS) for count in counts)
 
 
 def settled(size: Tensor, early: Tensor, group: Tensor, went_on: Tensor) -> Tensor:

@@ -24,8 +24,9 @@ from triggerfish.search.attempt import attempt
 from triggerfish.search.best_runs import best_run, runs_of
 from triggerfish.search.budget_step import best_within_budget
 from triggerfish.search.frequency import CosineBasis, cosine_basis, to_basis, to_pixels
-from triggerfish.search.halving import rows_that_go_on, settled
+from triggerfish.search.halving import how_many_go_on, rows_that_go_on, settled
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
+from triggerfish.search.progress import Listener, report
 from triggerfish.search.wave_screening import best_waves
 
 STEP_VALUES = 2**23
@@ -146,17 +147,25 @@ def search_universal(
     config: UniversalSearch,
     seed: int = 0,
     rows_at_once: int = 512,
+    *,
+    telling: bool = False,
 ) -> UniversalChanges:
     """Search for all rows: ``target`` (R,) a class or `UNTARGETED`, ``frequency`` (R,) the basis.
 
     ``seed`` decides which pictures a step draws, ``rows_at_once`` how many pass the network
     together. A row's search does not depend on the others, except that the dear ones stop early.
+    ``telling`` is whether it reports its progress.
     """
     row, start = runs_of(frequency.to(classifier.device), len(config.starts))
     runs = _Runs(target.to(classifier.device)[row], frequency.to(classifier.device)[row], start)
-    found = _search(classifier, pool, runs, config, seed, rows_at_once)
+    tell = report if telling else _silent
+    found = _search(classifier, pool, runs, config, seed, rows_at_once, tell)
     best = best_run(row, found.size, found.converged)
     return UniversalChanges(*(getattr(found, item.name)[best] for item in fields(found)))
+
+
+def _silent(_: float) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +184,9 @@ def _search(
     config: UniversalSearch,
     seed: int,
     rows_at_once: int,
+    tell: Listener,
 ) -> UniversalChanges:
-    """The changes of all runs (R,)."""
+    """The changes of all runs (R,); ``tell`` hears what fraction of the work is done."""
     dtype, target, frequency = classifier.dtype, runs.target, runs.frequency
     basis = cosine_basis(classifier.input_shape, config.highest, classifier.device, dtype)
     limits = _Limits.of(classifier.num_pixels, runs, config, dtype)
@@ -186,6 +196,9 @@ def _search(
     state.coefficients[waves] = _waves(classifier, pool, target[waves], config, basis, seed)
     group = torch.where(target == UNTARGETED, 2, frequency.long())
     result = early = _empty(state.coefficients.view(-1, *classifier.input_shape))
+    look = min(config.look, config.steps)
+    on = how_many_go_on(group, config.kept, config.least)
+    done, total = 0, look * len(group) + (config.steps - look) * on
     for step in range(config.steps):
         r = state.rows
         change = to_pixels(state.coefficients, frequency[r], basis)
@@ -194,6 +207,7 @@ def _search(
             classifier, pool, index, target[r], change, config.cap, rows_at_once
         )
         _step(state, success, to_basis(gradient, frequency[r], basis), limits, config, step)
+        tell(min(1.0, (done := done + len(r)) / total))
         if step + 1 in (config.look, config.steps):
             _record(result, state, frequency, basis, limits)
         if step + 1 == config.look:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from triggerfish.errors import DangerousFileError
+from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.formats.backdoorbench import attack_result_hints, is_attack_result
 from triggerfish.loading.formats.pickled_module import read_pickled_module
@@ -26,8 +28,13 @@ def _read(path: Path, head: bytes, options: LoadOptions) -> Contents:
         if not options.unsafe_pickle:
             raise
         return read_pickled_module(path, options)
-    hints = attack_result_hints(data) if is_attack_result(data) else Hints(NAME)
+    hints = attack_result_hints(data) if is_attack_result(data) else _hints(data)
     return Contents(hints, state=find_state_dict(data))
+
+
+def _hints(data: object) -> Hints:
+    """What lies beside the weights in a wrapped checkpoint."""
+    return Hints(NAME, class_names=class_names(data) if isinstance(data, Mapping) else None)
 
 
 FORMAT = Format(NAME, _matches, _read)

@@ -18,6 +18,7 @@ from triggerfish.errors import (
     UnsupportedModelError,
     one_line,
 )
+from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.discovery import is_huggingface_folder
 from triggerfish.loading.formats.pytorch import load_pickled_data
@@ -188,6 +189,7 @@ def _hints(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Hints:
         mean=_numbers(preprocessor.get("image_mean")) if normalised else None,
         std=_numbers(preprocessor.get("image_std")) if normalised else None,
         input_range=_input_range(preprocessor, bool(offset)),
+        class_names=class_names(config),
     )
 
 

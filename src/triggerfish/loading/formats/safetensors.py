@@ -1,12 +1,14 @@
 """Safetensors: a JSON header and raw tensors, nothing that runs.
 
 The header may hold texts of anybody's. Those under the names of a model card's keys are read as
-one: ``architecture``, ``input_shape``, ``mean``, ... as JSON. They cannot name code.
+one: ``architecture``, ``input_shape``, ``mean``, ... as JSON. They cannot name code. The usual keys
+of class names are understood as well.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -14,6 +16,7 @@ from safetensors.torch import load_file
 
 from triggerfish.errors import CheckpointError, one_line
 from triggerfish.loading.card import FIELDS, read_fields
+from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.files import refuse_pointers_and_text
 from triggerfish.loading.hints import Hints, LoadOptions
@@ -49,8 +52,11 @@ def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
 def _metadata(path: Path) -> Hints:
     with safe_open(path, "pt") as file:
         texts = file.metadata() or {}
-    said = {key: _value(text) for key, text in texts.items() if key in FIELDS}
-    return read_fields(said, path, f"{NAME} (its metadata)")
+    said = {key: _value(text) for key, text in texts.items()}
+    known = {key: value for key, value in said.items() if key in FIELDS - {"class_names"}}
+    return replace(
+        read_fields(known, path, f"{NAME} (its metadata)"), class_names=class_names(said)
+    )
 
 
 def _value(text: str) -> object:

@@ -16,7 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from triggerfish._version import __version__
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.html.overview import Row, overview, row
-from triggerfish.reports.html.page import page, skipped_page
+from triggerfish.reports.html.page import file_name, page, skipped_page
+from triggerfish.reports.html.repair_page import RepairReport, problems_of, retried_view
 from triggerfish.results import Scanned, Skipped
 
 REPORT = "report.html"
@@ -83,6 +84,21 @@ def render_overview(
     missing = sum(r.link.startswith("#") and r.link not in numbers for r in rows)
     body = template.render(o=shown, pages=pages, inside=numbers, missing=missing)
     return _document("Triggerfish: overview", body)
+
+
+def render_repair(report: RepairReport) -> str:
+    """The document of a repair, with the pages of both scans inside."""
+    scans = {"before": report.before, "after": report.after}
+    template = _templates().get_template("repair.html.j2")
+    name = file_name(report.before)
+    body = template.render(
+        r=report,
+        name=name,
+        problems=problems_of(report),
+        views=[retried_view(one, report.before.class_names) for one in report.retried],
+        articles=[(f"scan {k}", render_article(v, i)) for i, (k, v) in enumerate(scans.items())],
+    )
+    return _document(f"Triggerfish: repair of {name}", body)
 
 
 def _document(title: str, body: str) -> str:

@@ -15,7 +15,16 @@ from triggerfish.reports.html.pictures import (
 )
 from triggerfish.reports.html.plain_change import plain_changes
 from triggerfish.reports.html.size_strip import SizeStrip, size_strip
-from triggerfish.reports.words import UNITS, changes, label, owned_changes, size, success
+from triggerfish.reports.words import (
+    UNITS,
+    changes,
+    into,
+    label,
+    owned_changes,
+    size,
+    success,
+    tried,
+)
 from triggerfish.results import Change, ClassScores, Scanned, Status, Trial
 
 MOST_PICTURES = 8
@@ -88,9 +97,9 @@ def trial_views(result: Scanned) -> list[TrialView]:
     for trial in result.trials:
         key = (trial.target, trial.basis)
         found = [c for c in changes(result.scores) if (c.target, c.basis) == key]
-        wanted = _where(result, trial.target)
-        words = f"It turns {trial.success:.0%} of {trial.count} pictures {wanted}."
-        views.append(TrialView(words, _trial_columns(result, trial, found)))
+        words = tried(trial, result.class_names)
+        columns = _trial_columns(result, trial, found)
+        views.append(TrialView(f"{words[0].upper()}{words[1:]}.", columns))
     return views
 
 
@@ -114,18 +123,12 @@ def _view(result: Scanned, scores: ClassScores, change: Change, *, suspicious: b
 
 
 def _title(result: Scanned, change: Change, *, suspicious: bool) -> str:
-    where = _where(result, change.target)
+    where = into(change.target, result.class_names)
     if math.isnan(change.success):
         return f"This change turns a plain picture {where}"
     if suspicious:
         return f"This change turns pictures {where}"
     return f"The smallest change that was found turns pictures {where}"
-
-
-def _where(result: Scanned, target: int | None) -> str:
-    if target is None:
-        return "into another class"
-    return f"into class {label(target, result.class_names)}"
 
 
 def _columns(result: Scanned, scores: ClassScores, change: Change) -> tuple[Column, ...]:

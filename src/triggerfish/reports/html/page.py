@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from triggerfish.reports.html.change_view import ChangeView, TrialView, change_views, trial_views
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
+from triggerfish.reports.html.look_view import LookView, look_view
 from triggerfish.reports.html.pair_map import PairMap, pair_map
 from triggerfish.reports.html.pictures import change_picture
 from triggerfish.reports.html.plain_change import beyond_ground
@@ -53,6 +54,7 @@ class Page:
     answers: tuple[str, ...]
     changes: tuple[ChangeView, ...]
     trials: tuple[TrialView, ...]
+    looks: tuple[LookView, ...]
     chart: ClassChart
     classes: tuple[ClassRow, ...]
     left_out: int
@@ -108,6 +110,7 @@ def page(result: Scanned) -> Page:
         answers=(evidence(result), calibration(result), how_often_wrong(result)),
         changes=tuple(change_views(result)),
         trials=tuple(trial_views(result)),
+        looks=tuple(look_view(look, result.class_names) for look in result.confirmations),
         chart=class_chart(result),
         classes=classes,
         left_out=len(result.verdict.anomaly_index) - len(classes),
@@ -178,6 +181,8 @@ def _applies(code: str, result: Scanned) -> bool:
         return result.verdict.reference is None
     if code == "unclear-all-classes":
         return result.scores.all_classes is not None
+    if code == "not-confirmed":
+        return bool(result.confirmations)
     if code == "detectors-disagree":
         return len(result.scores.parts) > 1
     return True

@@ -1,0 +1,77 @@
+"""How often the default scan is wrong, for the reports: what ships as data/rates.json.
+
+    python -m benchmarks.error_rates [--check]
+
+Counts of results/strangers (strangers.py) on the split *report*, on which nothing was chosen, with
+95 % Clopper-Pearson intervals. ``--check`` only says whether the file is what the results make.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.detection import SCANS
+from benchmarks.make_references import REFERENCES
+from benchmarks.stranger_rows import FOLDER, Row, read_rows
+from benchmarks.stranger_tables import DEFAULT, is_exact, is_flagged, is_inconclusive
+from benchmarks.strangers import REPORT
+from triggerfish.reports.rates import decisive
+from triggerfish.statistics.outliers import clopper_pearson
+
+RATES = REFERENCES.parent / "rates.json"
+MODELS = "networks that other people trained"
+DIGITS = 4
+
+
+def rates(rows: Sequence[Row]) -> str:
+    """The file, from rows of any split."""
+    wanted = [row for row in rows if row.split == REPORT]
+    if len(setups := {row.setup for row in wanted}) != 1:
+        raise click.ClickException(
+            f"expected results of one setup, got {len(setups)}: run benchmarks.strangers first"
+        )
+    clean = [row for row in wanted if not row.attacked]
+    single = [row for row in wanted if row.attack == "all-to-one"]
+    other = [row for row in wanted if row.attacked and row.attack != "all-to-one"]
+    counted = {
+        "detector": DEFAULT,
+        "config": decisive(SCANS[DEFAULT].as_plain()),
+        "models": MODELS,
+        "clean_flagged": _share(is_flagged, clean),
+        "clean_inconclusive": _share(is_inconclusive, clean),
+        "one_target_named": _share(is_exact, single),
+        "one_target_missed": _share(_is_missed, single),
+        "other_missed": _share(_is_missed, other),
+    }
+    return json.dumps({"schema_version": 2, "rates": [counted]}, indent=1) + "\n"
+
+
+def _is_missed(row: Row) -> bool:
+    return row.verdict == "clean"
+
+
+def _share(criterion: Callable[[Row], bool], rows: Sequence[Row]) -> dict[str, float]:
+    count = sum(map(criterion, rows))
+    low, high = clopper_pearson(count, len(rows))
+    return {"count": count, "n": len(rows), "low": round(low, DIGITS), "high": round(high, DIGITS)}
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail when the file is out of date.")
+@click.option("--out", type=click.Path(path_type=Path), default=FOLDER, help="Folder of results.")
+@click.option("--to", type=click.Path(path_type=Path), default=RATES, help="Where it goes.")
+def main(*, check: bool, out: Path, to: Path) -> None:
+    """Write or check the rates that the reports state."""
+    fresh = rates(list(read_rows(DEFAULT, out).values()))
+    if not check:
+        to.write_text(fresh)
+    elif not to.is_file() or to.read_text() != fresh:
+        raise click.ClickException(f"out of date: {to.name}: run benchmarks.error_rates")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""A repair on one page: the verdict before and after it, and the old change on both networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from triggerfish.reports.html.pictures import change_picture, picture, with_change
+from triggerfish.reports.text import printable
+from triggerfish.reports.words import into, label, size
+from triggerfish.results import Change, Scanned
+
+MOST_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Retried:
+    """A change found before a repair, tried after it on the same ``pictures`` (P, C, H, W).
+
+    ``plain`` (P,) is what the original network calls them, ``before`` (P,) with the change, and
+    ``after`` (P,) what the repaired one calls them with the change.
+    """
+
+    change: Change
+    pictures: Tensor
+    plain: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """``rows`` are (what, before, after); ``problems`` why it is not accepted, empty when it is."""
+
+    before: Scanned
+    after: Scanned
+    method: str
+    problems: tuple[str, ...]
+    rows: tuple[tuple[str, str, str], ...]
+    retried: tuple[Retried, ...]
+
+
+@dataclass(frozen=True)
+class RetriedColumn:
+    """One picture: without the change, with it, and what the networks call it."""
+
+    plain: str
+    called: str
+    changed: str
+    before: str
+    after: str
+    turned: bool
+    undone: bool
+
+
+@dataclass(frozen=True)
+class RetriedView:
+    """``picture`` is the change itself; None where it is not known."""
+
+    title: str
+    size: str
+    picture: str | None
+    columns: tuple[RetriedColumn, ...]
+
+
+def retried_view(retried: Retried, names: Sequence[str]) -> RetriedView:
+    """The view of one change, the pictures that it turned first."""
+    change = retried.change
+    turned = [b != p and change.target in (None, b) for p, b in _calls(retried)]
+    order = sorted(range(len(turned)), key=lambda i: not turned[i])[:MOST_PICTURES]
+    changed = with_change(retried.pictures, change.delta)
+    columns = tuple(
+        RetriedColumn(
+            plain=picture(retried.pictures[i]),
+            called=label(retried.plain[i], names),
+            changed=picture(changed[i]),
+            before=label(retried.before[i], names),
+            after=label(retried.after[i], names),
+            turned=turned[i],
+            undone=turned[i] and retried.after[i] == retried.plain[i],
+        )
+        for i in order
+    )
+    title = f"The change that turned pictures {into(change.target, names)}"
+    return RetriedView(title, size(change), change_picture(change.delta), columns)
+
+
+def _calls(retried: Retried) -> Sequence[tuple[int, int]]:
+    return list(zip(retried.plain, retried.before, strict=True))
+
+
+def problems_of(report: RepairReport) -> tuple[str, ...]:
+    """Why it is not accepted, as they may be shown."""
+    return tuple(map(printable, report.problems))

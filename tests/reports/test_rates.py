@@ -1,0 +1,84 @@
+"""How often verdicts are wrong, in the words of every format."""
+
+from dataclasses import replace
+
+import pytest
+from made_up import clean, found, inconclusive
+
+from triggerfish.reports import FORMATS
+from triggerfish.reports.about import About
+from triggerfish.reports.rates import Rates, Share, how_often_wrong, measured
+from triggerfish.results import Scanned
+from triggerfish.scanning import ScanConfig
+
+COUNTED = (
+    Rates(
+        detector="default",
+        config={"detector": "default", "settings": {"steps": 60}},
+        models="networks of strangers",
+        clean_flagged=Share(2, 100, 0.0024, 0.0704),
+        clean_inconclusive=Share(5, 100, 0.0164, 0.1128),
+        one_target_named=Share(45, 50, 0.7819, 0.9667),
+        one_target_missed=Share(3, 50, 0.0125, 0.1655),
+        other_missed=Share(4, 8, 0.157, 0.843),
+    ),
+)
+
+
+def uncalibrated(result: Scanned) -> Scanned:
+    return replace(result, verdict=replace(result.verdict, reference=None, p_value=None))
+
+
+def test_a_flag_says_how_many_clean_networks_were_flagged() -> None:
+    assert how_often_wrong(uncalibrated(found()), COUNTED) == (
+        "How often a flag is wrong: of clean networks of strangers, this scan flagged 2 of 100 "
+        "(2%; 95% interval 0 to 7%). Where one class was the target, it named exactly that one "
+        "in 45 of 50 (90%; 95% interval 78 to 97%)."
+    )
+
+
+def test_a_clean_verdict_says_how_many_backdoors_were_missed() -> None:
+    assert how_often_wrong(clean(), COUNTED) == (
+        "How often such an answer is wrong: of networks of strangers, after they were given a "
+        "backdoor to one class, this scan called 3 of 50 (6%; 95% interval 1 to 17%) clean; "
+        "after one of another kind, 4 of 8 (50%; 95% interval 16 to 84%)."
+    )
+
+
+def test_no_answer_says_how_often_there_is_none() -> None:
+    assert how_often_wrong(inconclusive(), COUNTED).endswith(
+        "Of clean networks of strangers, 5 of 100 (5%; 95% interval 2 to 11%) ended so."
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"detector": "default", "settings": {"steps": 9}}, {"settings": {"steps": 60}}],
+)
+def test_other_settings_were_not_counted(config: dict[str, object]) -> None:
+    assert "not been counted for this" in how_often_wrong(replace(clean(), config=config), COUNTED)
+
+
+def test_neither_the_seed_nor_the_memory_make_another_scan() -> None:
+    config = {"detector": "default", "seed": 7, "settings": {"steps": 60, "memory_mib": 9.0}}
+    assert "3 of 50" in how_often_wrong(replace(clean(), config=config), COUNTED)
+
+
+def test_a_calibrated_verdict_has_its_p_value_instead() -> None:
+    assert how_often_wrong(found(), COUNTED).endswith("the p-value has to do.")
+
+
+def test_what_ships_is_of_the_default_scan() -> None:
+    config = ScanConfig(seed=3).as_plain()
+    result = replace(clean(), detector="ensemble", config=config)
+    assert str(measured()[0].one_target_missed) in how_often_wrong(result)
+
+
+@pytest.mark.parametrize("name", ["markdown", "junit", "sarif", "html"])
+def test_documents_say_it(name: str) -> None:
+    assert "has not been counted" in "".join(FORMATS[name]([found()]))
+
+
+def test_the_terminal_says_it_when_asked_for_more() -> None:
+    assert "has not been counted" not in "".join(FORMATS["table"]([found()]))
+    assert "has not been counted" in "".join(FORMATS["table"]([found()], About(verbose=True)))
