@@ -8,7 +8,7 @@ from triggerfish.repair import Task, Unlearning
 from triggerfish.repair.repair import agreement, with_model
 from triggerfish.search.pictures import pictures
 
-SHORT = Unlearning(pictures=600, pushed=200)
+SHORT = Unlearning(rounds=3, searches=2, batch=32, pictures=600, pushed=200)
 FRESH = pictures(400, SHAPE, 5)
 
 

@@ -50,7 +50,7 @@ class Unlearning(RepairMethod):
     name: ClassVar[str] = "unlearning"
     summary: ClassVar[str] = "unlearns the changes that a scan finds, on procedural pictures (ours)"
 
-    rounds: int = 5
+    rounds: int = 4
     searches: int = 3
     wanted: float = 0.9
     steps: int = 80
