@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -19,7 +21,7 @@ def test_steps_get_shorter_down_to_nothing():
     for _ in range(4):
         steps.step((gradient,))
         places.append(float(place))
-    taken = [before - after for before, after in zip(places, places[1:], strict=False)]
+    taken = [before - after for before, after in pairwise(places)]
     assert taken == pytest.approx([0.2, 0.15, 0.1, 0.05])
 
 
