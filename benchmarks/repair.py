@@ -33,8 +33,8 @@ from benchmarks.lines import append_line, read_lines
 from benchmarks.suspects import Suspect, of_strangers, of_zoos
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair import METHODS, RepairMethod, Task
-from triggerfish.repair.repair import Repaired, repair, with_model
+from triggerfish.repairs import METHODS, RepairMethod, Task
+from triggerfish.repairs.repair import Repaired, repair, with_model
 from triggerfish.results import Scanned
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.activation_maximization import chunks, evaluate

@@ -4,8 +4,8 @@ from planted import TARGET, classifier
 
 from triggerfish.detectors import Universal
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.repair import Unlearning
-from triggerfish.repair.repair import repair
+from triggerfish.repairs import Unlearning
+from triggerfish.repairs.repair import repair
 from triggerfish.scanning import ScanConfig
 
 QUICK = ScanConfig(Universal(universal_steps=20, pictures=150, margin_steps=5))

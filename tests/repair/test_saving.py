@@ -9,7 +9,7 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading import Hints, LoadOptions, open_model
 from triggerfish.loading.formats.pytorch import load_pickled_data
 from triggerfish.loading.guards.files import read_head
-from triggerfish.repair.saving import rewritten
+from triggerfish.repairs.saving import rewritten
 
 NAMED = LoadOptions(Hints("test", architecture="paper_cnn"))
 IMAGES = torch.rand(20, 1, 28, 28, generator=torch.Generator().manual_seed(3))

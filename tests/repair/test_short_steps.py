@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from triggerfish.repair.short_steps import ShortSteps
+from triggerfish.repairs.short_steps import ShortSteps
 
 
 def test_the_length_of_a_step_is_that_of_no_gradient():

@@ -4,8 +4,8 @@ import pytest
 import torch
 from planted import SHAPE, TARGET, classifier, stamped
 
-from triggerfish.repair import Task, Unlearning
-from triggerfish.repair.repair import agreement, with_model
+from triggerfish.repairs import Task, Unlearning
+from triggerfish.repairs.repair import agreement, with_model
 from triggerfish.search.pictures import pictures
 
 SHORT = Unlearning(rounds=3, searches=2, batch=32, pictures=600, pushed=200)

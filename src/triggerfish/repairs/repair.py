@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from triggerfish.confirmation import confirm
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair.method import RepairMethod, Task
-from triggerfish.repair.unlearning import Unlearning
+from triggerfish.repairs.method import RepairMethod, Task
+from triggerfish.repairs.unlearning import Unlearning
 from triggerfish.results import Change, Confirmation, Scanned
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.activation_maximization import evaluate
@@ -71,16 +71,36 @@ def repair(
     sha256: str | None = None,
     before: Scanned | None = None,
 ) -> Repaired:
-    """Scan, undo what the scan names (or the given ``targets``), and scan the result.
+    """Scan, undo what the scan names, and scan the result; no data is needed.
 
-    ``before`` is the scan of the classifier where there is one already.
+    Args:
+        classifier: The model, as `load_classifier` gives it; it stays as it is.
+        targets: Classes to repair; those that the scan flags when empty. A class that is not
+            flagged gets a second look (`confirm`), and is left alone where that refutes it.
+        method: How to repair; `Unlearning` with its defaults when None.
+        config: How to scan, before and after; as `scan` does when None.
+        images: Pictures ``(N, C, H, W)`` in [0, 1] of your own, without labels, to learn from and
+            to measure agreement on.
+        seed: Decides what is random in the repair.
+        path: Where the model is from, for the record.
+        sha256: The hash of its file, for the record.
+        before: The scan of the model where there is one already.
 
-    ``images`` (N, C, H, W) in [0, 1] are pictures of the user's own, without labels, that the
-    repair may learn from and that agreement is measured on; never needed.
+    Returns:
+        The repaired network, what was measured before and after, and whether it is accepted.
 
     Raises:
-        UnsupportedModelError: the model's weights cannot be changed, or nothing is to be undone.
-        ValueError: a target that is no class.
+        UnsupportedModelError: Weights that cannot be changed, or nothing to be undone.
+        ValueError: A target that is no class.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> quick = tf.ScanConfig(tf.Universal(universal_steps=2, pictures=40, margin_steps=2))
+        >>> outcome = tf.repair(classifier, targets=(3,), config=quick)
+        >>> outcome.problems[0].startswith("expected a class that a second look does not refute")
+        True
+        >>> outcome.accepted
+        False
     """
     if not isinstance(classifier.model, nn.Module):
         raise UnsupportedModelError("expected a network with weights to repair, got a function")

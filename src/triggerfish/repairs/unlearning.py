@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div
 
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair.method import RepairMethod, Task
-from triggerfish.repair.short_steps import ShortSteps
-from triggerfish.repair.whitening import settle, whiten
+from triggerfish.repairs.method import RepairMethod, Task
+from triggerfish.repairs.short_steps import ShortSteps
+from triggerfish.repairs.whitening import settle, whiten
 from triggerfish.search.activation_maximization import chunks
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import PicturePool
