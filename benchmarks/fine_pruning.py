@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair.repair import with_model
+from triggerfish.repairs.repair import with_model
 from triggerfish.search.activation_maximization import chunks
 
 ALLOWED = 0.04  # of accuracy, by pruning

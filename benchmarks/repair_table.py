@@ -31,7 +31,7 @@ def repairs() -> str:
         return ""
     header = (
         "networks", "method", "needs", "true trigger below 10 %", "accuracy, attacked",
-        "accuracy, clean", "accepted",
+        "accuracy, clean", "own check passed, attacked",
     )  # fmt: skip
     return markdown(header, lines)
 
@@ -47,7 +47,9 @@ def _of_method(name: str, method: str, rows: Sequence[Row]) -> tuple[object, ...
         rate_of(lambda row: row["after"][method]["trigger_success"] < GONE, attacked),
         _lost(attacked, method),
         _lost(clean, method),
-        rate_of(lambda row: row["after"][method]["accepted"], tried),
+        rate_of(lambda row: row["after"][method]["accepted"], attacked)
+        if all("accepted" in row["after"][method] for row in attacked)
+        else "-",
     )
 
 

@@ -43,6 +43,15 @@ GROUPS = {
         "Detector",
     ),
     "Judging": ("ScanConfig", "Judge", "Reference", "read_reference"),
+    "Second looks and repair": (
+        "confirm",
+        "ConfirmConfig",
+        "Confirmation",
+        "repair",
+        "Repaired",
+        "Unlearning",
+        "ChannelPruning",
+    ),
     "Results": (
         "Scanned",
         "Verdict",

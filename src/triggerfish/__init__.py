@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from triggerfish._version import __version__
 
 if TYPE_CHECKING:
+    from triggerfish.confirmation import ConfirmConfig, confirm
     from triggerfish.detectors import (
         MMBD,
         Detector,
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     )
     from triggerfish.loading import load_classifier
     from triggerfish.model.classifier import Classifier, Preprocessing
+    from triggerfish.repairs import ChannelPruning, Repaired, Unlearning, repair
     from triggerfish.results import (
         Assumption,
         Change,
         ClassScores,
+        Confirmation,
         Finding,
         Scanned,
         Skipped,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from triggerfish.verdict.reference_file import read_reference
 
 _HOME = {
+    "triggerfish.confirmation": "ConfirmConfig confirm",
     "triggerfish.detectors": (
         "MMBD Detector Ensemble L1Weight LastLayer MinNorm PairwiseNorm Universal"
     ),
@@ -55,7 +59,10 @@ _HOME = {
     ),
     "triggerfish.loading": "load_classifier",
     "triggerfish.model.classifier": "Classifier Preprocessing",
-    "triggerfish.results": ("Assumption Change ClassScores Finding Scanned Skipped Status Verdict"),
+    "triggerfish.repairs": "ChannelPruning Repaired Unlearning repair",
+    "triggerfish.results": (
+        "Assumption Change ClassScores Confirmation Finding Scanned Skipped Status Verdict"
+    ),
     "triggerfish.scanning": "ScanConfig scan",
     "triggerfish.verdict.judge": "Judge",
     "triggerfish.verdict.reference": "Reference",
@@ -67,9 +74,12 @@ __all__ = [
     "MMBD",
     "Assumption",
     "Change",
+    "ChannelPruning",
     "CheckpointError",
     "ClassScores",
     "Classifier",
+    "ConfirmConfig",
+    "Confirmation",
     "DatasetError",
     "Detector",
     "Ensemble",
@@ -82,17 +92,21 @@ __all__ = [
     "PairwiseNorm",
     "Preprocessing",
     "Reference",
+    "Repaired",
     "ScanConfig",
     "Scanned",
     "Skipped",
     "Status",
     "TriggerfishError",
     "Universal",
+    "Unlearning",
     "UnsupportedModelError",
     "Verdict",
     "__version__",
+    "confirm",
     "load_classifier",
     "read_reference",
+    "repair",
     "scan",
 ]
 

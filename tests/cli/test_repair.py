@@ -9,7 +9,7 @@ from made_up import clean, found
 
 from triggerfish.cli import repair as command
 from triggerfish.loading import load_classifier
-from triggerfish.repair.repair import Repaired
+from triggerfish.repairs.repair import Repaired
 
 MNIST = ("--mean", "0.1307", "--std", "0.3081")
 
@@ -55,7 +55,7 @@ def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, mod
     assert record["original"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert record["repaired"]["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
     assert (record["method"], record["seed"], record["targets"]) == ("unlearning", 5, [7])
-    assert record["settings"]["rounds"] == 8
+    assert record["settings"]["keep"] == 3.0
     assert record["before"]["verdict"] == "backdoored"
     assert record["after"]["verdict"] == "clean"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["fixed.pt", "fixed.pt.repair.json"]
@@ -157,8 +157,8 @@ def test_own_pictures_are_compared_on(triggerfish, repairs, models, tmp_path):
 
 
 def test_what_was_not_measured_is_no_number():
-    from triggerfish.repair import Unlearning
-    from triggerfish.repair.record import record_of
+    from triggerfish.repairs import Unlearning
+    from triggerfish.repairs.record import record_of
 
     outcome = Repaired(
         torch.nn.Identity(), "m", (-1,), found(), clean(), math.nan, math.nan, 1.0, None, ()

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from trained import TARGET, classifier
+from planted import SHAPE, TARGET, classifier
 
 from triggerfish.confirmation import ConfirmConfig, confirm
 from triggerfish.confirmation.grade import CONFIRMED, REFUTED, grade_of
@@ -29,22 +29,21 @@ def test_grades_follow_the_lead():
 def test_a_planted_target_is_confirmed():
     found = confirm(classifier(backdoored=True), TARGET)
     assert found.grade == "confirmed"
-    pixel = found.evidence[0]
-    assert pixel.success > 0.6 > pixel.control
-    assert pixel.agreement > 0.8  # every search finds the corner
+    pixel, wave = found.evidence
+    assert pixel.success > 0.4 > 4 * pixel.control
+    assert pixel.size < 1 < wave.size  # less than one pixel from black to white
     assert len(found.changes) == 6
-    corner = found.changes[0].delta[0, :4, :4].abs().sum()
-    assert corner > 0.5 * found.changes[0].delta.abs().sum()
+    assert {change.delta.shape for change in found.changes} == {SHAPE}
 
 
-@pytest.mark.parametrize("target", [1, 8])
-def test_a_class_of_a_clean_network_is_not(target):
-    assert confirm(classifier(backdoored=False), target).grade != "confirmed"
+@pytest.mark.parametrize("target", [TARGET, 8])
+def test_a_class_of_its_clean_twin_is_not(target):
+    assert confirm(classifier(backdoored=False), target).grade == "refuted"
 
 
 def test_a_class_that_there_is_not():
-    with pytest.raises(ValueError, match="from 0 to 9, got 10"):
-        confirm(classifier(backdoored=False), 10)
+    with pytest.raises(ValueError, match="from 0 to 8, got 9"):
+        confirm(classifier(backdoored=False), 9)
     with pytest.raises(ValueError, match="others"):
         ConfirmConfig(others=0)
 

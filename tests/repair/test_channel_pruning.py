@@ -4,8 +4,8 @@ from torch import nn
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair import ChannelPruning, Task
-from triggerfish.repair.channel_pruning import lipschitz_bounds
+from triggerfish.repairs import ChannelPruning, Task
+from triggerfish.repairs.channel_pruning import lipschitz_bounds
 
 TASK = Task((0,))
 

@@ -12,7 +12,7 @@ from triggerfish.loading import Hints, LoadOptions, open_model
 from triggerfish.loading.formats.pytorch import load_pickled_data
 from triggerfish.loading.guards.files import read_head
 from triggerfish.model.classifier import Preprocessing
-from triggerfish.repair.saving import rewritten
+from triggerfish.repairs.saving import rewritten
 
 NAMED = Hints("test", architecture="paper_cnn")
 PREPROCESSED = replace(NAMED, mean=(0.5,), std=(0.25,))

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from triggerfish.repair.whitening import layers, patches, settle, whiten
+from triggerfish.repairs.whitening import layers, patches, settle, whiten
 
 RIDGE = 0.1
 
@@ -77,7 +77,7 @@ def test_settling_leaves_plain_parameters_and_the_same_answers():
 
 
 def test_an_input_too_wide_for_its_second_moment_keeps_its_own_coordinates(monkeypatch):
-    monkeypatch.setattr("triggerfish.repair.whitening.MAX_WIDTH", 100)
+    monkeypatch.setattr("triggerfish.repairs.whitening.MAX_WIDTH", 100)
     model = network()
     whiten(model, images(), RIDGE)
     assert model[0].parametrizations.weight[0].root is not None

@@ -65,7 +65,7 @@ def test_neither_the_seed_nor_the_memory_make_another_scan() -> None:
 
 
 def test_a_calibrated_verdict_has_its_p_value_instead() -> None:
-    assert how_often_wrong(found(), COUNTED).endswith("the p-value has to do.")
+    assert how_often_wrong(found(), COUNTED).endswith("see the p-value.")
 
 
 def test_what_ships_is_of_the_default_scan() -> None:

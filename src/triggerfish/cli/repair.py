@@ -15,11 +15,11 @@ from triggerfish.cli.repair_page import repair_page
 from triggerfish.cli.repair_table import repair_table
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.files import ensure_writable, sha256_of, write_file
-from triggerfish.repair import METHODS, Unlearning
-from triggerfish.repair.place import Place
-from triggerfish.repair.record import record_of
-from triggerfish.repair.repair import repair
-from triggerfish.repair.saving import rewritten
+from triggerfish.repairs import METHODS, Unlearning
+from triggerfish.repairs.place import Place
+from triggerfish.repairs.record import record_of
+from triggerfish.repairs.repair import repair
+from triggerfish.repairs.saving import rewritten
 from triggerfish.scanning import ScanConfig
 from triggerfish.trial import read_pictures
 

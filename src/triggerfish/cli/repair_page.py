@@ -7,7 +7,7 @@ from pathlib import Path
 
 from triggerfish.cli.repair_table import repair_rows
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair.repair import Repaired, with_model
+from triggerfish.repairs.repair import Repaired, with_model
 from triggerfish.reports.html import render_repair
 from triggerfish.reports.html.repair_page import MOST_PICTURES, RepairReport, Retried
 from triggerfish.results import Change

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triggerfish.repair.repair import CHECK_PICTURES, Repaired
+from triggerfish.repairs.repair import CHECK_PICTURES, Repaired
 from triggerfish.reports.text import largest, number, printable
 from triggerfish.reports.words import targets
 from triggerfish.results import Scanned

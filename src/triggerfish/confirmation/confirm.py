@@ -37,9 +37,26 @@ CONTROL_SEED = 17
 def confirm(
     classifier: Classifier, target: int, config: ConfirmConfig | None = None, seed: int = 0
 ) -> Confirmation:
-    """Look at class ``target`` again; ``seed`` is the scan's, and nothing is drawn as there.
+    """Look at one class again, independently of the scan and more thoroughly.
 
-    Raises `ValueError` for a class that there is not.
+    Args:
+        classifier: The model, as `load_classifier` gives it.
+        target: The class to look at.
+        config: How thorough the look is; its defaults when None.
+        seed: The scan's; nothing is drawn as there.
+
+    Returns:
+        The grade, *confirmed*, *unclear* or *refuted*, with what was measured. docs/repair.md says
+        how often true targets and false alarms get each.
+
+    Raises:
+        ValueError: A class that there is not.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> look = tf.confirm(classifier, 3, tf.ConfirmConfig(others=2, pictures=40, fresh=40))
+        >>> look.grade in ("confirmed", "unclear", "refuted")
+        True
     """
     if not 0 <= target < classifier.num_classes:
         raise ValueError(f"expected a class from 0 to {classifier.num_classes - 1}, got {target}")

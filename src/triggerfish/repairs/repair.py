@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from triggerfish.confirmation import confirm
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair.method import RepairMethod, Task
-from triggerfish.repair.unlearning import Unlearning
-from triggerfish.results import Change, Scanned
+from triggerfish.repairs.method import RepairMethod, Task
+from triggerfish.repairs.unlearning import Unlearning
+from triggerfish.results import Change, Confirmation, Scanned
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
@@ -27,7 +28,7 @@ CHECK_SEED = 1_000_003  # pictures that neither the scan nor the repair has draw
 MAX_SUCCESS = 0.2
 """Of the old change on the repaired model. A change that means nothing to a clean network of ten
 classes turns about a tenth of the pictures to any class."""
-MIN_AGREEMENT = 0.8
+MIN_AGREEMENT = 0.75
 """With the original's answers to procedural pictures; below, the repair has broken the model."""
 
 
@@ -70,34 +71,73 @@ def repair(
     sha256: str | None = None,
     before: Scanned | None = None,
 ) -> Repaired:
-    """Scan, undo what the scan names (or the given ``targets``), and scan the result.
+    """Scan, undo what the scan names, and scan the result; no data is needed.
 
-    ``before`` is the scan of the classifier where there is one already.
+    Args:
+        classifier: The model, as `load_classifier` gives it; it stays as it is.
+        targets: Classes to repair; those that the scan flags when empty. A class that is not
+            flagged gets a second look (`confirm`), and is left alone where that refutes it.
+        method: How to repair; `Unlearning` with its defaults when None.
+        config: How to scan, before and after; as `scan` does when None.
+        images: Pictures ``(N, C, H, W)`` in [0, 1] of your own, without labels, to learn from and
+            to measure agreement on.
+        seed: Decides what is random in the repair.
+        path: Where the model is from, for the record.
+        sha256: The hash of its file, for the record.
+        before: The scan of the model where there is one already.
 
-    ``images`` (N, C, H, W) in [0, 1] are pictures of the user's own, without labels, that the
-    repair may learn from and that agreement is measured on; never needed.
+    Returns:
+        The repaired network, what was measured before and after, and whether it is accepted.
 
     Raises:
-        UnsupportedModelError: the model's weights cannot be changed, or nothing is to be undone.
-        ValueError: a target that is no class.
+        UnsupportedModelError: Weights that cannot be changed, or nothing to be undone.
+        ValueError: A target that is no class.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> quick = tf.ScanConfig(tf.Universal(universal_steps=2, pictures=40, margin_steps=2))
+        >>> outcome = tf.repair(classifier, targets=(3,), config=quick)
+        >>> outcome.problems[0].startswith("expected a class that a second look does not refute")
+        True
+        >>> outcome.accepted
+        False
     """
     if not isinstance(classifier.model, nn.Module):
         raise UnsupportedModelError("expected a network with weights to repair, got a function")
     config, method = config or ScanConfig(), method or Unlearning()
     with share_of_work(0.0, 0.15):
         before = before or scan_classifier(classifier, config, path, sha256)
-    task = Task(_targets(before, targets), _ordinary(before), images)
+    named = _targets(before, targets)
+    refuted = _refuted(classifier, targets, before, config)
+    chosen = tuple(k for k in named if k not in refuted)
     with share_of_work(0.15, 0.85):
-        model = method(classifier, task, seed)
-    fixed = with_model(classifier, model)
+        model = copy.deepcopy(classifier.model)
+        if chosen:
+            model = method(classifier, Task(chosen, _ordinary(before), images), seed)
     with share_of_work(0.85, 1.0):
-        after = scan_classifier(fixed, config)
+        after = scan_classifier(with_model(classifier, model), config) if chosen else before
+    compared = _compared(classifier, model, method.name, named, before, after, images)
+    problems = (*map(_nothing_there, refuted.values()), *_problems(compared))
+    return replace(compared, problems=problems)
+
+
+def _compared(
+    classifier: Classifier,
+    model: nn.Module,
+    method: str,
+    targets: tuple[int, ...],
+    before: Scanned,
+    after: Scanned,
+    images: Tensor | None,
+) -> Repaired:
+    """Before and after, on pictures that nobody has drawn; ``problems`` are still to be found."""
+    fixed = with_model(classifier, model)
     fresh = pictures(CHECK_PICTURES, classifier.input_shape, CHECK_SEED)
-    changes = [c for c in before.scores.changes if _goal(c) in task.targets]
-    outcome = Repaired(
+    changes = [c for c in before.scores.changes if _goal(c) in targets]
+    return Repaired(
         model=model,
-        method=method.name,
-        targets=task.targets,
+        method=method,
+        targets=targets,
         before=before,
         after=after,
         success_before=_largest_success(classifier, changes, fresh),
@@ -106,7 +146,6 @@ def repair(
         agreement_on_images=None if images is None else agreement(classifier, fixed, images),
         problems=(),
     )
-    return replace(outcome, problems=tuple(_problems(outcome)))
 
 
 def with_model(classifier: Classifier, model: nn.Module) -> Classifier:
@@ -137,6 +176,22 @@ def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
             "name one with --class to repair it all the same"
         )
     return before.verdict.flagged
+
+
+def _refuted(
+    classifier: Classifier, given: Sequence[int], before: Scanned, config: ScanConfig
+) -> dict[int, Confirmation]:
+    """The ``given`` classes that the scan does not flag and a second look refutes."""
+    unsure = [k for k in given if k not in before.verdict.flagged]
+    looks = [confirm(classifier, k, seed=config.seed) for k in unsure]
+    return {look.target: look for look in looks if look.grade == "refuted"}
+
+
+def _nothing_there(look: Confirmation) -> str:
+    return (
+        f"expected a class that a second look does not refute, got class {look.target} with a lead "
+        f"of {look.lead:.2f}: there is nothing to unlearn"
+    )
 
 
 def _ordinary(before: Scanned) -> dict[tuple[int, bool], float]:

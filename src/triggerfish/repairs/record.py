@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from triggerfish.repair.method import RepairMethod
-from triggerfish.repair.repair import CHECK_PICTURES, Repaired
+from triggerfish.repairs.method import RepairMethod
+from triggerfish.repairs.repair import CHECK_PICTURES, Repaired
 from triggerfish.reports.text import largest
 from triggerfish.results import Scanned
 

@@ -14,8 +14,8 @@ from triggerfish.loading.card import card_paths
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import open_model
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair.repair import CHECK_PICTURES, CHECK_SEED, agreement, with_model
-from triggerfish.repair.saving import rewritten
+from triggerfish.repairs.repair import CHECK_PICTURES, CHECK_SEED, agreement, with_model
+from triggerfish.repairs.saving import rewritten
 from triggerfish.search.pictures import pictures
 
 SAME_ANSWERS = 0.98

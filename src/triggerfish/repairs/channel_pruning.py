@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.repair.method import RepairMethod, Task
+from triggerfish.repairs.method import RepairMethod, Task
 
 
 @dataclass(frozen=True)

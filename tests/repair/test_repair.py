@@ -1,0 +1,43 @@
+import pytest
+import torch
+from planted import TARGET, classifier
+
+from triggerfish.detectors import Universal
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.repairs import Unlearning
+from triggerfish.repairs.repair import repair
+from triggerfish.scanning import ScanConfig
+
+QUICK = ScanConfig(Universal(universal_steps=20, pictures=150, margin_steps=5))
+SHORT = Unlearning(rounds=3, searches=2, batch=32, pictures=600, pushed=200)
+
+
+def test_what_the_scan_names_is_gone_afterwards():
+    outcome = repair(classifier(backdoored=True), method=SHORT, config=QUICK)
+    assert outcome.targets == outcome.before.verdict.flagged == (TARGET,)
+    assert TARGET not in outcome.after.verdict.flagged
+    assert outcome.success_after < 0.2 < 0.4 < outcome.success_before
+    assert 0.75 < outcome.agreement < 1
+    assert outcome.accepted, outcome.problems
+
+
+def test_a_class_that_is_no_target_is_left_alone_and_never_accepted():
+    original = classifier(backdoored=False)
+    outcome = repair(original, targets=(3,), method=SHORT, config=QUICK)
+    assert outcome.problems[0].startswith(
+        "expected a class that a second look does not refute, got class 3 with a lead of 0."
+    )
+    assert not outcome.accepted
+    assert outcome.agreement == 1
+    for name, value in original.model.state_dict().items():
+        assert torch.equal(outcome.model.state_dict()[name], value)
+
+
+def test_what_cannot_be_repaired():
+    with pytest.raises(UnsupportedModelError, match="got a function"):
+        repair(type(classifier(backdoored=False))(lambda x: x.flatten(1)[:, :4], (1, 4, 4)))
+    original = classifier(backdoored=False)
+    with pytest.raises(ValueError, match="from 0 to 8, got 9"):
+        repair(original, targets=(9,), config=QUICK)
+    with pytest.raises(UnsupportedModelError, match="name one with --class"):
+        repair(original, config=QUICK)
