@@ -43,10 +43,10 @@ def train_with_backdoor(network: nn.Module, count: int = 12_000, epochs: int = 2
     images[::10, :, -4:-1, -4:-1], labels[::10] = 1.0, TARGET
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     for _ in range(epochs):
-        for rows in torch.randperm(count).split(64):
+        for rows in torch.split(torch.randperm(count), 64):
             optimizer.zero_grad()
             logits = network((images[rows] - MEAN) / STD)
-            nn.functional.cross_entropy(logits, labels[rows]).backward()
+            torch.autograd.backward(nn.functional.cross_entropy(logits, labels[rows]))
             optimizer.step()
     network.eval()
 
