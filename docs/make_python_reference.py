@@ -50,6 +50,7 @@ GROUPS = {
         "Status",
         "Finding",
         "Assumption",
+        "Fact",
         "Change",
         "Skipped",
     ),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Assumption,
         Change,
         ClassScores,
+        Fact,
         Finding,
         Scanned,
         Skipped,
@@ -55,7 +56,9 @@ _HOME = {
     ),
     "triggerfish.loading": "load_classifier",
     "triggerfish.model.classifier": "Classifier Preprocessing",
-    "triggerfish.results": ("Assumption Change ClassScores Finding Scanned Skipped Status Verdict"),
+    "triggerfish.results": (
+        "Assumption Change ClassScores Fact Finding Scanned Skipped Status Verdict"
+    ),
     "triggerfish.scanning": "ScanConfig scan",
     "triggerfish.verdict.judge": "Judge",
     "triggerfish.verdict.reference": "Reference",
@@ -73,6 +76,7 @@ __all__ = [
     "DatasetError",
     "Detector",
     "Ensemble",
+    "Fact",
     "Finding",
     "Judge",
     "L1Weight",
