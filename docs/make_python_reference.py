@@ -59,6 +59,7 @@ GROUPS = {
         "Status",
         "Finding",
         "Assumption",
+        "Fact",
         "Change",
         "Skipped",
     ),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Change,
         ClassScores,
         Confirmation,
+        Fact,
         Finding,
         Scanned,
         Skipped,
@@ -61,7 +62,7 @@ _HOME = {
     "triggerfish.model.classifier": "Classifier Preprocessing",
     "triggerfish.repairs": "ChannelPruning Repaired Unlearning repair",
     "triggerfish.results": (
-        "Assumption Change ClassScores Confirmation Finding Scanned Skipped Status Verdict"
+        "Assumption Change ClassScores Confirmation Fact Finding Scanned Skipped Status Verdict"
     ),
     "triggerfish.scanning": "ScanConfig scan",
     "triggerfish.verdict.judge": "Judge",
@@ -83,6 +84,7 @@ __all__ = [
     "DatasetError",
     "Detector",
     "Ensemble",
+    "Fact",
     "Finding",
     "Judge",
     "L1Weight",
