@@ -12,7 +12,7 @@ from triggerfish.detectors import Ensemble, Universal
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
 
-QUICK = Universal(universal_steps=12, pictures=60, margin_starts=1, margin_steps=5)
+QUICK = Universal(universal_steps=20, pictures=60, margin_starts=1, margin_steps=5)
 
 
 def linear(classes: int, shape: tuple[int, int, int]) -> Classifier:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from triggerfish.results import Grade
 
-CONFIRMED, REFUTED = 0.5, 0.25
+CONFIRMED, REFUTED = 0.45, 0.25
 """Leads from which a class is confirmed, and below which it is refuted. Both were chosen on
 networks that other people trained, and on attacked versions of them (docs/repair.md)."""
 
