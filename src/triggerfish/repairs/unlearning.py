@@ -24,7 +24,7 @@ from triggerfish.repairs.short_steps import ShortSteps
 from triggerfish.repairs.whitening import settle, whiten
 from triggerfish.search.activation_maximization import chunks
 from triggerfish.search.batching import rows_that_fit
-from triggerfish.search.picture_pool import PicturePool
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report
 from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
@@ -178,10 +178,15 @@ def divergence(label: Tensor, answer: Tensor) -> Tensor:
 def _cheap(
     found: UniversalChanges, target: Tensor, frequency: Tensor, task: Task, below: float
 ) -> Tensor:
-    """Which changes (R,) are shortcuts; one that did not get there is none."""
+    """Which changes (R,) are shortcuts; one that did not get there is none.
+
+    One away from every class is compared with the cheapest class, not with the one in the middle,
+    and is a shortcut as soon as it is not `ORDINARY`.
+    """
     keys = zip(target.tolist(), frequency.tolist(), strict=True)
     ordinary = torch.tensor([task.ordinary.get(key, math.inf) for key in keys])
-    return found.converged.cpu() & (found.size.cpu() < below * ordinary)
+    share = torch.where(target == UNTARGETED, ORDINARY, below)
+    return found.converged.cpu() & (found.size.cpu() < share * ordinary)
 
 
 def _pushed(classifier: Classifier, images: Tensor, generator: torch.Generator) -> Tensor:
