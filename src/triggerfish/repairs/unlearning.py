@@ -33,7 +33,7 @@ PUSH_STEPS, PUSH_WIDTH = 8, 0.02  # how pictures are moved towards classes: sign
 SHORTCUT, ORDINARY = 0.4, 1.0
 """Sizes as fractions of an ordinary class's: below the first the target is a shortcut, and it is
 unlearned until it reaches the second. In other people's `develop` networks every target that the
-scan flags is below 0.34 in one basis; of 41 clean networks the most suspicious class of six is
+scan flags is below 0.34 in one basis; of 40 clean networks the most suspicious class of six is
 below 0.4, and a second look refutes four of them."""
 SEEDS = 1000  # between the searches of one round
 
