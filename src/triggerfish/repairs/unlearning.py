@@ -30,7 +30,7 @@ from triggerfish.search.progress import report
 from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
 
 PUSH_STEPS, PUSH_WIDTH = 8, 0.02  # how pictures are moved towards classes: signed steps
-SHORTCUT, ORDINARY = 0.4, 1.0
+SHORTCUT, ORDINARY = 0.4, 0.7
 """Sizes as fractions of an ordinary class's: below the first the target is a shortcut, and it is
 unlearned until it reaches the second. In other people's `develop` networks every target that the
 scan flags is below 0.34 in one basis; of 40 clean networks the most suspicious class of six is
@@ -52,7 +52,7 @@ class Unlearning(RepairMethod):
     name: ClassVar[str] = "unlearning"
     summary: ClassVar[str] = "unlearns the changes that a scan finds, on procedural pictures (ours)"
 
-    rounds: int = 6
+    rounds: int = 4
     searches: int = 3
     wanted: float = 0.9
     steps: int = 80
@@ -60,7 +60,7 @@ class Unlearning(RepairMethod):
     length: float = 0.02
     keep: float = 3.0
     weakest: float = 0.7
-    strongest: float = 2.5
+    strongest: float = 1.5
     ridge: float = 0.1
     pictures: int = 3000
     pushed: int = 1000
