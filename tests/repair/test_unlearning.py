@@ -39,7 +39,7 @@ def test_what_is_no_shortcut_is_left_alone():
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"rounds": 0}, "rounds"), ({"weakest": 2.0}, "weakest"), ({"ridge": 0.0}, "ridge")],
+    [({"rounds": 0}, "rounds"), ({"weakest": 3.0}, "weakest"), ({"ridge": 0.0}, "ridge")],
 )
 def test_settings_out_of_range_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
