@@ -46,7 +46,8 @@ def test_a_gate(models: Path) -> None:
     assert torn.startswith(f"hold    {models / 'torn.pt'}: skipped; expected ")
 
 
-def test_the_notebook_ends_in_a_decision() -> None:
+def test_the_notebook_ends_in_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # another test runs beside it
     notebook = nbformat.read(EXAMPLES / "stranger.ipynb", as_version=4)
     NotebookClient(notebook, resources={"metadata": {"path": str(EXAMPLES)}}).execute()
     texts = [output["text"] for cell in notebook.cells for output in cell.get("outputs", ())
