@@ -72,7 +72,7 @@ def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> 
     if found is not None:
         return _flagged(found) if name == "backdoored" else _clean(found)
     if result.verdict.reference is not None:
-        return "How often a verdict with a reference is wrong has not been counted: see the p-value."
+        return "How often a calibrated verdict is wrong has not been counted: see the p-value."
     return "How often such verdicts are wrong has not been counted for this detector and settings."
 
 
