@@ -54,7 +54,8 @@ def begun(log: Path) -> list[list[str]]:
 def test_a_cluster_gives_what_this_process_gives(cluster: Any, tmp_path: Path) -> None:
     models = make_models(tmp_path / "in", 40)
     scan(models, Stub(), here, tmp_path / "here")
-    rows = scan(models, Stub(tmp_path / "log", 0.05), TWO, tmp_path / "ray")
+    # Long enough that the second actor has started before the first has done everything.
+    rows = scan(models, Stub(tmp_path / "log", 0.5), TWO, tmp_path / "ray")
     assert [row.path for row in rows] == [model.path for model in models]
     assert content(tmp_path / "ray") == content(tmp_path / "here")
     assert len({pid for _, _, pid, _ in begun(tmp_path / "log")}) == 2
