@@ -58,9 +58,12 @@ def best_waves(
     ``seed``. Zeros where there is no row or no wave.
     """
     shape = classifier.input_shape
+    nothing = pool.images.new_zeros(len(target), *shape)
+    if not len(target):  # before any wave is made: of large images they take hundreds of MiB
+        return nothing
     waves = (norm * single_waves(shape, highest)).to(pool.images)
-    if not len(target) or not len(waves):
-        return pool.images.new_zeros(len(target), *shape)
+    if not len(waves):
+        return nothing
     generator = torch.Generator().manual_seed(seed)
     drawn = pool.draw(target.new_tensor([UNTARGETED]), PICTURES, generator)[0]
     score = torch.zeros(len(waves), classifier.num_classes, dtype=torch.float64)
