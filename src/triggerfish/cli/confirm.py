@@ -80,10 +80,11 @@ def confirm_command(
 def _pieces(
     looks: Iterator[Confirmation], model: Path, output_format: str
 ) -> Iterator[tuple[str, str]]:
-    for look in looks:
-        if output_format == "text":
+    if output_format == "text":
+        for look in looks:
             yield look_in_full(look), look.grade
-        else:
-            about = {"schema_version": 1, "path": str(model), "sha256": sha256_of(model)}
-            plain = as_plain({**about, **look_as_dict(look)})
-            yield json.dumps(plain, allow_nan=False) + "\n", look.grade
+        return
+    about = {"schema_version": 1, "path": str(model), "sha256": sha256_of(model)}
+    for look in looks:
+        plain = as_plain({**about, **look_as_dict(look)})
+        yield json.dumps(plain, allow_nan=False) + "\n", look.grade
