@@ -30,6 +30,8 @@ class Status(str, Enum):
 
 VerdictName = Literal["clean", "backdoored", "inconclusive"]
 Basis = Literal["pixel", "frequency"]
+BASES: tuple[Basis, Basis] = ("pixel", "frequency")
+"""In the order in which searches and evidence have them."""
 SkipKind = Literal["unreadable", "unsupported", "dangerous", "failed"]
 """Why a file was not scanned: no model that can be read, one that cannot be scanned, one that would
 run code, or a scan that broke off."""

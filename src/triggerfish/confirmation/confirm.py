@@ -21,7 +21,7 @@ from triggerfish.confirmation.likeness import likeness
 from triggerfish.confirmation.search import search_again, search_within
 from triggerfish.confirmation.trials import NOTHING, successes, tried
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Basis, BasisEvidence, Change, Confirmation, Status
+from triggerfish.results import BASES, BasisEvidence, Change, Confirmation, Status
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.frequency import CosineBasis, cosine_basis
 from triggerfish.search.picture_pool import PicturePool
@@ -29,7 +29,6 @@ from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report
 from triggerfish.search.universal import UniversalChanges
 
-BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 OWN_SEED = 500_009  # added to the scan's seed: other pictures, other draws
 CONTROL_SEED = 17
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Basis, Change, ClassScores, Status
+from triggerfish.results import BASES, Basis, Change, ClassScores, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.margin import largest_margins
@@ -30,7 +30,6 @@ from triggerfish.search.universal import UniversalChanges, UniversalSearch, sear
 from triggerfish.statistics.outliers import Largest
 from triggerfish.statistics.universal_score import all_classes_score, log_ratios, universal_score
 
-BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 FRESH = 80  # pictures that no search draws, to measure success on
 SHOWN = 8  # of them, to show a change on
 CHANGES_SHOWN = 3  # classes whose changes a result carries
