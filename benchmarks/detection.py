@@ -25,7 +25,7 @@ import click
 from benchmarks.criteria import REPORTED
 from benchmarks.neural_cleanse import NeuralCleanseConfig, clean_images, scan_with_images
 from benchmarks.rows import FOLDER, SPLITS, Model, Row, read_rows, rounded, write_rows
-from triggerfish.detectors import DETECTORS, L1Weight
+from triggerfish.detectors import DETECTORS, Ensemble, L1Weight
 from triggerfish.loading import load_classifier, sha256_of
 from triggerfish.parallel import in_processes
 from triggerfish.results import Scanned
@@ -41,6 +41,7 @@ NEURAL_CLEANSE = "neural-cleanse"
 SCANS: dict[str, ScanConfig] = {
     "published": published(L1Weight(decide_at=PUBLISHED_THRESHOLD)),
     **{name: ScanConfig(make()) for name, make in DETECTORS.items() if make is not L1Weight},
+    "ensemble-fast": ScanConfig(Ensemble(fast=True)),
 }
 METHODS = (*SCANS, NEURAL_CLEANSE)
 

@@ -35,7 +35,14 @@ print(json.dumps({"seconds": seconds, "peak_mib": peak / 1024, "before_mib": bef
 """
 
 ENSEMBLE_CLASSES = (10, 43, 100)
-LARGE = "torchvision_efficientnet_b0"
+DEFAULT_SCANS = (
+    ("PyTorch tutorial CNN", "pytorch_tutorial_cnn", 10, (3, 32, 32)),
+    ("ResNet-20", "akamaster_resnet20", 10, (3, 32, 32)),
+    ("CNN of 32 and 64 channels", "plain_cnn_32_64_32", 43, (3, 32, 32)),
+    ("ResNet-18", "kuangliu_resnet18", 10, (3, 32, 32)),
+    ("EfficientNet-B0", "torchvision_efficientnet_b0", 1000, (3, 224, 224)),
+)
+"""Name, network of the catalogue, classes, and shape of the images."""
 
 
 def measure(
@@ -100,5 +107,7 @@ def growth() -> None:
     ):
         big[name] = min_norm("small_resnet", classes, shape, 1, steps)
         record("speed", "big", big)
-    big["1,000 classes at 3x224x224, ensemble"] = measure(LARGE, 1000, (3, 224, 224))
-    record("speed", "big", big)
+    for name, network, classes, shape in DEFAULT_SCANS:
+        title = f"default scan, {name}, {classes:,} classes at {'x'.join(map(str, shape))}"
+        big[title] = measure(network, classes, shape)
+        record("speed", "big", big)

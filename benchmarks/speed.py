@@ -31,8 +31,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import classifiers, record, timed, zoo_models
 from benchmarks.growth import growth
+from benchmarks.neural_cleanse import neural_cleanse, procedural_images
 from benchmarks.prototype import minimize_norm_by_adam
 from benchmarks.published_sequential import search_all
+from triggerfish.detectors.ensemble import Ensemble
 from triggerfish.detectors.l1_weight import L1Weight
 from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.detectors.mm_bd import MMBD
@@ -52,6 +54,11 @@ def prototype(classifier: Classifier) -> None:
     minimize_norm_by_adam(classifier, baseline, target, 9.21)
 
 
+def on_pictures(classifier: Classifier) -> None:
+    """Neural Cleanse, which needs images, on pictures of nothing."""
+    neural_cleanse(classifier, procedural_images(classifier, 100))
+
+
 METHODS: dict[str, Callable[[Classifier], object]] = {
     "published loop": search_all,
     "l1-weight, 32 halvings": lambda c: L1Weight()(c),
@@ -60,6 +67,9 @@ METHODS: dict[str, Callable[[Classifier], object]] = {
     "min-norm, one run": lambda c: MinNorm(restarts=1)(c),
     "min-norm": lambda c: MinNorm()(c),
     "mm-bd": lambda c: MMBD()(c),
+    "default scan": lambda c: Ensemble()(c),
+    "default scan, --fast": lambda c: Ensemble(fast=True)(c),
+    "neural cleanse, 100 procedural pictures": on_pictures,
 }
 
 

@@ -26,10 +26,10 @@ import click
 import torch
 
 from benchmarks.common import record
-from triggerfish.architectures.paper_cnn import PaperCNN
+from triggerfish.architectures.mlp import MLP
 
 QUICK = (
-    "--detector", "min-norm", "--steps", "3", "--restarts", "1", "--arch", "paper_cnn",
+    "--detector", "min-norm", "--steps", "3", "--restarts", "1", "--arch", "mlp",
     "--mean", "0.1307", "--std", "0.3081", "--format", "csv",
 )  # fmt: skip
 RESULTS = "results.jsonl"
@@ -55,7 +55,7 @@ def make_models(folder: Path, count: int) -> None:
         path = folder / f"{seed:05}.pt"
         if not path.exists():
             torch.manual_seed(seed)
-            torch.save(PaperCNN().state_dict(), path)
+            torch.save(MLP().state_dict(), path)
 
 
 def scan(*arguments: object) -> subprocess.Popen[str]:
