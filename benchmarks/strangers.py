@@ -77,7 +77,7 @@ def _settings(method: str) -> object:
         return [asdict(NeuralCleanseConfig()), IMAGES_PER_CLASS]
     config = SCANS[method]
     made = config.detector
-    levels = [made.doubt, made.curious, made.ALL_CLASSES_THRESHOLD, made.ALL_CLASSES_DOUBT]
+    levels = [made.doubt, made.ALL_CLASSES_THRESHOLD, made.ALL_CLASSES_DOUBT]
     return [config.as_plain(), repr(made.outlier_test), levels]
 
 
@@ -204,7 +204,7 @@ def judged_anew(row: Row, detector: str) -> Row:
 
 def looked_at(verdict: Verdict, row: Row, detector: Detector) -> Verdict:
     """The verdict after those of the row's second looks that a scan would take."""
-    wanted = classes_to_look_at(verdict, detector.curious)
+    wanted = classes_to_look_at(verdict, detector.doubt)
     looks = [
         Confirmation(k, grade_of(lead), lead, (), (), 0.0) for k, lead in row.looks if k in wanted
     ]

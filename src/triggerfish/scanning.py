@@ -183,7 +183,7 @@ def second_looks(
     if not config.confirm or not scores.changes:
         return ()
     as_shipped = config.judge.outlier_test is None and config.judge.threshold is None
-    targets = classes_to_look_at(verdict, config.detector.curious if as_shipped else None)
+    targets = classes_to_look_at(verdict, config.detector.doubt if as_shipped else None)
     looks = []
     for number, target in enumerate(targets):
         width = (1.0 - DETECTION) / len(targets)

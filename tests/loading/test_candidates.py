@@ -99,24 +99,65 @@ def readings(path: Path) -> tuple[LoadedModel, ...]:
     return found
 
 
+def verdicts_of(models: tuple[LoadedModel, ...], *names: str) -> Scanned:
+    answers = iter(names)
+    return scan_candidates(models, lambda model: scanned(model, next(answers)))
+
+
+def shared(models: tuple[LoadedModel, ...], *shares: float) -> tuple[LoadedModel, ...]:
+    """As many readings as ``shares``, with these."""
+    return tuple(replace(models[0], share=share) for share in shares)
+
+
+def test_shares_of_readings_fall_and_sum_to_one(tutorial: Path) -> None:
+    shares = [model.share for model in readings(tutorial)]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1.0)
+    assert min(shares) > 0
+
+
 def test_readings_that_agree_give_a_verdict_that_says_so(tutorial: Path) -> None:
     models = readings(tutorial)
     result = scan_candidates(models, lambda model: scanned(model, "backdoored"))
     assert (result.verdict.name, result.verdict.flagged) == ("backdoored", (3,))
-    assert f"under {len(models)} readings" in result.verdict.notes[-1]
+    assert f"{len(models)} of {len(models)} readings" in result.verdict.notes[-1]
+    assert "100% of their weight" in result.verdict.notes[-1]
     assert result.seconds == len(models)
+
+
+def test_what_two_thirds_of_the_weight_say_is_the_verdict_and_dissent_is_told(
+    tutorial: Path,
+) -> None:
+    models = shared(readings(tutorial), 0.5, 0.3, 0.2)
+    result = verdicts_of(models, "clean", "backdoored", "clean")
+    assert (result.verdict.name, result.verdict.flagged) == ("clean", ())
+    agreed, dissent = result.verdict.notes
+    assert "2 of 3 readings of the file, with 70% of their weight" in agreed
+    assert dissent.startswith("backdoored (target class 3) under another, with 30%: (--arch")
+    assert result.seconds == 3
+
+
+def test_the_likeliest_reading_alone_is_overruled(tutorial: Path) -> None:
+    result = verdicts_of(shared(readings(tutorial), 0.3, 0.4, 0.3), "clean", *["backdoored"] * 2)
+    assert (result.verdict.name, result.verdict.flagged) == ("backdoored", (3,))
+
+
+def test_readings_none_of_which_is_conclusive_keep_their_reason(tutorial: Path) -> None:
+    result = verdicts_of(shared(readings(tutorial), 0.5, 0.5), "inconclusive", "inconclusive")
+    assert (result.verdict.name, result.verdict.reasons) == ("inconclusive", ())
 
 
 def test_readings_that_disagree_give_none_and_a_command_each(tutorial: Path) -> None:
     models = readings(tutorial)
-    answers = iter(["clean", "backdoored"])
-    result = scan_candidates(models, lambda model: scanned(model, next(answers)))
+    models = tuple(replace(m, share=0.5 if i < 2 else 0.0) for i, m in enumerate(models))
+    result = verdicts_of(models, "clean", "backdoored")  # no third is scanned
     assert (result.verdict.name, result.verdict.flagged) == ("inconclusive", ())
     assert len(result.verdict.reasons) == len(models)
     first, second = result.verdict.reasons[:2]
     assert first.command == f"triggerfish scan 'a b.pt' {models[0].options}"
     assert "got clean with" in first.text
     assert "got backdoored (target class 3) with" in second.text
+    assert "(50% of the weight)" in second.text
     same_network = models[0].architecture == models[1].architecture
     code = "preprocessing-matters" if same_network else "ambiguous-architecture"
     assert {reason.code for reason in result.verdict.reasons} == {code}

@@ -11,11 +11,11 @@ from triggerfish.verdict.score_checks import UNCLEAR_SCORE, VOIDING
 NOT_CONFIRMED = "not-confirmed"
 SECOND_LOOK = "second look"
 MOST_LOOKS = 5  # at one model, the most suspicious classes first
-MOST_CURIOUS = 2  # of them at classes that are not flagged
+MOST_DOUBTFUL = 2  # of them at classes that are not flagged
 
 
-def classes_to_look_at(verdict: Verdict, curious: float | None) -> list[int]:
-    """The flagged classes, or where none is, those with an uncalibrated score above ``curious``."""
+def classes_to_look_at(verdict: Verdict, doubt: float | None) -> list[int]:
+    """The flagged classes, or where none is, those with an uncalibrated score above ``doubt``."""
     order = sorted(
         (k for k, score in enumerate(verdict.anomaly_index) if score == score),
         key=lambda k: verdict.anomaly_index[k],
@@ -24,9 +24,9 @@ def classes_to_look_at(verdict: Verdict, curious: float | None) -> list[int]:
     if verdict.flagged:
         return [k for k in order if k in verdict.flagged][:MOST_LOOKS]
     void = any(reason.code in VOIDING for reason in verdict.reasons)
-    if curious is None or verdict.reference is not None or verdict.all_classes or void:
+    if doubt is None or verdict.reference is not None or verdict.all_classes or void:
         return []
-    return [k for k in order if verdict.anomaly_index[k] > curious][:MOST_CURIOUS]
+    return [k for k in order if verdict.anomaly_index[k] > doubt][:MOST_DOUBTFUL]
 
 
 def after_looks(

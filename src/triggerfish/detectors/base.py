@@ -20,11 +20,11 @@ class Detector(Protocol):
 
     ``name`` is what the command line calls it, ``summary`` its line in the help. ``outlier_test``
     judges its scores where no reference matches. A score above ``doubt`` that the test does not
-    flag is neither ordinary nor unheard of, and one above ``curious`` is worth a second look; None
-    where that is not known. ``ALL_CLASSES_THRESHOLD``
-    and ``ALL_CLASSES_DOUBT`` are the same for `ClassScores.all_classes`, the score of an attack on
-    every class at once; None for a detector that does not look for it. ``may_be_unreachable`` is
-    the fraction of classes that may be out of reach without a doubt about the others.
+    flag is neither ordinary nor unheard of, and worth a second look; None where that is not known.
+    ``ALL_CLASSES_THRESHOLD`` and ``ALL_CLASSES_DOUBT`` are the same for `ClassScores.all_classes`,
+    the score of an attack on every class at once; None for a detector that does not look for it.
+    ``may_be_unreachable`` is the fraction of classes that may be out of reach without a doubt about
+    the others.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -33,7 +33,6 @@ class Detector(Protocol):
     summary: ClassVar[str]
     outlier_test: ClassVar[OutlierTest]
     doubt: ClassVar[float | None] = None
-    curious: ClassVar[float | None] = None
     ALL_CLASSES_THRESHOLD: ClassVar[float | None] = None
     ALL_CLASSES_DOUBT: ClassVar[float | None] = None
     may_be_unreachable: ClassVar[float] = 0.0

@@ -44,7 +44,6 @@ class Ensemble(Detector):
     summary: ClassVar[str] = "min-norm and universal together, one verdict (the default)"
     outlier_test: ClassVar[Largest] = Universal.outlier_test
     doubt: ClassVar[float] = Universal.doubt
-    curious: ClassVar[float] = Universal.curious
     ALL_CLASSES_THRESHOLD: ClassVar[float] = Universal.ALL_CLASSES_THRESHOLD
     ALL_CLASSES_DOUBT: ClassVar[float] = Universal.ALL_CLASSES_DOUBT
     may_be_unreachable: ClassVar[float] = Universal.may_be_unreachable

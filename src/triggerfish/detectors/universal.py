@@ -70,7 +70,6 @@ class Universal(Detector):
     summary: ClassVar[str] = "smallest change that turns any picture into a class (ours)"
     outlier_test: ClassVar[Largest] = Largest(1.3)
     doubt: ClassVar[float] = 1.07
-    curious: ClassVar[float] = 1.0
     ALL_CLASSES_THRESHOLD: ClassVar[float] = 1.0
     ALL_CLASSES_DOUBT: ClassVar[float] = 0.92
     may_be_unreachable: ClassVar[float] = 0.5

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -49,12 +49,14 @@ _PICTURES, _FEW, _LARGE = 48, 16, 64 * 64
 class Reading:
     """A network, and what is said and assumed about it.
 
-    ``rank`` is the place of its preprocessing in the list of the usual ones.
+    ``rank`` is the place of its preprocessing in the list of the usual ones; ``share`` how likely
+    it is, of 1 for all readings of a file that are worth a scan.
     """
 
     choice: NetworkChoice
     settings: Settings
     rank: int = 0
+    share: float = 1.0
 
     @property
     def input_shape(self) -> Shape:
@@ -79,8 +81,14 @@ def narrowed(readings: Sequence[Reading]) -> tuple[Reading, ...]:
     weights = [_log_weight(reading) for reading in readings]
     limit = max(weights) + math.log(UNLIKELY)
     order = sorted(range(len(readings)), key=weights.__getitem__, reverse=True)
-    likely = [readings[i] for i in order if weights[i] >= limit]
-    return tuple((likely if len(likely) <= MAX_READINGS else _star(likely))[:MAX_READINGS])
+    likely = [
+        replace(readings[i], share=math.exp(weights[i] - max(weights)))
+        for i in order
+        if weights[i] >= limit
+    ]
+    kept = (likely if len(likely) <= MAX_READINGS else _star(likely))[:MAX_READINGS]
+    total = sum(reading.share for reading in kept)
+    return tuple(replace(reading, share=reading.share / total) for reading in kept)
 
 
 def _star(readings: Sequence[Reading]) -> list[Reading]:

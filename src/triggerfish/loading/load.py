@@ -42,7 +42,8 @@ class LoadedModel:
     """One reading of a model file, and how it came about.
 
     ``builtin`` is the name of the catalogue's network that was found to fit, if one was looked
-    for. ``options`` are those that say what is assumed here.
+    for. ``share`` is how likely the reading is, of 1 for all of the file's. ``options`` are those
+    that say what is assumed here.
     """
 
     classifier: Classifier
@@ -51,6 +52,7 @@ class LoadedModel:
     architecture: str
     settings: Settings
     builtin: str | None = None
+    share: float = 1.0
 
     @property
     def options(self) -> str:
@@ -113,6 +115,7 @@ def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> Loa
         choice.name,
         reading.settings,
         choice.name if choice.builtin else None,
+        reading.share,
     )
 
 
