@@ -113,3 +113,17 @@ def test_one_class_alone_a_few_and_all_together_give_the_same():
         alone = minimize_norm(model, baseline[rows], target[rows], 9.21, schedule)
         torch.testing.assert_close(alone.norm, together.norm[rows])
         torch.testing.assert_close(alone.images, together.images[rows])
+
+
+def test_what_no_gradient_moves_is_given_up_after_one_pass():
+    """On a network that answers the same to everything; one that is too weak is tried longer."""
+    slope = torch.zeros(16)
+    schedule = Schedule(10, rounds=3)
+    found = minimize_norm(
+        two_class_linear(slope), torch.zeros(1, 1, 4, 4), torch.tensor([0]), 9.21, schedule
+    )
+    assert found.steps.item() == schedule.steps + 1
+    assert found.norm.isinf().all()
+    weak = two_class_linear(torch.full((16,), 0.1))
+    tried = minimize_norm(weak, torch.zeros(1, 1, 4, 4), torch.tensor([0]), 9.21, schedule)
+    assert tried.steps.item() > schedule.steps + 1

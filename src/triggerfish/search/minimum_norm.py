@@ -32,7 +32,8 @@ class Schedule:
     Half-widths are in units of the [0, 1] box. ``momentum`` weighs past gradients. ``correction``
     is the fraction of a missed (or surplus) log-odds that the next program aims above (or below) c;
     it makes up for what the linearisation promises too much. ``rounds`` is how often a row that
-    never reached c starts again, from where it is, with the widest region and twice the steps.
+    never reached c starts again, from where it is, with the widest region and twice the steps; not
+    one that has not moved at all, as on a network that answers the same to everything.
     """
 
     steps: int = 30
@@ -126,8 +127,11 @@ def minimize_norm(
     )
     rows = torch.arange(len(baseline), device=baseline.device)
     for _ in range(schedule.rounds):
+        before = found.images[rows]
         _descend(classifier, baseline, target, target_log_odds, schedule, found, rows)
-        rows = rows[found.norm[rows].isinf()]
+        # Where no gradient has moved it in a whole pass, none ever will.
+        moved = (found.images[rows] != before).flatten(1).any(1)
+        rows = rows[found.norm[rows].isinf() & moved]
         if not len(rows):
             break
         schedule = _longer(schedule)
