@@ -8,7 +8,7 @@ imported: only for a folder that you trust. Each original is opened; its reading
 the true function on random images, up to a constant a row:
 
 - *right*: one reading, the true one;
-- *asked*: several, the true one among them: a verdict only if all agree;
+- *asked*: several, the true one among them: a verdict where two thirds of their weight agree;
 - *near*: as these, but the true mean and std are off by up to a tenth of the range;
 - *wrong*: the true function is not among the readings;
 - *not opened*: an error, which names the next command.

@@ -26,7 +26,7 @@ from benchmarks import (
     zoo_summary,
 )
 from benchmarks.common import RESULTS, recorded
-from benchmarks.markdown import markdown, rate
+from benchmarks.markdown import markdown, rate, rate_of
 from triggerfish.detectors.min_norm import MinNorm
 
 _ROOT = Path(__file__).parent.parent
@@ -232,12 +232,37 @@ def screening() -> str:
     return markdown(("models", "target ranked first", "worst rank", "time / full search"), rows)
 
 
+def opening() -> str:
+    """Originals of strangers with nothing but their path: readings, and verdicts where scanned."""
+    rows = []
+    for name, section in recorded("opening").items():
+        files = section["rows"]
+        scanned = [row["verdict"] for row in files if "verdict" in row]
+        rows.append(
+            (
+                name,
+                rate_of(lambda row: row["outcome"].startswith(("right", "asked")), files),
+                rate_of(lambda row: row["outcome"].startswith("right"), files),
+                *(
+                    rate_of(name.__eq__, scanned)
+                    for name in ("clean", "backdoored", "inconclusive")
+                ),
+            )
+        )
+    header = (
+        "clean networks", "true function among the readings", "no other reading",
+        "clean", "backdoored", "inconclusive",
+    )  # fmt: skip
+    return markdown(header, rows)
+
+
 def _detection(table: Callable[[detection_tables.Results], str]) -> str:
     return table(detection_tables.results())
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "screening": screening,
+    "opening": opening,
     "reproduction": reproduction,
     "side-by-side": side_by_side,
     "throughput": throughput,

@@ -8,7 +8,7 @@ from triggerfish.search.frequency import cosine_basis
 SHAPE = (3, 8, 12)
 
 
-def basis(highest=1.0, shape=SHAPE):
+def basis(highest=2.0, shape=SHAPE):
     return cosine_basis(shape, highest, torch.device("cpu"), torch.float64)
 
 
@@ -20,10 +20,13 @@ def test_synthesis_keeps_norms_and_analysis_undoes_it():
     assert torch.allclose(coefficients.pow(2).sum(), x.pow(2).sum())
 
 
-def test_constants_and_high_indices_are_left_out():
+def test_constants_and_high_frequencies_are_left_out_in_every_direction():
     allowed = basis(0.5).allowed
     assert not allowed[:, 0, 0].any()
-    assert allowed[:, 4, 6].all()
+    assert allowed[:, 4, 0].all()
+    assert allowed[:, 0, 6].all()
+    assert allowed[:, 2, 4].all()  # (2/8, 4/12): 0.42
+    assert not allowed[:, 3, 5].any()  # 0.56, though neither index alone is too high
     assert not allowed[:, 5:].any()
     assert not allowed[:, :, 7:].any()
 

@@ -12,15 +12,15 @@ SHAPE = (3, 16, 16)
 
 def test_waves_are_different_and_of_norm_one():
     waves = single_waves(SHAPE, 0.5).flatten(1)
-    # 4 cycles: -4 to 4 down, 0 to 4 across, without the constant and what is there twice.
-    assert len(waves) == (9 * 4 + 4) * PHASES
+    # Half of the 49 points of a disc of radius 4, without the constant in its middle.
+    assert len(waves) == 24 * PHASES
     assert torch.allclose(waves.norm(dim=1), torch.ones(len(waves)), atol=1e-5)
     same = waves @ waves.t() - torch.eye(len(waves))
     assert same.max() < 0.999
     assert len(single_waves((1, 2, 2), 0.5)) == 0
 
 
-@pytest.mark.parametrize("chosen", [11, 70, 123])
+@pytest.mark.parametrize("chosen", [11, 50, 93])
 def test_the_wave_that_a_class_answers_to_is_found(chosen):
     waves = single_waves(SHAPE, 0.5)
     layer = nn.Linear(waves[0].numel(), 3, bias=False)

@@ -39,12 +39,12 @@ def test_margins_are_floored_and_mean_nothing_where_half_of_the_classes_win_nowh
     assert not margin_score(vector(-1, -1, -1, -1, 5, 5), ALL).any()
 
 
-def test_pixels_or_cosines_each_with_its_margin():
-    pixel = vector(1.5, 0.2, 0, 0, math.nan, math.nan)
-    frequency = vector(0.2, 2.0, 2.0, 0, 1.0, math.nan)
+def test_pixels_with_the_margin_or_cosines_without():
+    pixel = vector(1.5, 0.2, 0.5, 0, math.nan, math.nan)
+    frequency = vector(0.2, 2.0, 0.7, 0, 1.0, math.nan)
     margin = vector(2, 2, 2 * math.e, 2, 2, 2)
     found = universal_score(pixel, frequency, margin, ALL)
-    torch.testing.assert_close(found[:5], vector(1.5, 1.0, 2.0, 0.0, 0.5))
+    torch.testing.assert_close(found[:5], vector(1.5, 2.0, 1.0, 0.0, 1.0))
     assert found[5].isnan()
 
 
@@ -52,7 +52,7 @@ def test_a_margin_counts_up_to_a_limit():
     margin = EVEN.clone()
     margin[0] = 2e6
     found = universal_score(torch.zeros(6).double(), torch.zeros(6).double(), margin, ALL)
-    assert found[0] == pytest.approx(1.0)
+    assert found[0] == pytest.approx(0.5)
 
 
 def test_an_attack_on_all_classes_is_against_the_cheapest_and_the_median():

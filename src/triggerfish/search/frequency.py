@@ -50,17 +50,15 @@ def to_basis(gradient: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:
 def cosine_basis(
     shape: tuple[int, int, int], highest: float, device: torch.device, dtype: torch.dtype
 ) -> CosineBasis:
-    """The basis for images ``shape``, without constants and without indices above ``highest``.
+    """The basis for images ``shape``, without constants and without frequencies above ``highest``.
 
-    ``highest`` is a fraction of the side: cosines of nearly two pixels' period are left out, since
-    clean networks answer to such gratings.
+    ``highest`` is in cosine indices along the wave, as a fraction of the side: in every direction
+    the same, since clean networks answer to the gratings beyond, diagonal ones above all.
     """
     channels, height, width = shape
     down, across = _cosines(height), _cosines(width)
-    allowed = torch.ones(height, width)
-    allowed[int(highest * height) + 1 :] = 0
-    allowed[:, int(highest * width) + 1 :] = 0
-    allowed[0, 0] = 0
+    index = torch.hypot(torch.arange(height).view(-1, 1) / height, torch.arange(width) / width)
+    allowed = ((index > 0) & (index <= highest)).double()
     parts = (_helmert(channels), down, across, allowed.expand(shape))
     return CosineBasis(*(part.to(device, dtype) for part in parts))
 

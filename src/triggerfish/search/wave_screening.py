@@ -20,8 +20,8 @@ PICTURES = 8  # that every wave is tried on
 def single_waves(shape: tuple[int, int, int], highest: float) -> Tensor:
     """Grey sinusoids (W, C, H, W) of L2 norm 1, in all directions and `PHASES` phases.
 
-    ``highest`` is the largest cosine index as a fraction of the side: twice the cycles. W is 0
-    where the side allows no cycle.
+    ``highest`` is the largest cosine index along the wave as a fraction of the side: twice the
+    cycles. W is 0 where the side allows no cycle.
     """
     _, height, width = shape
     most_down, most_across = (min(MOST_CYCLES, int(highest * s / 2)) for s in (height, width))
@@ -30,7 +30,7 @@ def single_waves(shape: tuple[int, int, int], highest: float) -> Tensor:
     half_plane = [
         (i, j)
         for i, j in product(range(-most_down, most_down + 1), range(most_across + 1))
-        if j > 0 or i > 0
+        if (j > 0 or i > 0) and 2 * math.hypot(i / height, j / width) <= highest
     ]
     waves = torch.empty(len(half_plane), PHASES, *shape)
     for number, (i, j) in enumerate(half_plane):

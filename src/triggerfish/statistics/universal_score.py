@@ -12,11 +12,8 @@ import torch
 from torch import Tensor
 
 PIXEL_MARGIN = 0.5
-"""Weight of the margin beside a change of pixels: a hint more."""
-FREQUENCY_WEIGHT = 0.5
-FREQUENCY_MARGIN = 1.0
-"""A sinusoidal trigger covers the image, so its target's margin is large, too. Clean residual
-networks answer to gratings as cheaply, but their margins stay ordinary."""
+"""Weight of the margin beside a change of pixels: a trigger that covers the image raises it. A
+sinusoidal one need not: on two networks of six its target's margin is below the median."""
 MARGIN_FLOOR = 0.05
 """A margin below this fraction of the median counts as that much."""
 MARGIN_CAP = 1.0
@@ -37,16 +34,13 @@ def log_ratios(size: Tensor, typical: Tensor) -> Tensor:
 
 
 def universal_score(pixel: Tensor, frequency: Tensor, margin: Tensor, typical: Tensor) -> Tensor:
-    """``max(u + 0.5 m, 0.5 d + m)`` (M,), of log-ratios u and d (M,), m of margins (M,), at most 1.
+    """``max(u + m / 2, d)`` (M,), of log-ratios u and d (M,), and m of margins (M,), at most 1.
 
     A class that a basis does not reach has nothing to show there, and counts as ordinary in it;
     one that neither reaches is NaN.
     """
     hint = margin_score(margin, typical).clamp_max(MARGIN_CAP)
-    score = torch.maximum(
-        pixel.nan_to_num(0.0) + PIXEL_MARGIN * hint,
-        FREQUENCY_WEIGHT * frequency.nan_to_num(0.0) + FREQUENCY_MARGIN * hint,
-    )
+    score = torch.maximum(pixel.nan_to_num(0.0) + PIXEL_MARGIN * hint, frequency.nan_to_num(0.0))
     return torch.where(pixel.isnan() & frequency.isnan(), torch.nan, score)
 
 
