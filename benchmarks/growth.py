@@ -107,7 +107,12 @@ def growth() -> None:
     ):
         big[name] = min_norm("small_resnet", classes, shape, 1, steps)
         record("speed", "big", big)
+
+
+def default_scans() -> None:
+    """Time and memory of the default scan on networks that people ask about, untrained."""
+    rows: dict[str, dict[str, float]] = {}
     for name, network, classes, shape in DEFAULT_SCANS:
-        title = f"default scan, {name}, {classes:,} classes at {'x'.join(map(str, shape))}"
-        big[title] = measure(network, classes, shape)
-        record("speed", "big", big)
+        title = f"{name}, {classes:,} classes at {'x'.join(map(str, shape))}"
+        rows[title] = measure(network, classes, shape)
+        record("speed", "default-scans", rows)

@@ -176,6 +176,15 @@ def growth() -> str:
     return markdown(("series", "size", "seconds", "peak MiB", "exponent of time"), rows)
 
 
+def default_scans() -> str:
+    """Time and memory of the default scan."""
+    rows = [
+        (name, f"{point['seconds']:.0f}", f"{point['peak_mib']:.0f}")
+        for name, point in recorded("speed").get("default-scans", {}).items()
+    ]
+    return markdown(("network, untrained", "CPU seconds", "peak MiB"), rows)
+
+
 def verdicts() -> str:
     """Agreement of the fast published detector with the published loop, network by network."""
     models = list(recorded("verdicts").get("models", {}).values())
@@ -272,6 +281,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "input-gradient": input_gradient,
     "compiled": compiled,
     "growth": growth,
+    "default-scans": default_scans,
     "verdicts": verdicts,
     "optimiser": optimiser,
     **{
