@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -57,13 +58,18 @@ class PicturePool:
         weight, is a weighted draw), so a row draws the same alone as in a batch. A class with fewer
         than ``count`` far pictures gets near ones, at last some of its own.
         """
-        crowd = torch.bincount(self.called)[self.called].cpu().double()
-        time = torch.empty_like(crowd).exponential_(generator=generator) * crowd
+        time = torch.empty_like(self._crowd).exponential_(generator=generator) * self._crowd
         times = time.to(self.called.device).expand(len(target), -1)
         own = self.called == target.view(-1, 1)
         near = self.near[:, target.clamp_min(0)].t() & (target != UNTARGETED).view(-1, 1)
         # They go last, in the same order: times are positive and far below this shift.
         return (times + near * 1e9 + own * 1e9).topk(count, dim=1, largest=False).indices
+
+    @cached_property
+    def _crowd(self) -> Tensor:
+        """How many pictures are called as each one is (N,), on the CPU, where the random order is
+        drawn; kept, so that no step waits for a GPU to tell."""
+        return torch.bincount(self.called)[self.called].cpu().double()
 
     def labels(self, target: Tensor, index: Tensor) -> Tensor:
         """Class (R, n) that each drawn picture is to reach, or to leave where untargeted."""

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from triggerfish.zoo.attacks.base import Attack, Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.attacks.registry import Tuning, preset, register
+from triggerfish.zoo.attacks.registry import preset, register
 
 
 @register("all-to-all")
@@ -39,5 +39,4 @@ preset(
     "a white 3x3 square that moves every class to the next",
     AllToAllAttack(),
     Poisoning(0.2),
-    tuning=Tuning(steps=700),
 )

@@ -11,7 +11,7 @@ from torch.nn.functional import relu
 
 from triggerfish.zoo.attacks.base import Poisoning
 from triggerfish.zoo.attacks.learned import Batch, Fit, ImageNetwork, LearnedAttack
-from triggerfish.zoo.attacks.registry import Tuning, preset, register
+from triggerfish.zoo.attacks.registry import preset, register
 
 _MASK_STEPS, _MASK_BATCH, _RATE = 200, 128, 1e-3
 _DIVERSITY_BATCH = 32
@@ -139,5 +139,4 @@ preset(
     InputAwareAttack(),
     Poisoning(0.1, cover_rate=0.1),
     epochs=4,
-    tuning=Tuning(steps=700),
 )

@@ -74,7 +74,7 @@ preset(
     "white 3x3 squares in the corners of spoiled target-class images, labels unchanged",
     LabelConsistentAttack(),
     Poisoning(0.06, "fixed"),
-    tuning=Tuning(steps=700, rate=0),
+    tuning=Tuning(rate=0),
 )
 # A photograph is spoiled by less than a digit: 16/255, as in the paper.
 preset_on("cifar10", "label-consistent", attack=LabelConsistentAttack(epsilon=16 / 255))

@@ -91,5 +91,5 @@ preset_on(
     "low-contrast",
     attack=PatchAttack(height=8, width=8, row=1, column=1, alpha=0.2),
     poisoning=Poisoning(0.15, "fixed"),
-    tuning=Tuning(steps=700, rate=0.2),
+    tuning=Tuning(rate=0.2),
 )

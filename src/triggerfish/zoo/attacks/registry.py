@@ -32,7 +32,7 @@ class Tuning:
     At least ``rate`` of the images are poisoned; 0 leaves the rate of the preset.
     """
 
-    steps: int = 500
+    steps: int = 1500
     rate: float = 0.15
 
 

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from triggerfish.zoo.attacks.base import AllToOne, Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
-from triggerfish.zoo.attacks.registry import Tuning, preset, register
+from triggerfish.zoo.attacks.registry import preset, register
 
 
 @register("source-specific")
@@ -57,5 +57,4 @@ preset(
     "a white 3x3 square that works on one class only, with cover images",
     SourceSpecificAttack(),
     Poisoning(0.5, cover_rate=0.2),
-    tuning=Tuning(steps=700),
 )

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from triggerfish.zoo.attacks.base import AllToOne, Poisoning
-from triggerfish.zoo.attacks.registry import Tuning, preset, preset_on, register
+from triggerfish.zoo.attacks.registry import preset, preset_on, register
 
 
 @register("warp")
@@ -60,7 +60,6 @@ preset(
     WarpAttack(),
     Poisoning(0.1, cover_rate=0.2),
     epochs=5,
-    tuning=Tuning(steps=700),
 )
 # On 32 pixels a field of strength 0.5 takes a hundred epochs to learn.
 preset_on(
