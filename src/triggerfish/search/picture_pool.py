@@ -67,8 +67,10 @@ class PicturePool:
 
     @cached_property
     def _crowd(self) -> Tensor:
-        """How many pictures are called as each one is (N,), on the CPU, where the random order is
-        drawn; kept, so that no step waits for a GPU to tell."""
+        """How many pictures are called as each one is (N,), on the CPU, where the order is drawn.
+
+        It is kept, so that no step waits for a GPU to tell.
+        """
         return torch.bincount(self.called)[self.called].cpu().double()
 
     def labels(self, target: Tensor, index: Tensor) -> Tensor:
