@@ -1,6 +1,6 @@
 """What becomes of the networks of strangers when they are opened with nothing but their path.
 
-    python -m benchmarks.opening FOLDER --split develop
+    python -m benchmarks.opening FOLDER --split develop [--again]
 
 FOLDER holds ``manifest.jsonl`` (a line a network: ``id``, ``split``, ``file``, ``attacked``, true
 ``mean`` and ``std``) and ``networks.py`` (``build(record)`` makes the true network), which is
@@ -50,16 +50,21 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--split", default="develop")
     parser.add_argument("--scan", action="store_true", help="scan every reading, which takes hours")
+    parser.add_argument("--skip", action="append", default=[], help="leave out this id")
+    parser.add_argument("--again", action="store_true", help="also what has a result")
     arguments = parser.parse_args()
     networks = _networks(arguments.folder)
-    rows = []
+    name = arguments.split + (", scanned" if arguments.scan else "")
+    saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    rows = [] if arguments.again or name not in saved else saved[name]["rows"]
+    done = {row["id"] for row in rows} | set(arguments.skip)
     for record in networks.models(split=arguments.split, attacked=False):
+        if record["id"] in done:
+            continue
         rows.append(_row(arguments.folder, networks, record, arguments.scan))
         print(json.dumps(rows[-1]), flush=True)
-    saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    name = arguments.split + (", scanned" if arguments.scan else "")
-    saved[name] = {"counts": dict(Counter(row["outcome"] for row in rows)), "rows": rows}
-    RESULTS.write_text(json.dumps(saved, indent=1) + "\n")
+        saved[name] = {"counts": dict(Counter(row["outcome"] for row in rows)), "rows": rows}
+        RESULTS.write_text(json.dumps(saved, indent=1) + "\n")
     print(saved[name]["counts"])
 
 
