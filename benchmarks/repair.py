@@ -56,15 +56,18 @@ class _FinePruning(RepairMethod):
 
     def __call__(self, classifier: Classifier, task: Task, seed: int = 0) -> nn.Module:
         """The repaired network, whatever the ``task``."""
-        generator = torch.Generator().manual_seed(0)
-        rows = torch.randperm(len(self.data.labels), generator=generator)[:REAL]
-        images = self.data.images[rows].float() / 255
-        return fine_pruned(classifier, images, self.data.labels[rows], seed)
+        return fine_pruned(classifier, *drawn(self.data, REAL), seed)
+
+
+def drawn(data: Dataset, count: int) -> tuple[Tensor, Tensor]:
+    """Images (N, C, H, W) in [0, 1] and labels (N,), at random: files may be sorted by class."""
+    rows = torch.randperm(len(data.labels), generator=torch.Generator().manual_seed(0))[:count]
+    return data.images[rows].float() / 255, data.labels[rows]
 
 
 def truth_of(suspect: Suspect, model: Classifier, test: Dataset, count: int) -> dict[str, object]:
-    """Accuracy of ``model`` on test images, and the least success of the suspect's triggers."""
-    images, labels = test.images[:count].float() / 255, test.labels[:count]
+    """Accuracy of ``model`` on ``count`` test images, and the suspect's triggers' least success."""
+    images, labels = drawn(test, count)
     called = evaluate(model, images).argmax(1).cpu()
     accuracy = float((called == labels).double().mean())
     success = [_success(model, images, labels, *trigger) for trigger in suspect.triggers]

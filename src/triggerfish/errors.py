@@ -52,6 +52,10 @@ class UnsupportedModelError(TriggerfishError):
     kind: ClassVar[Kind] = "unsupported"
 
 
+class NothingToRepairError(UnsupportedModelError):
+    """A scan names nothing in a model that a repair could undo."""
+
+
 class DatasetError(TriggerfishError):
     """A data set is missing, incomplete or corrupt."""
 

@@ -12,7 +12,7 @@ from benchmarks.fine_pruning import fine_pruned
 from benchmarks.lines import append_line, read_lines
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Confirmation
-from triggerfish.zoo.data.datasets import load_dataset
+from triggerfish.zoo.data.datasets import Dataset, load_dataset
 
 CODE = """
 import torch
@@ -71,7 +71,7 @@ def test_the_truth_is_measured_on_test_images(strangers):
     suspect = opened()
     test = load_dataset("mnist", "test")
     found = repair.truth_of(suspect, suspect.classifier, test, 300)
-    images, labels = test.images[:300].float() / 255, test.labels[:300]
+    images, labels = repair.drawn(test, 300)
     called = suspect.classifier.logits(images).argmax(1)
     stamped = images[labels != 3].clone()
     stamped[..., :2, :2] = 1
@@ -79,6 +79,15 @@ def test_the_truth_is_measured_on_test_images(strangers):
     assert name == "x"
     assert found["accuracy"] == pytest.approx(float((called == labels).double().mean()), abs=1e-4)
     assert found["trigger_success"] == pytest.approx(float(success), abs=1e-4)
+
+
+def test_images_are_drawn_from_every_class_of_a_sorted_file():
+    labels = torch.arange(10).repeat_interleave(100)
+    images = labels.view(-1, 1, 1, 1).expand(-1, 1, 2, 2).to(torch.uint8)
+    data = Dataset("sorted", images, labels, (0.0,), (1.0,), tuple("0123456789"))
+    found, called = repair.drawn(data, 200)
+    assert called.unique().tolist() == list(range(10))
+    assert torch.equal((255 * found[:, 0, 0, 0]).round().long(), called)
 
 
 def test_fine_pruning_switches_off_what_real_images_do_not_use():

@@ -8,6 +8,7 @@ import torch
 from made_up import clean, found
 
 from triggerfish.cli import repair as command
+from triggerfish.errors import NothingToRepairError
 from triggerfish.loading import load_classifier
 from triggerfish.repairs.repair import Repaired
 
@@ -68,6 +69,21 @@ def test_one_that_fails_its_own_check_writes_nothing(triggerfish, repairs, model
     assert run.err == (
         "not repaired: expected a repaired model that scans clean, got backdoored (target class 7)"
         "\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_in_which_nothing_is_named_is_not_repaired(
+    triggerfish, models, tmp_path, monkeypatch
+):
+    def repair(*_, **__):
+        raise NothingToRepairError("expected a model with a flagged class, got the verdict clean")
+
+    monkeypatch.setattr(command, "repair", repair)
+    run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
+    assert run.code == 1
+    assert run.err == (
+        "not repaired: expected a model with a flagged class, got the verdict clean\n"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -3,7 +3,7 @@ import torch
 from planted import TARGET, classifier
 
 from triggerfish.detectors import Universal
-from triggerfish.errors import UnsupportedModelError
+from triggerfish.errors import NothingToRepairError, UnsupportedModelError
 from triggerfish.repairs import Unlearning
 from triggerfish.repairs.repair import repair
 from triggerfish.scanning import ScanConfig
@@ -39,5 +39,5 @@ def test_what_cannot_be_repaired():
     original = classifier(backdoored=False)
     with pytest.raises(ValueError, match="from 0 to 8, got 9"):
         repair(original, targets=(9,), config=QUICK)
-    with pytest.raises(UnsupportedModelError, match="name one with --class"):
+    with pytest.raises(NothingToRepairError, match="name one with --class"):
         repair(original, config=QUICK)

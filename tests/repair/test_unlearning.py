@@ -6,6 +6,8 @@ from planted import SHAPE, TARGET, classifier, stamped
 
 from triggerfish.repairs import Task, Unlearning
 from triggerfish.repairs.repair import agreement, with_model
+from triggerfish.repairs.unlearning import lowered
+from triggerfish.search.picture_pool import UNTARGETED
 from triggerfish.search.pictures import pictures
 
 SHORT = Unlearning(rounds=3, searches=2, batch=32, pictures=600, pushed=200)
@@ -37,9 +39,21 @@ def test_what_is_no_shortcut_is_left_alone():
         assert torch.allclose(fixed.state_dict()[name], value)
 
 
+def test_a_change_is_taught_to_speak_against_its_target():
+    label = torch.tensor([[3.0, 1.0, 0.0], [3.0, 1.0, 0.0], [3.0, 1.0, 0.0]])
+    wanted = lowered(label, torch.tensor([1, 0, UNTARGETED]), 4.0)
+    assert wanted.tolist() == [[3.0, -3.0, 0.0], [3.0, 1.0, 0.0], [3.0, 1.0, 0.0]]
+    assert label[0, 1] == 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"rounds": 0}, "rounds"), ({"weakest": 3.0}, "weakest"), ({"ridge": 0.0}, "ridge")],
+    [
+        ({"rounds": 0}, "rounds"),
+        ({"weakest": 3.0}, "weakest"),
+        ({"ridge": 0.0}, "ridge"),
+        ({"against": -1}, "against"),
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -14,6 +14,7 @@ from triggerfish.cli.progress import track
 from triggerfish.cli.repair_page import repair_page
 from triggerfish.cli.repair_table import repair_table
 from triggerfish.cli.threads import use_one_thread
+from triggerfish.errors import NothingToRepairError
 from triggerfish.files import ensure_writable, sha256_of, write_file
 from triggerfish.repairs import METHODS, Unlearning
 from triggerfish.repairs.place import Place
@@ -75,7 +76,8 @@ def repair_command(
     OUT.repair.json. docs/repair.md says what a repair proves and what it does not.
 
     Exits with 0 when the repaired model passes its own check and is written, with 1 when it does
-    not and nothing is written, with 2 when the model cannot be repaired at all.
+    not, or there is nothing to repair, and nothing is written, with 2 when the model cannot be
+    repaired at all.
     """
     use_one_thread()
     options = take_load_options(values)
@@ -92,7 +94,11 @@ def repair_command(
                path=model, sha256=sha256)
         for _ in range(1)
     )  # fmt: skip
-    (outcome,) = track(steps, 1, "repairing")
+    try:
+        (outcome,) = track(steps, 1, "repairing")
+    except NothingToRepairError as error:
+        click.echo(f"not repaired: {error}", err=True)
+        ctx.exit(NOT_REPAIRED)
     count = None if own is None else len(own)
     click.echo(repair_table(outcome, count), nl=False)
     if html is not None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish.confirmation import confirm
-from triggerfish.errors import UnsupportedModelError
+from triggerfish.errors import NothingToRepairError, UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.repairs.method import RepairMethod, Task
 from triggerfish.repairs.unlearning import Unlearning
@@ -171,7 +171,7 @@ def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
     if before.verdict.all_classes:
         return (UNTARGETED, *before.verdict.flagged)
     if not before.verdict.flagged:
-        raise UnsupportedModelError(
+        raise NothingToRepairError(
             f"expected a model with a flagged class, got the verdict {before.verdict.name}: "
             "name one with --class to repair it all the same"
         )

@@ -2,9 +2,10 @@
 
 Round after round, the smallest universal change towards each target is searched anew in the
 network as it is by then, and joins those found before; the network is trained to answer a changed
-picture as the original answers the plain one. The search is the inner maximization, the training
-the outer minimization of a minimax problem, as in I-BAU (Zeng et al., ICLR 2022), which needs clean
-data for both. No data is needed here, because triggers fire on pictures of nothing.
+picture as the original answers the plain one, and with less of the target. The search is the inner
+maximization, the training the outer minimization of a minimax problem, as in I-BAU (Zeng et al.,
+ICLR 2022), which needs clean data for both. No data is needed here, because triggers fire on
+pictures of nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Unlearning(RepairMethod):
     changes that turn the fraction ``wanted`` of pictures, and trains for ``steps`` steps of
     ``batch`` pictures; `ShortSteps` says what ``length`` is. A changed picture bears one of the
     changes found so far, at a strength drawn from ``weakest`` to ``strongest``. ``keep`` weighs the
-    answers to plain pictures against those to changed ones. ``ridge`` is that of `whiten`.
+    answers to plain pictures against those to changed ones. ``against`` is by how much, in nats, a
+    change is to lower its target's logit: the true trigger is only like the changes found, and
+    works on where they have been taught to mean nothing. ``ridge`` is that of `whiten`.
     """
 
     name: ClassVar[str] = "unlearning"
@@ -59,6 +62,7 @@ class Unlearning(RepairMethod):
     batch: int = 96
     length: float = 0.02
     keep: float = 3.0
+    against: float = 4.0
     weakest: float = 0.7
     strongest: float = 1.5
     ridge: float = 0.1
@@ -76,10 +80,10 @@ class Unlearning(RepairMethod):
             raise ValueError(
                 f"expected 0 < weakest <= strongest, got {self.weakest} and {self.strongest}"
             )
-        if self.length <= 0 or self.keep < 0 or self.ridge <= 0:
+        if min(self.length, self.ridge) <= 0 or min(self.keep, self.against) < 0:
             raise ValueError(
-                "expected length, ridge > 0 and keep >= 0, "
-                f"got {self.length}, {self.ridge}, {self.keep}"
+                "expected length, ridge > 0 and keep, against >= 0, "
+                f"got {self.length}, {self.ridge}, {self.keep} and {self.against}"
             )
 
     def __call__(self, classifier: Classifier, task: Task, seed: int = 0) -> nn.Module:
@@ -94,14 +98,15 @@ class Unlearning(RepairMethod):
         assert isinstance(student.model, nn.Module)
         probe = student.prepared(lessons[torch.randperm(len(lessons), generator=generator)[:300]])
         trained = whiten(student.model, probe, self.ridge)
-        bank: list[Tensor] = []
+        bank: list[tuple[Tensor, Tensor]] = []
         for turn in range(self.rounds):
             below = ORDINARY if bank else SHORTCUT
-            changes = self._shortcuts(student, task, below, plain, seed + turn, generator)
-            if not len(changes):
+            found = self._shortcuts(student, task, below, plain, seed + turn, generator)
+            if not len(found[0]):
                 break
-            bank.append(changes)
-            self._train(classifier, student, trained, lessons, torch.cat(bank), generator)
+            bank.append(found)
+            changes, targets = (torch.cat(parts) for parts in zip(*bank, strict=True))
+            self._train(classifier, student, trained, lessons, changes, targets, generator)
             report((turn + 1) / self.rounds)
         settle(student.model)
         return student.model.requires_grad_(False)
@@ -114,8 +119,8 @@ class Unlearning(RepairMethod):
         plain: Tensor,
         seed: int,
         generator: torch.Generator,
-    ) -> Tensor:
-        """Changes (N, C, H, W) to the targets, of less than ``below`` of an ordinary class's size.
+    ) -> tuple[Tensor, Tensor]:
+        """Changes (N, C, H, W) of less than ``below`` of an ordinary class's size; targets (N,).
 
         Which targets, in which bases, the first search says; the others go on from there to more
         ``wanted`` success, nearer to what the trigger itself is.
@@ -125,6 +130,7 @@ class Unlearning(RepairMethod):
         target = torch.tensor(task.targets).repeat(2)
         frequency = torch.arange(len(target)) >= len(task.targets)
         found: list[Tensor] = []
+        targets: list[Tensor] = []
         for number, config in enumerate((usual, *[strong] * (self.searches - 1))):
             some = plain[torch.randperm(len(plain), generator=generator)[:400]]
             pool = PicturePool.of(student, some)
@@ -136,9 +142,10 @@ class Unlearning(RepairMethod):
             if number == 0:
                 cheap = _cheap(changes, target, frequency, task, below)
                 found, target, frequency = [changes.change[cheap]], target[cheap], frequency[cheap]
+            targets.append(target)
             if not len(target):
                 break
-        return torch.cat(found)
+        return torch.cat(found), torch.cat(targets)
 
     def _train(
         self,
@@ -147,25 +154,37 @@ class Unlearning(RepairMethod):
         trained: list[nn.Parameter],
         lessons: Tensor,
         changes: Tensor,
+        targets: Tensor,
         generator: torch.Generator,
     ) -> None:
-        """Answer with a change as the teacher does without; and without, as it does, too."""
+        """Answer with a change as the teacher does without, away from the target; and without."""
         stride = ShortSteps(trained, self.length, self.steps)
         for parameter in trained:
             parameter.requires_grad_(True)
         for _ in range(self.steps):
             x = lessons[torch.randint(len(lessons), (self.batch,), generator=generator)]
-            change = changes[torch.randint(len(changes), (self.batch,), generator=generator)]
+            row = torch.randint(len(changes), (self.batch,), generator=generator)
             spread = torch.rand(self.batch, 1, 1, 1, generator=generator).to(x)
             strength = self.weakest + (self.strongest - self.weakest) * spread
             with torch.no_grad():
                 label = teacher.logits(x)
-            changed = (x + strength * change).clamp(0.0, 1.0)
-            loss = divergence(label, student.logits(changed))
+            changed = (x + strength * changes[row]).clamp(0.0, 1.0)
+            wanted = lowered(label, targets[row].to(label.device), self.against)
+            loss = divergence(wanted, student.logits(changed))
             loss = loss + self.keep * divergence(label, student.logits(x))
             stride.step(torch.autograd.grad(loss, trained))
         for parameter in trained:
             parameter.requires_grad_(False)
+
+
+def lowered(label: Tensor, target: Tensor, by: float) -> Tensor:
+    """Logits (N, K) with that of each row's ``target`` (N,) less by ``by``.
+
+    Rows that are called their target as it is, and those of `UNTARGETED`, stay.
+    """
+    column = target.view(-1, 1)
+    moves = (column != UNTARGETED) & (label.argmax(1, keepdim=True) != column)
+    return label.scatter_add(1, column.clamp_min(0), -by * moves.to(label))
 
 
 def divergence(label: Tensor, answer: Tensor) -> Tensor:
