@@ -16,7 +16,7 @@ from dataclasses import replace
 from triggerfish.loading.load import LoadedModel
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.reasons import loading_words
-from triggerfish.results import Finding, Scanned, Verdict, VerdictName
+from triggerfish.results import DISSENT, Finding, Scanned, Verdict, VerdictName
 from triggerfish.search.progress import share_of_work
 
 ARCHITECTURE = "ambiguous-architecture"
@@ -98,7 +98,7 @@ def _notes(
     for model, result in zip(models, results, strict=True):
         if model not in same:
             verdict = replace(result.verdict, reasons=())
-            yield f"{verdict} under another, with {model.share:.0%}: ({model.options})"
+            yield f"{verdict} {DISSENT}, with {model.share:.0%} of the weight: {model.options}"
 
 
 def _alike(one: Scanned, other: Scanned) -> bool:

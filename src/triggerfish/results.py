@@ -30,6 +30,8 @@ class Status(str, Enum):
 
 VerdictName = Literal["clean", "backdoored", "inconclusive"]
 Basis = Literal["pixel", "frequency"]
+DISSENT = "under another reading of the file"
+"""Stands in every note on a reading that says something else than the verdict."""
 BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 """In the order in which searches and evidence have them."""
 SkipKind = Literal["unreadable", "unsupported", "dangerous", "failed"]

@@ -12,6 +12,8 @@ from triggerfish.architectures import ARCHITECTURES
 from triggerfish.loading import Hints, LoadedModel, LoadOptions, open_candidates
 from triggerfish.loading.draft import draft
 from triggerfish.model.classifier import Classifier
+from triggerfish.reports.about import PLAIN
+from triggerfish.reports.details import details
 from triggerfish.results import Assumption, ClassScores, Fact, Scanned, Status, Verdict
 
 
@@ -133,7 +135,10 @@ def test_what_two_thirds_of_the_weight_say_is_the_verdict_and_dissent_is_told(
     assert (result.verdict.name, result.verdict.flagged) == ("clean", ())
     agreed, dissent = result.verdict.notes
     assert "2 of 3 readings of the file, with 70% of their weight" in agreed
-    assert dissent.startswith("backdoored (target class 3) under another, with 30%: (--arch")
+    assert dissent.startswith(
+        "backdoored (target class 3) under another reading of the file, with 30% of the weight: "
+    )
+    assert f"but {dissent}" in details(result, PLAIN)
     assert result.seconds == 3
 
 

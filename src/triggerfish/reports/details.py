@@ -13,7 +13,7 @@ from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import printable
 from triggerfish.reports.words import changes, headline, label, scale, size, success, tried
-from triggerfish.results import Change, Scanned, Skipped
+from triggerfish.results import DISSENT, Change, Scanned, Skipped
 
 
 def details(result: Scanned | Skipped, about: About) -> str:
@@ -62,10 +62,11 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
 
 
 def _assumed(result: Scanned) -> Iterator[str]:
-    """What nobody said, in one line: a verdict that rests on it never comes without."""
+    """What nobody said, and what other readings say: a verdict never comes without."""
     if result.assumptions:
         said = (f"{item.name} {printable(item.value)}" for item in result.assumptions)
         yield f"assumed, because nobody said: {', '.join(said)}"
+    yield from (f"but {printable(note)}" for note in result.verdict.notes if DISSENT in note)
 
 
 def _leads_to_a_flag(result: Scanned, change: Change) -> bool:
