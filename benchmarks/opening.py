@@ -23,13 +23,14 @@ import argparse
 import importlib.util
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.common import record, recorded
 from triggerfish.ambiguity import scan_candidates
 from triggerfish.errors import TriggerfishError
 from triggerfish.loading import LoadedModel, open_candidates
@@ -38,7 +39,6 @@ from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.scanning import scan
 
-RESULTS = Path(__file__).parent / "results" / "opening.json"
 EXACT, NEAR = 0.01, 0.35
 """Largest difference of centred logits, relative to the largest: the weights may be rounded; and
 what a tenth of the range in mean or std makes of them at most."""
@@ -55,17 +55,19 @@ def main() -> None:
     arguments = parser.parse_args()
     networks = _networks(arguments.folder)
     name = arguments.split + (", scanned" if arguments.scan else "")
-    saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    rows = [] if arguments.again or name not in saved else saved[name]["rows"]
+    rows = [] if arguments.again else recorded("opening").get(name, {}).get("rows", [])
     done = {row["id"] for row in rows} | set(arguments.skip)
-    for record in networks.models(split=arguments.split, attacked=False):
-        if record["id"] in done:
+    for about in networks.models(split=arguments.split, attacked=False):
+        if about["id"] in done:
             continue
-        rows.append(_row(arguments.folder, networks, record, arguments.scan))
+        rows.append(_row(arguments.folder, networks, about, arguments.scan))
         print(json.dumps(rows[-1]), flush=True)
-        saved[name] = {"counts": dict(Counter(row["outcome"] for row in rows)), "rows": rows}
-        RESULTS.write_text(json.dumps(saved, indent=1) + "\n")
-    print(saved[name]["counts"])
+        record("opening", name, {"counts": _counts(rows), "rows": rows})
+    print(_counts(rows))
+
+
+def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return dict(Counter(row["outcome"] for row in rows))
 
 
 def _networks(folder: Path) -> Any:  # noqa: ANN401 - a module
@@ -80,17 +82,17 @@ def _networks(folder: Path) -> Any:  # noqa: ANN401 - a module
 def _row(
     folder: Path,
     networks: Any,  # noqa: ANN401
-    record: Mapping[str, Any],
+    about: Mapping[str, Any],
     scanned: bool,
 ) -> dict[str, object]:
-    path = folder / record["file"]
-    row: dict[str, object] = {"id": record["id"]}
+    path = folder / about["file"]
+    row: dict[str, object] = {"id": about["id"]}
     try:
         readings = open_candidates(path)
     except TriggerfishError as error:
         return {**row, "outcome": "not opened", "error": str(error)}
-    truth = _truth(path, networks, record)
-    gaps = [_gap(reading, truth, record) for reading in readings]
+    truth = _truth(path, networks, about)
+    gaps = [_gap(reading, truth, about) for reading in readings]
     rank = min(range(len(gaps)), key=gaps.__getitem__)
     if scanned:
         verdict = scan_candidates(readings, scan).verdict
@@ -113,9 +115,9 @@ def _outcome(gaps: list[float]) -> str:
     return ("right" if len(gaps) == 1 else "asked") + near
 
 
-def _truth(path: Path, networks: Any, record: Mapping[str, Any]) -> nn.Module:  # noqa: ANN401
+def _truth(path: Path, networks: Any, about: Mapping[str, Any]) -> nn.Module:  # noqa: ANN401
     """The true function, with the original's weights where the file has them by themselves."""
-    truth: nn.Module = networks.load(record)
+    truth: nn.Module = networks.load(about)
     kind, head = recognise(path)
     contents: Contents = kind.read(path, head, LoadOptions())
     if contents.state is not None:
@@ -128,15 +130,15 @@ def _truth(path: Path, networks: Any, record: Mapping[str, Any]) -> nn.Module:  
     return truth.eval()
 
 
-def _gap(reading: LoadedModel, truth: nn.Module, record: Mapping[str, Any]) -> float:
+def _gap(reading: LoadedModel, truth: nn.Module, about: Mapping[str, Any]) -> float:
     """Largest difference of the centred logits on random images, relative to the largest."""
-    shape = tuple(record["input_shape"])
+    shape = tuple(about["input_shape"])
     if reading.classifier.input_shape != shape:
         return float("inf")
     images = torch.rand(16, *shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected, found = truth(images), reading.classifier.logits(images)
-    if record["head"] == "softmax":  # probabilities that are 0 have no logarithm to compare
+    if about["head"] == "softmax":  # probabilities that are 0 have no logarithm to compare
         return float((found.softmax(1) - expected).abs().max())
     found, expected = _centred(found), _centred(expected)
     return float((found - expected).abs().max() / expected.abs().max())

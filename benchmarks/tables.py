@@ -245,6 +245,8 @@ def opening() -> str:
     """Originals of strangers with nothing but their path: readings, and verdicts where scanned."""
     rows = []
     for name, section in recorded("opening").items():
+        if name == "machine":
+            continue
         files = section["rows"]
         scanned = [row["verdict"] for row in files if "verdict" in row]
         rows.append(
@@ -253,8 +255,8 @@ def opening() -> str:
                 rate_of(lambda row: row["outcome"].startswith(("right", "asked")), files),
                 rate_of(lambda row: row["outcome"].startswith("right"), files),
                 *(
-                    rate_of(name.__eq__, scanned)
-                    for name in ("clean", "backdoored", "inconclusive")
+                    rate_of(verdict.__eq__, scanned)
+                    for verdict in ("clean", "backdoored", "inconclusive")
                 ),
             )
         )

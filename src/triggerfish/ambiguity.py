@@ -23,9 +23,9 @@ ARCHITECTURE = "ambiguous-architecture"
 PREPROCESSING = "preprocessing-matters"
 
 NEEDED = 2 / 3
-"""Of the readings' shares, for a verdict. A wrong reading of a clean network is accused in one case
-of four, and misses a trigger about as often, so one of several must be allowed to; chosen on
-originals of other people's *develop* networks (benchmarks/opening.py)."""
+"""Of the readings' shares, for a verdict. A network that is read wrongly may be accused though it
+is clean, or hide its trigger, so some of several readings may disagree; chosen on other people's
+*develop* networks."""
 
 Scan = Callable[[Classifier], Scanned]
 
@@ -89,20 +89,17 @@ def _notes(
     models: Sequence[LoadedModel], results: Sequence[Scanned], says: Scanned
 ) -> Iterator[str]:
     """Which other readings give the same verdict, and what each of the rest says."""
-    same = [m for m, r in zip(models, results, strict=True) if _alike(r, says)]
+    pairs, said = list(zip(models, results, strict=True)), _answers(says.verdict)
+    same = [model for model, result in pairs if _answers(result.verdict) == said]
     share = sum(model.share for model in same)
     yield (
         f"the same verdict under {len(same)} of {len(models)} readings of the file, with "
         f"{share:.0%} of their weight: {', '.join(f'({model.options})' for model in same)}"
     )
-    for model, result in zip(models, results, strict=True):
-        if model not in same:
+    for model, result in pairs:
+        if _answers(result.verdict) != said:
             verdict = replace(result.verdict, reasons=())
             yield f"{verdict} {DISSENT}, with {model.share:.0%} of the weight: {model.options}"
-
-
-def _alike(one: Scanned, other: Scanned) -> bool:
-    return _answers(one.verdict) == _answers(other.verdict)
 
 
 def _undecided(models: Sequence[LoadedModel], results: Sequence[Scanned]) -> Scanned:

@@ -30,10 +30,10 @@ class Status(str, Enum):
 
 VerdictName = Literal["clean", "backdoored", "inconclusive"]
 Basis = Literal["pixel", "frequency"]
-DISSENT = "under another reading of the file"
-"""Stands in every note on a reading that says something else than the verdict."""
 BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 """In the order in which searches and evidence have them."""
+DISSENT = "under another reading of the file"
+"""Stands in every note on a reading that says something else than the verdict."""
 SkipKind = Literal["unreadable", "unsupported", "dangerous", "failed"]
 """Why a file was not scanned: no model that can be read, one that cannot be scanned, one that would
 run code, or a scan that broke off."""

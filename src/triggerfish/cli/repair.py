@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -97,17 +98,21 @@ def repair_command(
     try:
         (outcome,) = track(steps, 1, "repairing")
     except NothingToRepairError as error:
-        click.echo(f"not repaired: {error}", err=True)
-        ctx.exit(NOT_REPAIRED)
+        _refuse(ctx, [str(error)])
     count = None if own is None else len(own)
     click.echo(repair_table(outcome, count), nl=False)
     if html is not None:
         write_file(html, repair_page(outcome, classifier, target, count).encode())
     if not outcome.accepted:
-        for problem in outcome.problems:
-            click.echo(f"not repaired: {problem}", err=True)
-        ctx.exit(NOT_REPAIRED)
+        _refuse(ctx, outcome.problems)
     content = place.checked(classifier, outcome.model)
     record = record_of(outcome, chosen, seed, target, content)
     place.write(content, json.dumps(record, indent=2) + "\n")
     click.echo(f"repaired: {target}; what was done: {place.record}")
+
+
+def _refuse(ctx: click.Context, problems: Sequence[str]) -> NoReturn:
+    """Say why nothing was written, and leave."""
+    for problem in problems:
+        click.echo(f"not repaired: {problem}", err=True)
+    ctx.exit(NOT_REPAIRED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -16,17 +17,19 @@ MOST_DOUBTFUL = 2  # of them at classes that are not flagged
 
 def classes_to_look_at(verdict: Verdict, doubt: float | None) -> list[int]:
     """The flagged classes, or where none is, those with an uncalibrated score above ``doubt``."""
-    order = sorted(
-        (k for k, score in enumerate(verdict.anomaly_index) if score == score),
-        key=lambda k: verdict.anomaly_index[k],
-        reverse=True,
-    )
     if verdict.flagged:
-        return [k for k in order if k in verdict.flagged][:MOST_LOOKS]
+        return [k for k in _above(verdict, -math.inf) if k in verdict.flagged][:MOST_LOOKS]
     void = any(reason.code in VOIDING for reason in verdict.reasons)
     if doubt is None or verdict.reference is not None or verdict.all_classes or void:
         return []
-    return [k for k in order if verdict.anomaly_index[k] > doubt][:MOST_DOUBTFUL]
+    return _above(verdict, doubt)[:MOST_DOUBTFUL]
+
+
+def _above(verdict: Verdict, level: float) -> list[int]:
+    """Classes with a score above ``level``, the most suspicious first."""
+    index = verdict.anomaly_index
+    above = (k for k, score in enumerate(index) if score > level)
+    return sorted(above, key=index.__getitem__, reverse=True)
 
 
 def after_looks(
@@ -64,7 +67,7 @@ def _settled(verdict: Verdict, looks: Mapping[int, Confirmation], doubt: float |
     """Whether every class with a doubtful score was looked at, and refuted."""
     if doubt is None:
         return False
-    doubtful = [k for k, score in enumerate(verdict.anomaly_index) if score > doubt]
+    doubtful = _above(verdict, doubt)
     return all(k in looks and looks[k].grade == "refuted" for k in doubtful)
 
 

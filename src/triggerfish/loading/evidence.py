@@ -79,12 +79,12 @@ def narrowed(readings: Sequence[Reading]) -> tuple[Reading, ...]:
     if len(readings) == 1:
         return tuple(readings)
     weights = [_log_weight(reading) for reading in readings]
-    limit = max(weights) + math.log(UNLIKELY)
+    best = max(weights)
     order = sorted(range(len(readings)), key=weights.__getitem__, reverse=True)
     likely = [
-        replace(readings[i], share=math.exp(weights[i] - max(weights)))
+        replace(readings[i], share=math.exp(weights[i] - best))
         for i in order
-        if weights[i] >= limit
+        if weights[i] >= best + math.log(UNLIKELY)
     ]
     kept = (likely if len(likely) <= MAX_READINGS else _star(likely))[:MAX_READINGS]
     total = sum(reading.share for reading in kept)

@@ -159,6 +159,7 @@ class Unlearning(RepairMethod):
     ) -> None:
         """Answer with a change as the teacher does without, away from the target; and without."""
         stride = ShortSteps(trained, self.length, self.steps)
+        targets = targets.to(changes.device)
         for parameter in trained:
             parameter.requires_grad_(True)
         for _ in range(self.steps):
@@ -169,7 +170,7 @@ class Unlearning(RepairMethod):
             with torch.no_grad():
                 label = teacher.logits(x)
             changed = (x + strength * changes[row]).clamp(0.0, 1.0)
-            wanted = lowered(label, targets[row].to(label.device), self.against)
+            wanted = lowered(label, targets[row], self.against)
             loss = divergence(wanted, student.logits(changed))
             loss = loss + self.keep * divergence(label, student.logits(x))
             stride.step(torch.autograd.grad(loss, trained))

@@ -13,7 +13,8 @@ from torch import Tensor
 
 PIXEL_MARGIN = 0.5
 """Weight of the margin beside a change of pixels: a trigger that covers the image raises it. A
-sinusoidal one need not: on two networks of six its target's margin is below the median."""
+sinusoidal one need not: on three of six develop networks its target's margin is near the median or
+below it."""
 MARGIN_FLOOR = 0.05
 """A margin below this fraction of the median counts as that much."""
 MARGIN_CAP = 1.0
