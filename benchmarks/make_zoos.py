@@ -15,11 +15,12 @@ from pathlib import Path
 import click
 
 from benchmarks.small_zoo_plan import small_plan
+from benchmarks.task_zoo_plan import task_plan
 from benchmarks.zoo_plan import Step, calibration_folder, full_plan
 from benchmarks.zoo_summary import write_readme
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models, reference_accuracy
 
-PLANS = {"full": full_plan, "small": small_plan}
+PLANS = {"full": full_plan, "small": small_plan, "tasks": task_plan}
 
 
 def part_of(steps: list[Step], part: int, parts: int) -> list[Step]:

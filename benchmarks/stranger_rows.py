@@ -27,8 +27,9 @@ class Row:
     ``attack`` and ``trigger`` are empty for clean networks; ``statistic``, ``index`` (K,) are None
     where not measured, ``parts`` the statistics of a detector's parts and `TERMS`, ``all_classes``
     the score of an attack on every class and ``all_flagged`` whether it counts as one, ``looks``
-    the classes that had a second look, each with its lead. ``setup`` identifies the detector's
-    settings and thresholds.
+    the classes that had a second look, each with its lead. ``threshold`` is what the index was
+    compared with, and ``peers`` the task whose clean networks it was measured from. ``setup``
+    identifies the detector's settings and thresholds.
     """
 
     id: str
@@ -51,16 +52,22 @@ class Row:
     seconds: float
     cpu_seconds: float
     looks: tuple[tuple[int, float], ...] = ()
+    threshold: float | None = None
+    peers: str = ""
 
     @property
     def score(self) -> float:
-        """How suspicious its most suspicious class is; -inf where nothing was measured."""
-        return max((v for v in self.index if v is not None), default=-math.inf)
+        """The largest index in units of its threshold; -inf where nothing was measured."""
+        return self._largest / (self.threshold or 1.0)
 
     @property
     def first(self) -> int | None:
         """The class with the largest index."""
-        return None if self.score == -math.inf else self.index.index(self.score)
+        return None if self._largest == -math.inf else self.index.index(self._largest)
+
+    @property
+    def _largest(self) -> float:
+        return max((v for v in self.index if v is not None), default=-math.inf)
 
 
 def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> Row:
@@ -92,6 +99,8 @@ def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> R
         seconds=round(result.seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),
         looks=tuple((look.target, round(look.lead, 3)) for look in result.confirmations),
+        threshold=rounded([verdict.threshold])[0],
+        peers=verdict.peers or "",
     )
 
 

@@ -1,15 +1,12 @@
 """Scans networks of other people, of which the truth is known.
 
     python -m benchmarks.strangers scan FOLDER --split develop [--detector ensemble] [--jobs 2]
-    python -m benchmarks.strangers rejudge [--detector ensemble]
     python -m benchmarks.strangers reference [--detector ensemble]
 
 FOLDER is described in corpus.py; the code in it is run. Constants are chosen on the split
 *develop*; *report* is for the tables. Resumable: a network is scanned again when the detector's
 settings or thresholds have changed, or with ``--again``. Neural Cleanse is given test images of the
 data set (``--data-root``); *neural-cleanse-pictures* as many procedural pictures instead.
-``rejudge`` applies today's formula, thresholds and grades to the terms and second looks that
-earlier scans have stored.
 Results: results/strangers, a file a detector (one process a file, please). ``reference`` makes what
 ships as the scores of any clean network from those of the clean *develop* ones.
 """
@@ -18,16 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
-import torch
 
 from benchmarks.corpus import Record, classifier_of, records
 from benchmarks.detection import NEURAL_CLEANSE, SCANS
@@ -38,28 +33,17 @@ from benchmarks.neural_cleanse import (
     procedural_images,
     scan_with_images,
 )
-from benchmarks.rows import rounded
 from benchmarks.stranger_rows import FOLDER, Row, read_rows, row_of, write_rows
-from triggerfish.confirmation.grade import grade_of
-from triggerfish.confirmation.verdict import NOT_CONFIRMED, after_looks, classes_to_look_at
-from triggerfish.detectors import DETECTORS, Detector
+from triggerfish.detectors import DETECTORS
 from triggerfish.model.classifier import Classifier
 from triggerfish.parallel import in_processes
-from triggerfish.results import Confirmation, Finding, Scanned, Verdict
+from triggerfish.results import Scanned
 from triggerfish.scanning import scan_classifier
-from triggerfish.statistics.universal_score import universal_score
 from triggerfish.verdict.reference import make_any_network_reference
 from triggerfish.verdict.reference_file import render_reference
-from triggerfish.verdict.score_checks import (
-    UNCLEAR_SCORE,
-    VOIDING,
-    check_all_classes,
-    check_uncalibrated,
-)
 from triggerfish.zoo.data.datasets import load_dataset
 
 DEVELOP, REPORT = "develop", "report"
-OF_SCORES = {UNCLEAR_SCORE, "unclear-all-classes", NOT_CONFIRMED}
 ON_PICTURES = f"{NEURAL_CLEANSE}-pictures"
 METHODS = (*SCANS, NEURAL_CLEANSE, ON_PICTURES)
 IMAGES_PER_CLASS = 100
@@ -77,7 +61,12 @@ def _settings(method: str) -> object:
         return [asdict(NeuralCleanseConfig()), IMAGES_PER_CLASS]
     config = SCANS[method]
     made = config.detector
-    levels = [made.doubt, made.ALL_CLASSES_THRESHOLD, made.ALL_CLASSES_DOUBT]
+    levels = [
+        made.doubt,
+        made.ALL_CLASSES_THRESHOLD,
+        made.ALL_CLASSES_DOUBT,
+        *(level for level in (made.PEER_THRESHOLD, made.PEER_DOUBT) if level is not None),
+    ]
     return [config.as_plain(), repr(made.outlier_test), levels]
 
 
@@ -147,68 +136,6 @@ def scan(
             found = "all" if row.all_flagged else list(row.flagged)
             line = f"{row.id}: {row.verdict} {found}, truth {list(row.targets)}"
             click.echo(f"{count}/{len(todo)} {line}, {row.cpu_seconds:.1f} s", err=True)
-
-
-@main.command()
-@click.option("--detector", type=click.Choice(["ensemble", "universal"]), default="ensemble")
-@click.option("--out", type=click.Path(path_type=Path), default=FOLDER, help="Folder of results.")
-def rejudge(detector: str, out: Path) -> None:
-    """Judge stored terms of the universal score anew, without another scan."""
-    rows = {key: judged_anew(row, detector) for key, row in read_rows(detector, out).items()}
-    write_rows(detector, rows, out)
-    click.echo(f"{detector}: {len(rows)} networks judged anew")
-
-
-def judged_anew(row: Row, detector: str) -> Row:
-    """A row as today's formula and thresholds would have it; other reasons stay as they were."""
-    made = SCANS[detector].detector
-    pixel, frequency, margin = (
-        torch.tensor([math.nan if v is None else v for v in row.parts[name]], dtype=torch.float64)
-        for name in ("ratio_pixel", "ratio_frequency", "margin")
-    )
-    score = universal_score(pixel, frequency, margin.nan_to_num(0.0), torch.ones(len(pixel)).bool())
-    reasons = [Finding(code, "") for code in row.reasons if code not in OF_SCORES]
-    void = any(finding.code in VOIDING for finding in reasons)
-    outliers = made.outlier_test(score.numpy())
-    flagged = () if void else outliers.flagged
-    everywhere, least = row.all_classes or 0.0, made.ALL_CLASSES_THRESHOLD or math.inf
-    all_flagged = not flagged and not void and everywhere > least
-    if not flagged and not all_flagged:
-        reasons += check_uncalibrated(score.numpy(), made.doubt or math.inf, outliers.threshold)
-        reasons += check_all_classes(
-            row.all_classes, made.ALL_CLASSES_DOUBT, made.ALL_CLASSES_THRESHOLD
-        )
-    verdict = looked_at(
-        Verdict(
-            "backdoored" if flagged or all_flagged else "inconclusive" if reasons else "clean",
-            flagged,
-            tuple(score.tolist()),
-            outliers.threshold,
-            tuple(reasons),
-            all_classes=all_flagged,
-        ),
-        row,
-        made,
-    )
-    return replace(
-        row,
-        setup=setup_of(detector),
-        verdict=verdict.name,
-        flagged=verdict.flagged,
-        all_flagged=verdict.all_classes,
-        reasons=tuple(reason.code for reason in verdict.reasons),
-        statistic=rounded(score.tolist()),
-        index=rounded(score.tolist()),
-    )
-
-
-def looked_at(verdict: Verdict, row: Row, detector: Detector) -> Verdict:
-    """The verdict after those of the row's second looks that a scan would take."""
-    wanted = classes_to_look_at(verdict, detector.doubt)
-    looks = [
-        Confirmation(k, grade_of(lead), lead, (), (), 0.0) for k, lead in row.looks if k in wanted
-    ]
-    return after_looks(verdict, looks, detector.doubt)
 
 
 @main.command()

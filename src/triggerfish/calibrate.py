@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import Load, ScanConfig
 from triggerfish.statistics.outliers import Array
 from triggerfish.verdict.fingerprint import fingerprint
-from triggerfish.verdict.reference import Reference, make_any_network_reference, make_reference
+from triggerfish.verdict.reference import (
+    Reference,
+    make_any_network_reference,
+    make_reference,
+    make_task_reference,
+)
 
 
 def reference_from(
@@ -29,14 +36,12 @@ def reference_from(
         ValueError: fewer than ten models, or models without weights.
     """
     statistics, first = list[Array](), None
-    for result in results:
-        if isinstance(result, Skipped) or result.path is None:
-            raise CheckpointError(_unusable(result))
-        classifier = load(result.path)
+    for result in map(_scanned, results):
+        classifier = load(_path_of(result))
         first = first or classifier
         if fingerprint(classifier) != fingerprint(first):
             raise CheckpointError(
-                f"expected models of one network and task, got {result.path} that differs from "
+                f"expected models of one network and task, got {classifier.name} that differs from "
                 f"{first.name}: calibrate each kind apart"
             )
         statistics.append(result.scores.statistic.numpy())
@@ -54,14 +59,41 @@ def collection_from(
         CheckpointError: a model that could not be scanned.
         ValueError: fewer than ten models.
     """
-    statistics = []
-    for result in results:
-        if isinstance(result, Skipped):
-            raise CheckpointError(_unusable(result))
-        statistics.append(result.scores.statistic.numpy())
+    statistics = [_scanned(result).scores.statistic.numpy() for result in results]
     return make_any_network_reference(name, config.detector, statistics, recipe)
 
 
-def _unusable(result: Scanned | Skipped) -> str:
-    reason = result.reason if isinstance(result, Skipped) else "it has no file"
-    return f"expected clean models that can be scanned, got {result.path} ({reason}): remove it"
+def peers_from(
+    results: Iterable[Scanned | Skipped],
+    name: str,
+    config: ScanConfig,
+    load: Load = load_classifier,
+    recipe: str = "",
+) -> Reference:
+    """The reference of kind *same-task* that clean models of any shape make on the task ``name``.
+
+    Raises:
+        CheckpointError: a model that could not be scanned.
+        ValueError: fewer than ten models, or models of several tasks.
+    """
+    classifiers, statistics = list[Classifier](), list[Array]()
+    for result in map(_scanned, results):
+        classifiers.append(load(_path_of(result)))
+        statistics.append(result.scores.statistic.numpy())
+    return make_task_reference(name, config.detector, classifiers, statistics, recipe)
+
+
+def _scanned(result: Scanned | Skipped) -> Scanned:
+    if isinstance(result, Skipped):
+        raise CheckpointError(_unusable(result.path, result.reason))
+    return result
+
+
+def _path_of(result: Scanned) -> Path:
+    if result.path is None:
+        raise CheckpointError(_unusable(None, "it has no file"))
+    return result.path
+
+
+def _unusable(path: Path | None, reason: str) -> str:
+    return f"expected clean models that can be scanned, got {path} ({reason}): remove it"

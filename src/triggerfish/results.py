@@ -152,8 +152,10 @@ class Verdict:
     ``all_classes`` says that every class is a target (all-to-all); ``flagged`` may then be empty.
     ``reasons`` are why it is inconclusive, or why a flag deserves doubt; ``notes`` say what it
     rests on. ``reference`` names the clean models it was calibrated on, None when uncalibrated;
-    then there is no p-value, unless the outlier test has its own. ``seen_by`` has, per flagged
-    class, the detectors that saw it.
+    then there is no p-value, unless the outlier test has its own. ``peers`` names the clean
+    networks of the same task that each class was compared with, where the index is the distance
+    from their mean. ``doubt`` is the index from which an unflagged class is not ordinary either,
+    None where that is not known. ``seen_by`` has, per flagged class, the detectors that saw it.
     """
 
     name: VerdictName
@@ -167,6 +169,8 @@ class Verdict:
     reference: str | None = None
     all_classes: bool = False
     seen_by: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    peers: str | None = None
+    doubt: float | None = None
 
     def __str__(self) -> str:
         targets = ", ".join(map(str, self.flagged))

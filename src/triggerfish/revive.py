@@ -101,6 +101,7 @@ def _verdict(data: Data) -> Verdict:
         p_value=data["p_value"],
         smallest_p_value=data["smallest_p_value"],
         reference=data["reference"],
+        peers=data.get("peers"),
         all_classes=data["all_classes"],
         seen_by={int(k): tuple(names) for k, names in data["seen_by"].items()},
     )

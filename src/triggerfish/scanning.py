@@ -165,7 +165,7 @@ def scan_classifier(
         sha256=sha256,
         detector=config.detector.name,
         scores=scores,
-        verdict=after_looks(verdict, looks, config.detector.doubt),
+        verdict=after_looks(verdict, looks),
         config=config.as_plain(),
         seconds=time.perf_counter() - start,
         environment=_environment(classifier.device),
@@ -182,8 +182,7 @@ def second_looks(
     """A second look at every class that universal changes have flagged, or nearly."""
     if not config.confirm or not scores.changes:
         return ()
-    as_shipped = config.judge.outlier_test is None and config.judge.threshold is None
-    targets = classes_to_look_at(verdict, config.detector.doubt if as_shipped else None)
+    targets = classes_to_look_at(verdict)
     looks = []
     for number, target in enumerate(targets):
         width = (1.0 - DETECTION) / len(targets)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from benchmarks import stranger_rows, stranger_tables
 from benchmarks.corpus import classifier_of, records
 from benchmarks.stranger_rows import Row, read_rows, write_rows
-from benchmarks.strangers import judged_anew, main, setup_of, waiting
+from benchmarks.strangers import main, setup_of, waiting
 from triggerfish.verdict.reference_file import read_reference
 
 CODE = """
@@ -145,27 +145,3 @@ def test_tables_show_one_split_and_all_data_together(
     assert "fashion" not in stranger_tables.brief("report")
     assert "fashion-mnist" in stranger_tables.brief("develop")
     assert stranger_tables.attacks("report").count("\n") == 2 + 3
-
-
-@pytest.mark.parametrize(
-    ("ratio", "looks", "verdict", "flagged"),
-    [
-        (0.5, (), "clean", ()),
-        (2.0, (), "backdoored", (1,)),
-        (2.0, ((1, 0.0),), "inconclusive", ()),
-        (1.2, (), "inconclusive", ()),
-        (1.2, ((1, 0.0),), "clean", ()),
-        (1.2, ((1, 0.9),), "backdoored", (1,)),
-        (0.5, ((1, 0.9),), "clean", ()),  # nobody would have looked
-    ],
-)
-def test_rows_are_judged_anew_with_their_looks(ratio, looks, verdict, flagged) -> None:
-    parts = {
-        "ratio_pixel": (0.1, ratio, None),
-        "ratio_frequency": (0.1, 0.2, None),
-        "margin": (1.0, 1.0, 1.0),
-    }
-    reasons = ("unclear-score",) if verdict == "backdoored" else ()  # as of other thresholds
-    judged = judged_anew(row("a", parts=parts, looks=looks, reasons=reasons), "ensemble")
-    assert (judged.verdict, judged.flagged) == (verdict, flagged)
-    assert judged.statistic == pytest.approx((0.1, ratio, None))

@@ -80,7 +80,7 @@ def test_models_of_many_kinds_make_a_collection(
     triggerfish: Cli, clean_models: Path, models: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "strangers.json"
-    made = triggerfish("calibrate", clean_models, "-o", out, "--any-network", *QUICK)
+    made = triggerfish("calibrate", clean_models, "-o", out, "--kind", "any-network", *QUICK)
     assert made.out.startswith(f"{out}: 10 clean networks, highest score ")
     scanned = triggerfish(
         "scan", models / "clean.pt", "--reference", out, *QUICK, "--format", "json"

@@ -9,9 +9,8 @@ FLAGGED = Verdict(
     "backdoored", (2, 7), (0.1,) * 10, 1.15, seen_by={2: ("universal",), 7: ("universal",)}
 )
 UNCLEAR = Verdict(
-    "inconclusive", (), (0.1, 1.1, 0.95, 0.99), 1.2, reasons=(Finding("unclear-score", "..."),)
+    "inconclusive", (), (0.1, 1.1, 0.95, 0.99), 1.2, (Finding("unclear-score", "..."),), doubt=1.07
 )
-CURIOUS, DOUBT = 0.9, 1.07
 
 
 def look(target: int, grade: str) -> Confirmation:
@@ -27,7 +26,7 @@ def test_a_refuted_flag_goes_and_the_others_stay():
 
 
 def test_a_verdict_without_any_flag_left_is_inconclusive_and_never_clean():
-    verdict = after_looks(FLAGGED, [look(2, "refuted"), look(7, "refuted")], DOUBT)
+    verdict = after_looks(FLAGGED, [look(2, "refuted"), look(7, "refuted")])
     assert (verdict.name, verdict.flagged) == ("inconclusive", ())
     attack_on_all = replace(FLAGGED, flagged=(2,), all_classes=True)
     assert after_looks(attack_on_all, [look(2, "refuted")]).name == "backdoored"
@@ -41,23 +40,23 @@ def test_nothing_refuted_changes_nothing():
 def test_flagged_classes_are_looked_at_the_most_suspicious_first():
     scores = tuple(float(k) for k in range(10))
     verdict = replace(FLAGGED, flagged=tuple(range(10)), anomaly_index=scores)
-    assert classes_to_look_at(verdict, None) == [9, 8, 7, 6, 5][:MOST_LOOKS]
-    assert classes_to_look_at(replace(verdict, flagged=(3,)), CURIOUS) == [3]
+    assert classes_to_look_at(verdict) == [9, 8, 7, 6, 5][:MOST_LOOKS]
+    assert classes_to_look_at(replace(verdict, flagged=(3,))) == [3]
 
 
 def test_nearly_flagged_classes_are_looked_at_where_nothing_better_is_known():
-    assert classes_to_look_at(UNCLEAR, CURIOUS) == [1, 3]
-    assert classes_to_look_at(UNCLEAR, None) == []
-    assert classes_to_look_at(replace(UNCLEAR, reference="clean models"), CURIOUS) == []
-    assert classes_to_look_at(replace(UNCLEAR, all_classes=True), CURIOUS) == []
+    assert classes_to_look_at(UNCLEAR) == [1]
+    assert classes_to_look_at(replace(UNCLEAR, doubt=0.96)) == [1, 3]
+    assert classes_to_look_at(replace(UNCLEAR, doubt=None)) == []
+    assert classes_to_look_at(replace(UNCLEAR, all_classes=True)) == []
     sharp = (*UNCLEAR.reasons, Finding("sharp-output", "..."))
-    assert classes_to_look_at(replace(UNCLEAR, reasons=sharp), CURIOUS) == []
+    assert classes_to_look_at(replace(UNCLEAR, reasons=sharp)) == []
     unmeasured = replace(UNCLEAR, anomaly_index=(float("nan"),) * 4)
-    assert classes_to_look_at(unmeasured, CURIOUS) == []
+    assert classes_to_look_at(unmeasured) == []
 
 
 def test_a_confirmed_class_is_flagged_and_the_verdict_says_by_what():
-    verdict = after_looks(UNCLEAR, [look(1, "refuted"), look(3, "confirmed")], DOUBT)
+    verdict = after_looks(UNCLEAR, [look(1, "refuted"), look(3, "confirmed")])
     assert (verdict.name, verdict.flagged) == ("backdoored", (3,))
     assert verdict.seen_by == {3: ("second look",)}
     assert verdict.reasons == ()
@@ -73,6 +72,6 @@ def test_a_confirmed_class_is_flagged_and_the_verdict_says_by_what():
 )
 def test_a_doubtful_score_is_settled_when_its_class_is_refuted(grades, name):
     looks = [look(k, grade) for k, grade in zip((1, 3), grades, strict=True)]
-    assert after_looks(UNCLEAR, looks, DOUBT).name == name
+    assert after_looks(UNCLEAR, looks).name == name
     other = replace(UNCLEAR, reasons=(*UNCLEAR.reasons, Finding("few-classes", "...")))
-    assert after_looks(other, looks, DOUBT).name == "inconclusive"
+    assert after_looks(other, looks).name == "inconclusive"

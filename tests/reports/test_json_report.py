@@ -23,6 +23,7 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "p_value": None,
         "smallest_p_value": None,
         "reference": None,
+        "peers": None,
         "anomaly_index": [0.5, None, 24.125],
         "statistic_name": "best_l1_weight",
         "statistic": [0.25, None, 7.5],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-from triggerfish.calibrate import collection_from, reference_from
+from triggerfish.calibrate import collection_from, peers_from, reference_from
 from triggerfish.cli.detector_options import scan_config, settings_options
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
@@ -20,7 +20,7 @@ from triggerfish.files import ensure_writable, write_file
 from triggerfish.loading import find_checkpoints
 from triggerfish.runs import scan_paths
 from triggerfish.scanning import ScanConfig
-from triggerfish.verdict.reference import Reference
+from triggerfish.verdict.reference import Reference, ReferenceKind
 from triggerfish.verdict.reference_file import render_reference
 
 
@@ -35,9 +35,12 @@ from triggerfish.verdict.reference_file import render_reference
     help="How the models were trained, in words; p-values hold for models made alike.",
 )
 @click.option(
-    "--any-network",
-    is_flag=True,
-    help="The models are of many networks and tasks: no threshold, only comparison.",
+    "--kind",
+    type=click.Choice(get_args(ReferenceKind)),
+    default="same-recipe",
+    show_default=True,
+    help="What the models share: the network and how it was trained; only the task, to compare "
+    "each class with theirs; or nothing, to compare the highest score.",
 )
 @click.option("--detector", type=click.Choice(list(DETECTORS)), help="Which statistic.")
 @settings_options
@@ -49,7 +52,7 @@ def calibrate_command(
     out: Path,
     name: str | None,
     recipe: str,
-    any_network: bool,
+    kind: ReferenceKind,
     detector: str | None,
     jobs: int | None,
     seed: int,
@@ -57,8 +60,8 @@ def calibrate_command(
 ) -> None:
     """Turn clean models into a reference: thresholds and p-values for models like them.
 
-    FOLDER holds models that are known to be clean, of one network, task and recipe. Give the file
-    to `triggerfish scan --reference`.
+    FOLDER holds models that are known to be clean, of one network, task and recipe unless --kind
+    says otherwise. Give the file to `triggerfish scan --reference`.
     """
     use_one_thread()
     load = partial(load_model, take_load_options(values))
@@ -73,8 +76,10 @@ def calibrate_command(
     results = scan_paths(checkpoints, config, load=load, jobs=processes(jobs, count))
     tracked, name = track(results, count, "scanning"), name or folder.absolute().name
     try:
-        if any_network:
+        if kind == "any-network":
             reference = collection_from(tracked, name, config, recipe)
+        elif kind == "same-task":
+            reference = peers_from(tracked, name, config, load, recipe)
         else:
             reference = reference_from(tracked, name, config, load, recipe)
     except ValueError as error:
@@ -85,6 +90,9 @@ def calibrate_command(
 
 def _worth(reference: Reference, config: ScanConfig) -> str:
     """What a verdict by the reference can say."""
+    if reference.kind == "same-task":
+        highest = float(reference.clean_maxima()[-1])
+        return f"{reference.size} clean networks, highest score above a class's mean {highest:.3f}"
     if not reference.is_calibrated:
         highest = float(reference.raw_maxima().max())
         return f"{reference.size} clean networks, highest score {highest:.3f}"

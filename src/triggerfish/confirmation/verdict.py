@@ -15,14 +15,14 @@ MOST_LOOKS = 5  # at one model, the most suspicious classes first
 MOST_DOUBTFUL = 2  # of them at classes that are not flagged
 
 
-def classes_to_look_at(verdict: Verdict, doubt: float | None) -> list[int]:
-    """The flagged classes, or where none is, those with an uncalibrated score above ``doubt``."""
+def classes_to_look_at(verdict: Verdict) -> list[int]:
+    """The flagged classes, or where none is, those whose uncalibrated score is in doubt."""
     if verdict.flagged:
         return [k for k in _above(verdict, -math.inf) if k in verdict.flagged][:MOST_LOOKS]
     void = any(reason.code in VOIDING for reason in verdict.reasons)
-    if doubt is None or verdict.reference is not None or verdict.all_classes or void:
+    if verdict.doubt is None or verdict.all_classes or void:
         return []
-    return _above(verdict, doubt)[:MOST_DOUBTFUL]
+    return _above(verdict, verdict.doubt)[:MOST_DOUBTFUL]
 
 
 def _above(verdict: Verdict, level: float) -> list[int]:
@@ -32,13 +32,11 @@ def _above(verdict: Verdict, level: float) -> list[int]:
     return sorted(above, key=index.__getitem__, reverse=True)
 
 
-def after_looks(
-    verdict: Verdict, looks: Sequence[Confirmation], doubt: float | None = None
-) -> Verdict:
+def after_looks(verdict: Verdict, looks: Sequence[Confirmation]) -> Verdict:
     """The verdict without the flags that were refuted, and with the classes that were confirmed.
 
-    *Inconclusive*, never clean, when a flag was taken away. A score above ``doubt`` is no longer
-    unclear once its class is confirmed or refuted.
+    *Inconclusive*, never clean, when a flag was taken away. A score in doubt is no longer unclear
+    once its class is confirmed or refuted.
     """
     if not looks:
         return verdict
@@ -49,7 +47,7 @@ def after_looks(
     ]
     flagged = (*(k for k in verdict.flagged if k not in refuted), *found)
     reasons = [r for r in verdict.reasons if r.code != UNCLEAR_SCORE]
-    if not found and not _settled(verdict, grades, doubt):
+    if not found and not _settled(verdict, grades):
         reasons = list(verdict.reasons)
     reasons += [_finding(grades[k]) for k in refuted]
     backdoored = bool(flagged) or verdict.all_classes
@@ -63,11 +61,11 @@ def after_looks(
     )
 
 
-def _settled(verdict: Verdict, looks: Mapping[int, Confirmation], doubt: float | None) -> bool:
+def _settled(verdict: Verdict, looks: Mapping[int, Confirmation]) -> bool:
     """Whether every class with a doubtful score was looked at, and refuted."""
-    if doubt is None:
+    if verdict.doubt is None:
         return False
-    doubtful = _above(verdict, doubt)
+    doubtful = _above(verdict, verdict.doubt)
     return all(k in looks and looks[k].grade == "refuted" for k in doubtful)
 
 

@@ -23,8 +23,10 @@ class Detector(Protocol):
     flag is neither ordinary nor unheard of, and worth a second look; None where that is not known.
     ``ALL_CLASSES_THRESHOLD`` and ``ALL_CLASSES_DOUBT`` are the same for `ClassScores.all_classes`,
     the score of an attack on every class at once; None for a detector that does not look for it.
-    ``may_be_unreachable`` is the fraction of classes that may be out of reach without a doubt about
-    the others.
+    ``PEER_THRESHOLD`` and ``PEER_DOUBT`` are those of a class's score above its mean among clean
+    networks of the same task, where such are known. ``EFFORT`` names the settings that decide how
+    exact a score is, not what it means. ``may_be_unreachable`` is the fraction of classes that may
+    be out of reach without a doubt about the others.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -35,6 +37,9 @@ class Detector(Protocol):
     doubt: ClassVar[float | None] = None
     ALL_CLASSES_THRESHOLD: ClassVar[float | None] = None
     ALL_CLASSES_DOUBT: ClassVar[float | None] = None
+    PEER_THRESHOLD: ClassVar[float | None] = None
+    PEER_DOUBT: ClassVar[float | None] = None
+    EFFORT: ClassVar[frozenset[str]] = frozenset()
     may_be_unreachable: ClassVar[float] = 0.0
 
     @property

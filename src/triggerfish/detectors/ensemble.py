@@ -46,6 +46,9 @@ class Ensemble(Detector):
     doubt: ClassVar[float] = Universal.doubt
     ALL_CLASSES_THRESHOLD: ClassVar[float] = Universal.ALL_CLASSES_THRESHOLD
     ALL_CLASSES_DOUBT: ClassVar[float] = Universal.ALL_CLASSES_DOUBT
+    PEER_THRESHOLD: ClassVar[float] = Universal.PEER_THRESHOLD
+    PEER_DOUBT: ClassVar[float] = Universal.PEER_DOUBT
+    EFFORT: ClassVar[frozenset[str]] = frozenset({"fast", "thorough"})
     may_be_unreachable: ClassVar[float] = Universal.may_be_unreachable
 
     fast: bool = setting(False, "Triage: fewer steps, one run of each search")
@@ -100,7 +103,11 @@ class Ensemble(Detector):
         return replace(universal, name="ensemble_score", parts=parts)
 
     def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Per flagged class, the detectors that score it above where their doubt begins."""
+        """Per flagged class, the detectors that score it above where their doubt begins.
+
+        The score is the second part's, so a class that only its peers make suspicious is seen by
+        that one.
+        """
         parts = self.parts if len(scores.parts) == len(self.parts) else ()
         seen = {}
         for target in flagged:
@@ -109,5 +116,5 @@ class Ensemble(Detector):
                 for part, found in zip(parts, scores.parts, strict=False)
                 if part.doubt is not None and float(found.statistic[target]) > part.doubt
             ]
-            seen[target] = tuple(names) or (self.name,)
+            seen[target] = tuple(names) or (parts[-1].name if parts else self.name,)
         return seen

@@ -72,6 +72,9 @@ class Universal(Detector):
     doubt: ClassVar[float] = 1.07
     ALL_CLASSES_THRESHOLD: ClassVar[float] = 1.0
     ALL_CLASSES_DOUBT: ClassVar[float] = 0.92
+    PEER_THRESHOLD: ClassVar[float] = 0.95
+    PEER_DOUBT: ClassVar[float] = 0.8
+    EFFORT: ClassVar[frozenset[str]] = frozenset({"thorough"})
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")

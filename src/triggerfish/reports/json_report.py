@@ -105,6 +105,7 @@ def _scanned(result: Scanned) -> dict[str, object]:
         "p_value": verdict.p_value,
         "smallest_p_value": verdict.smallest_p_value,
         "reference": verdict.reference,
+        "peers": verdict.peers,
         "anomaly_index": verdict.anomaly_index,
         **_scores(result.scores, verdict.flagged),
         "parts": [_scores(part, verdict.flagged) for part in result.scores.parts],

@@ -70,6 +70,11 @@ def evidence(result: Scanned) -> str:
 def calibration(result: Scanned) -> str:
     """The reference and the p-value, or that there is none."""
     verdict = result.verdict
+    if verdict.peers is not None:
+        return (
+            f"Compared class by class with clean networks of {printable(verdict.peers)}; not "
+            "calibrated on models like this one."
+        )
     if verdict.reference is None:
         return "Uncalibrated: no clean reference models of this network and task."
     p = number(verdict.p_value if verdict.p_value is not None else math.nan, ".2g")

@@ -28,7 +28,7 @@ from triggerfish.statistics.outliers import (
 from triggerfish.verdict.matching import Case, choose_case
 from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import shipped_references
-from triggerfish.verdict.rules import Calibrated, Rule, Uncalibrated
+from triggerfish.verdict.rules import AmongPeers, Calibrated, Rule, Uncalibrated
 from triggerfish.verdict.score_checks import (
     VOIDING,
     check_agreement,
@@ -108,8 +108,8 @@ class Judge:
             return self._test(detector)(_filled(scores, self.published_fill))
         case = choose_case(self.reference, self._shipped(), classifier, detector, scores)
         values = case.scores.statistic.numpy()
-        rule = self._rule(case.detector, case.choice.reference)
-        verdict = _on_all_classes(rule(values), scores, detector)
+        rule, doubt = self._rule(case)
+        verdict = _on_all_classes(replace(rule(values), doubt=doubt), scores, detector)
         runs = _runs(case.scores, rule)
         reasons = [
             *findings,
@@ -128,11 +128,18 @@ class Judge:
         """The shipped references that may apply: none where a test is asked for by name."""
         return () if self.outlier_test is not None else _read_shipped()
 
-    def _rule(self, detector: Detector, reference: Reference | None) -> Rule:
-        if reference is None:
-            return self._test(detector)
-        own = reference.threshold(self.false_positive_rate)
-        return Calibrated(reference, own if self.threshold is None else self.threshold)
+    def _rule(self, case: Case) -> tuple[Rule, float | None]:
+        """How the case is decided, and the index from which on a class is in doubt."""
+        reference, detector = case.choice.reference, case.detector
+        if reference is not None:
+            own = reference.threshold(self.false_positive_rate)
+            return Calibrated(reference, own if self.threshold is None else self.threshold), None
+        as_shipped = self.outlier_test is None and self.threshold is None
+        if not as_shipped:
+            return self._test(detector), None
+        if case.peers is not None and detector.PEER_THRESHOLD is not None:
+            return AmongPeers(case.peers, detector.PEER_THRESHOLD), detector.PEER_DOUBT
+        return self._test(detector), detector.doubt
 
     def _test(self, detector: Detector) -> Uncalibrated:
         own = detector.outlier_test
@@ -141,15 +148,14 @@ class Judge:
 
     def _doubts(self, case: Case, classifier: Classifier, verdict: Verdict) -> Iterator[Finding]:
         """What the judged scores themselves say against trusting the verdict."""
-        detector, calibrated = case.detector, case.choice.reference is not None
-        allowed = detector.may_be_unreachable
+        calibrated = case.choice.reference is not None
+        allowed = case.detector.may_be_unreachable
         for finding in check_scores(case.scores, classifier.num_pixels, allowed):
             if not (calibrated and finding.code == "few-classes"):
                 yield finding
-        as_shipped = self.outlier_test is None and self.threshold is None
-        if as_shipped and not calibrated and detector.doubt is not None and not verdict.flagged:
-            values = case.scores.statistic.numpy()
-            yield from check_uncalibrated(values, detector.doubt, verdict.threshold)
+        if verdict.doubt is not None and not verdict.flagged:
+            index = np.array(verdict.anomaly_index)
+            yield from check_uncalibrated(index, verdict.doubt, verdict.threshold)
 
 
 def published_judge(cap: float) -> Judge:
@@ -178,13 +184,21 @@ def _doubts_of_the_whole(
 ) -> Iterator[Finding]:
     """What the whole detector saw beside the judged part, and its doubt about all classes."""
     if case.detector is not detector and not verdict.flagged:
-        test = detector.outlier_test
-        if isinstance(test, Largest):
-            yield from check_agreement(scores, detector.name, test.threshold, case.detector.name)
+        yield from _disagreement(scores, detector, case)
     if not verdict.all_classes and not verdict.flagged:
         yield from check_all_classes(
             scores.all_classes, detector.ALL_CLASSES_DOUBT, detector.ALL_CLASSES_THRESHOLD
         )
+
+
+def _disagreement(scores: ClassScores, detector: Detector, case: Case) -> Iterator[Finding]:
+    """What the whole flags beside the part that decides, by its peers or by its own test."""
+    values, by, test = scores.statistic.numpy(), case.detector.name, detector.outlier_test
+    if case.peers is not None and detector.PEER_THRESHOLD is not None:
+        index = case.peers.centered(values)
+        yield from check_agreement(index, detector.name, detector.PEER_THRESHOLD, by)
+    elif isinstance(test, Largest):
+        yield from check_agreement(values, detector.name, test.threshold, by)
 
 
 def _seen_by(

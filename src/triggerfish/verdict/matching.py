@@ -11,6 +11,7 @@ from triggerfish.detectors.base import Detector
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Finding
 from triggerfish.statistics.outliers import Array
+from triggerfish.verdict.recognition import ALIKE
 from triggerfish.verdict.reference import Reference
 
 MISMATCH = "reference-mismatch"
@@ -31,6 +32,7 @@ class Choice:
     reference: Reference | None
     because: str = ""
     others: tuple[Reference, ...] = ()
+    peers: Reference | None = None
     findings: tuple[Finding, ...] = ()
     withheld: bool = False
 
@@ -38,7 +40,7 @@ class Choice:
         """What a verdict on the statistic (K,) rests on."""
         if self.reference is not None:
             return self.reference.claim
-        compared = _compared(self.others, values)
+        compared = _among(self.peers, values) or _compared(self.others, values)
         return f"uncalibrated: {self.because}" + (f"; {compared}" if compared else "")
 
 
@@ -50,30 +52,45 @@ def choose_reference(
 ) -> Choice:
     """The reference for this model; ``asked`` is the user's own, and then no other is tried."""
     known = shipped if asked is None else (asked,)
-    others = tuple(r for r in known if r.is_made_with(detector))
+    others = tuple(r for r in known if r.is_made_with(detector) and r.kind != "same-task")
+    peers = _peers(known, classifier, detector)
     missing = f"no clean reference models of this network and task for {detector.name}"
     if asked is not None and (differs := asked.differs_by(classifier, detector)):
-        return Choice(None, missing, others, (_mismatch(asked, differs),))
+        return Choice(None, missing, others, findings=(_mismatch(asked, differs),))
     fitting = [r for r in others if r.is_calibrated and not r.differs_by(classifier, detector)]
     if not fitting:
-        return Choice(None, missing, others)
+        return Choice(None, missing, others, peers)
     assumed = [a.name for a in classifier.assumptions if a.name.replace("-", "_") in _DECISIVE]
     if asked is None and assumed:
         because = (
             f"the reference {fitting[0].name!r} is not used, because {', '.join(assumed)} "
             "is assumed: say what is true"
         )
-        return Choice(None, because, others, withheld=True)
+        return Choice(None, because, others, peers, withheld=True)
     return Choice(fitting[0])
+
+
+def _peers(
+    references: Sequence[Reference], classifier: Classifier, detector: Detector
+) -> Reference | None:
+    """The clean networks of the task that this one is most like, where it is like any."""
+    known = [r for r in references if r.kind == "same-task" and r.is_comparable(detector)]
+    found = [(r.likeness(classifier), r) for r in known]
+    best, peers = max(found, key=lambda pair: pair[0], default=(-1.0, None))
+    return peers if best >= ALIKE else None
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged: the ``scores`` of one ``detector``, by what ``choice`` says."""
+    """What is judged: the ``scores`` of one ``detector``, by what ``choice`` says.
+
+    ``peers`` are those that the scores of the whole detector can be compared with.
+    """
 
     detector: Detector
     scores: ClassScores
     choice: Choice
+    peers: Reference | None = None
 
 
 def choose_case(
@@ -87,7 +104,8 @@ def choose_case(
 
     A score of which the error rate is known decides before one of which it is not.
     """
-    whole = Case(detector, scores, choose_reference(asked, shipped, classifier, detector))
+    choice = choose_reference(asked, shipped, classifier, detector)
+    whole = Case(detector, scores, choice, choice.peers)
     if whole.choice.reference is not None:
         return whole
     parts = detector.parts if len(detector.parts) == len(scores.parts) else ()
@@ -96,7 +114,7 @@ def choose_case(
             continue
         choice = choose_reference(asked, shipped, classifier, part)
         if choice.reference is not None or choice.findings:
-            return Case(part, found, choice)
+            return Case(part, found, choice, whole.peers)
         if choice.withheld:
             whole = replace(whole, choice=replace(whole.choice, because=choice.because))
     return whole
@@ -108,6 +126,22 @@ def _mismatch(asked: Reference, differs: Sequence[str]) -> Finding:
         f"expected a model like those of the reference {asked.name!r}, got another "
         f"{' and another '.join(differs)}: calibrate on clean models like this one, "
         "or leave the reference out",
+    )
+
+
+def _among(peers: Reference | None, values: Array) -> str:
+    """How many clean networks of the same task have a class as far above its mean."""
+    if peers is None:
+        return ""
+    index = peers.centered(values)
+    if not np.isfinite(index).any():
+        return ""
+    highest = float(np.nanmax(index))
+    above = int(np.sum(peers.clean_maxima() >= highest))
+    return (
+        f"compared class by class with {peers.size} clean networks of {peers.name}, as it calls "
+        f"pictures of nothing what they do: {above} of them score as high "
+        f"(uncalibrated p {peers.p_value(highest):.2g})"
     )
 
 

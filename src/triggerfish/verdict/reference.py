@@ -23,9 +23,10 @@ from triggerfish.detectors.base import Detector, settings_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.statistics.outliers import Array
 from triggerfish.verdict.fingerprint import fingerprint
+from triggerfish.verdict.recognition import ALIKE, PICTURES, answers, likeness, mean_answers
 
-ReferenceKind = Literal["same-recipe", "any-network"]
-"""Models of one network, task and recipe, or clean networks of strangers."""
+ReferenceKind = Literal["same-recipe", "same-task", "any-network"]
+"""Models of one network, task and recipe; clean networks of one task; clean networks of any."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Reference:
 
     ``detector`` and ``settings`` say what was measured, ``network`` and ``task`` on what: a
     reference applies where all four are equal (see `fingerprint`). ``recipe`` says in words how
-    the models were made. Of kind *any-network* there is one score per model, the largest, and
+    the models were made. Of kind *same-task* ``network`` is empty, and ``answers`` (P, K) is what
+    the models call pictures of nothing, by which others on their task are recognised (see
+    `recognition`). Of kind *any-network* there is one score per model, the largest, and
     ``network`` and ``task`` are empty.
     """
 
@@ -46,6 +49,7 @@ class Reference:
     scores: tuple[tuple[float | None, ...], ...]
     kind: ReferenceKind = "same-recipe"
     recipe: str = ""
+    answers: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ReferenceKind):
@@ -55,6 +59,10 @@ class Reference:
         scores = self.matrix()
         if scores.ndim != 2 or np.isinf(scores).any() or not np.isfinite(scores).any(axis=1).all():
             raise ValueError("expected a table of finite scores, with one or more per model")
+        if (self.kind == "same-task") != bool(self.answers):
+            raise ValueError("expected answers of a reference of kind same-task, and of no other")
+        if self.answers and np.array(self.answers).shape != (PICTURES, scores.shape[1]):
+            raise ValueError(f"expected answers ({PICTURES}, {scores.shape[1]}), one per class")
 
     @property
     def is_calibrated(self) -> bool:
@@ -79,6 +87,13 @@ class Reference:
         """Whether its scores are those of this detector with these settings."""
         return (self.detector, self.settings) == (detector.name, _plain(settings_of(detector)))
 
+    def is_comparable(self, detector: Detector) -> bool:
+        """Whether that detector's scores mean the same: its effort alone may be another."""
+        effort, now = detector.EFFORT, _plain(settings_of(detector))
+        return self.detector == detector.name and all(
+            value == self.settings.get(name) for name, value in now.items() if name not in effort
+        )
+
     def check(self, detector: Detector) -> None:
         """Raise `ValueError` unless it was made with this detector and these settings."""
         if not self.is_made_with(detector):
@@ -98,11 +113,19 @@ class Reference:
     def differs_by(self, classifier: Classifier, detector: Detector) -> tuple[str, ...]:
         """In what it differs from what is scanned; a network without weights is like none."""
         differs = [] if self.is_made_with(detector) else ["detector, or one of other settings"]
+        network, task = fingerprint(classifier)
+        if self.kind == "same-task":
+            differs += [] if self.likeness(classifier) >= ALIKE else ["task"]
         if self.is_calibrated:
-            network, task = fingerprint(classifier)
             differs += ["network"] if not network or network != self.network else []
             differs += ["task"] if task != self.task else []
         return tuple(differs)
+
+    def likeness(self, classifier: Classifier) -> float:
+        """How alike a network's answers on pictures of nothing are; -1 for another geometry."""
+        if not self.answers or _geometry(classifier) != self.task:
+            return -1.0
+        return likeness(answers(classifier), np.array(self.answers))
 
     @property
     def size(self) -> int:
@@ -124,9 +147,22 @@ class Reference:
         return maxima
 
     def centered(self, values: Array) -> Array:
-        """``values`` (K,) minus each class's mean over the clean models."""
-        centered: Array = values - np.nanmean(self.matrix(), axis=0)
+        """``values`` (K,) minus each class's mean over the clean models, in units of its spread."""
+        centered: Array = (values - np.nanmean(self.matrix(), axis=0)) / self.spread()
         return centered
+
+    def spread(self) -> Array:
+        """The unit (K,) of each class: 1, and more on a task where networks differ about it more.
+
+        Of kind *same-task*, a class's standard deviation over that of the class in the middle.
+        """
+        scores = self.matrix()
+        if self.kind != "same-task":
+            return np.ones(scores.shape[1])
+        deviation = np.nanstd(scores, axis=0, ddof=1)
+        middle = float(np.nanmedian(deviation))
+        spread: Array = np.fmax(1.0, deviation / middle) if middle > 0 else np.ones(len(deviation))
+        return spread
 
     def clean_maxima(self) -> Array:
         """The largest `centered` statistic of each reference model, ascending, (size,).
@@ -136,7 +172,7 @@ class Reference:
         scores = self.matrix()
         measured = np.isfinite(scores).sum(0)
         deviation = (scores - np.nanmean(scores, axis=0)) * measured / (measured - 1)
-        return np.sort(np.nanmax(deviation, axis=1))
+        return np.sort(np.nanmax(deviation / self.spread(), axis=1))
 
     def p_value(self, index: float) -> float:
         """Conformal p: ``(1 + #{clean maxima >= index}) / (size + 1)`` (Vovk et al. 2005)."""
@@ -188,6 +224,55 @@ def make_any_network_reference(
     rows = tuple(_row(np.nanmax(values, keepdims=True)) for values in statistics)
     settings = _plain(settings_of(detector))
     return Reference(name, detector.name, settings, "", {}, rows, "any-network", recipe)
+
+
+def make_task_reference(
+    name: str,
+    detector: Detector,
+    classifiers: Sequence[Classifier],
+    statistics: Sequence[Array],
+    recipe: str = "",
+) -> Reference:
+    """A collection of clean networks of one task and any shape, from their statistics (K,).
+
+    ``name`` is the task's. Networks that the others would not recognise are left out: what is
+    ordinary on the task is not told by them.
+
+    Raises `ValueError` for another input shape or number of classes, and for fewer than ten.
+    """
+    geometries = [_geometry(classifier) for classifier in classifiers]
+    if any(geometry != geometries[0] for geometry in geometries):
+        raise ValueError("expected networks of one input shape and number of classes, got several")
+    found = [answers(classifier) for classifier in classifiers]
+    kept = [
+        i
+        for i in range(len(found))
+        if likeness(found[i], mean_answers([*found[:i], *found[i + 1 :]])) >= ALIKE
+    ]
+    if len(kept) < 10:
+        raise ValueError(
+            f"expected at least 10 clean networks that answer alike, got {len(kept)} of "
+            f"{len(found)}: their classes may be in another order"
+        )
+    return Reference(
+        name,
+        detector.name,
+        _plain(settings_of(detector)),
+        "",
+        geometries[0],
+        tuple(_row(statistics[i]) for i in kept),
+        "same-task",
+        recipe,
+        tuple(tuple(map(_short, row)) for row in mean_answers([found[i] for i in kept])),
+    )
+
+
+def _geometry(classifier: Classifier) -> dict[str, object]:
+    return {"input_shape": list(classifier.input_shape), "num_classes": classifier.num_classes}
+
+
+def _short(value: float) -> float:
+    return round(float(value), 4)
 
 
 def _row(values: Array) -> tuple[float | None, ...]:

@@ -11,6 +11,8 @@ from triggerfish.errors import CheckpointError
 from triggerfish.verdict.reference import Reference
 
 SCHEMA_VERSION = 2
+TABLES = frozenset({"answers", "scores"})
+"""Fields that are tables of numbers; the first is left out where it is empty."""
 
 
 def shipped_references() -> list[Reference]:
@@ -55,7 +57,8 @@ def parse_reference(text: str, where: str) -> Reference:
         data = json.loads(text)
         if data.pop("schema_version") != SCHEMA_VERSION:
             raise ValueError("another version of the format: calibrate again")
-        data["scores"] = tuple(tuple(row) for row in data["scores"])
+        for table in TABLES & set(data):
+            data[table] = tuple(tuple(row) for row in data[table])
         return Reference(**data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
@@ -66,6 +69,11 @@ def parse_reference(text: str, where: str) -> Reference:
 def render_reference(reference: Reference) -> str:
     """The JSON text of a reference: one line per model, so that changes can be read."""
     data = {"schema_version": SCHEMA_VERSION, **asdict(reference)}
-    rows = ",\n    ".join(json.dumps(row) for row in data.pop("scores"))
-    head = json.dumps(data, indent=2)
-    return f'{head[:-2]},\n  "scores": [\n    {rows}\n  ]\n}}\n'
+    tables = {name: data.pop(name) for name in sorted(TABLES)}
+    head = json.dumps(data, indent=2)[:-2]
+    rest = "".join(
+        f',\n  "{name}": [\n    ' + ",\n    ".join(map(json.dumps, rows)) + "\n  ]"
+        for name, rows in tables.items()
+        if rows
+    )
+    return f"{head}{rest}\n}}\n"

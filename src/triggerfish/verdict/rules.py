@@ -49,7 +49,26 @@ class Uncalibrated:
         return replace(_flagging(found.score, threshold), p_value=found.p_value)
 
 
-Rule = Calibrated | Uncalibrated
+@dataclass(frozen=True)
+class AmongPeers:
+    """Flags classes that are farther above their mean among ``peers`` than ``threshold``.
+
+    The peers are clean networks of the same task, and of any shape and recipe: no error rate
+    follows from them, so the threshold is the detector's own.
+    """
+
+    peers: Reference
+    threshold: float
+
+    def __call__(self, values: Array) -> Verdict:
+        """The verdict on the statistic (K,) alone."""
+        index = self.peers.centered(values)
+        if np.isfinite(index).sum() < MIN_CLASSES:
+            return _nothing_measured(index)
+        return replace(_flagging(index, self.threshold), peers=self.peers.name)
+
+
+Rule = Calibrated | Uncalibrated | AmongPeers
 
 
 def _flagging(score: Array, threshold: float) -> Verdict:

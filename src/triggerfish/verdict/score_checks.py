@@ -89,13 +89,12 @@ def check_all_classes(
 
 
 def check_agreement(
-    scores: ClassScores, detector: str, threshold: float, judged_by: str
+    values: Array, detector: str, threshold: float, judged_by: str
 ) -> list[Finding]:
     """What a score (K,) of the whole above ``threshold`` means where a part alone decides.
 
     The part ``judged_by`` has clean models to compare with and flags nothing.
     """
-    values = scores.statistic.numpy()
     above = np.flatnonzero(values > threshold)
     if not len(above):
         return []

@@ -1,0 +1,80 @@
+"""Makes what ships as the clean networks of a task, for each task that strangers.py knows.
+
+    python -m benchmarks.task_references STRANGERS --zoo ROOT
+
+STRANGERS is described in corpus.py: the clean *develop* networks count, with the scores that
+``strangers.py scan`` has stored. Of garments there are few, so those that ``make_zoos.py --plan
+tasks`` has trained in ROOT are scanned and stand beside them. Prints how each network would have
+been judged by the others, which is what thresholds are chosen by.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from benchmarks.corpus import classifier_of, records
+from benchmarks.make_references import REFERENCES
+from benchmarks.stranger_rows import FOLDER, read_rows
+from benchmarks.strangers import DEVELOP
+from benchmarks.task_zoo_plan import GARMENTS, NETWORKS, task_folder
+from triggerfish.detectors import DETECTORS
+from triggerfish.loading import load_classifier
+from triggerfish.model.classifier import Classifier
+from triggerfish.statistics.outliers import Array
+from triggerfish.verdict.reference import make_task_reference
+from triggerfish.verdict.reference_file import render_reference
+
+TITLES = {"mnist": "MNIST", GARMENTS: "Fashion-MNIST", "cifar10": "CIFAR-10"}
+DETECTOR = "ensemble"
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+def strangers(folder: Path, data: str, scores: Path) -> tuple[list[Classifier], list[Array]]:
+    """The clean *develop* networks of a data set, and their stored scores (K,)."""
+    rows = read_rows(DETECTOR, scores)
+    found = [r for r in records(folder, DEVELOP) if r["data"] == data and not r["attacked"]]
+    found = [r for r in found if r["id"] in rows]
+    statistics = [np.array(rows[r["id"]].statistic, np.float64) for r in found]
+    return [classifier_of(folder, record) for record in found], statistics
+
+
+def garments(root: Path) -> tuple[list[Classifier], list[Array]]:
+    """Our own clean networks for garments, and their scores (K,)."""
+    detector = DETECTORS[DETECTOR]()
+    classifiers = [
+        load_classifier(path)
+        for name in NETWORKS
+        for path in (root / task_folder(name)).glob("*.pt")
+    ]
+    return classifiers, [detector(c).statistic.numpy() for c in classifiers]
+
+
+@click.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--zoo", type=_FOLDER, required=True, help="What make_zoos.py --plan tasks made.")
+@click.option("--scores", type=_FOLDER, default=FOLDER, help="Folder of results.")
+@click.option("--to", type=_FOLDER, default=REFERENCES, help="Where they go.")
+def main(folder: Path, zoo: Path, scores: Path, to: Path) -> None:
+    """Write a reference of kind same-task per data set."""
+    for data, title in TITLES.items():
+        classifiers, statistics = strangers(folder, data, scores)
+        recipe = f"public repositories: {len(classifiers)}"
+        if data == GARMENTS:
+            more, theirs = garments(zoo)
+            classifiers, statistics = [*classifiers, *more], [*statistics, *theirs]
+            recipe += f"; triggerfish zoo: {len(more)}"
+        made = make_task_reference(title, DETECTORS[DETECTOR](), classifiers, statistics, recipe)
+        path = to / f"task-{data}-{DETECTOR}.json"
+        path.write_text(render_reference(made))
+        click.echo(f"{path.name}: {made.size} of {len(classifiers)} networks")
+        click.echo(
+            "  above the mean of the others: " + " ".join(f"{v:.2f}" for v in made.clean_maxima())
+        )
+
+
+if __name__ == "__main__":
+    main()
