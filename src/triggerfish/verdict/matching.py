@@ -74,6 +74,8 @@ def _peers(
     references: Sequence[Reference], classifier: Classifier, detector: Detector
 ) -> Reference | None:
     """The clean networks of the task that this one is most like, where it is like any."""
+    if detector.PEER_THRESHOLD is None:
+        return None
     known = [r for r in references if r.kind == "same-task" and r.is_comparable(detector)]
     found = [(r.likeness(classifier), r) for r in known]
     best, peers = max(found, key=lambda pair: pair[0], default=(-1.0, None))

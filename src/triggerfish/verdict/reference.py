@@ -238,8 +238,11 @@ def make_task_reference(
     ``name`` is the task's. Networks that the others would not recognise are left out: what is
     ordinary on the task is not told by them.
 
-    Raises `ValueError` for another input shape or number of classes, and for fewer than ten.
+    Raises `ValueError` for another input shape or number of classes, for fewer than ten, and for a
+    detector whose levels among peers nobody knows.
     """
+    if detector.PEER_THRESHOLD is None:
+        raise ValueError(f"expected universal or ensemble, got {detector.name}: it has no peers")
     geometries = [_geometry(classifier) for classifier in classifiers]
     if any(geometry != geometries[0] for geometry in geometries):
         raise ValueError("expected networks of one input shape and number of classes, got several")
