@@ -86,8 +86,8 @@ def test_what_the_others_would_not_recognise_is_left_out() -> None:
     assert made.size == 11
     with pytest.raises(ValueError, match="at least 10 clean networks that answer alike, got 9"):
         make_task_reference("Digits", Peered(), classifiers[2:], [USUAL] * 10)
+    wider = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(25, 8)), (1, 5, 5))
     with pytest.raises(ValueError, match="one input shape and number of classes"):
-        wider = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(25, 8)), (1, 5, 5))
         make_task_reference("Digits", Peered(), [*classifiers, wider], [USUAL] * 13)
     with pytest.raises(ValueError, match="min-norm: it has no peers"):
         make_task_reference("Digits", MinNorm(), classifiers, [USUAL] * 12)
