@@ -16,6 +16,8 @@ from triggerfish.files import write_atomically
 from triggerfish.results import Scanned
 
 FOLDER = RESULTS / "strangers"
+PAIRS = "pairs"
+"""In a row's parts the scores of all pairs of classes (K * K,), source by source."""
 TERMS = {"ratio_pixel", "ratio_frequency", "margin"}
 """Of the universal score, so that its rule can be looked at without another scan."""
 
@@ -95,6 +97,11 @@ def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> R
             **{
                 name: rounded(scores.details[name].tolist()) for name in TERMS & set(scores.details)
             },
+            **(
+                {}
+                if scores.pairs is None
+                else {PAIRS: rounded(scores.pairs.score.flatten().tolist())}
+            ),
         },
         seconds=round(result.seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),

@@ -3,13 +3,15 @@
     python -m benchmarks.task_references STRANGERS --zoo ROOT
 
 STRANGERS is described in corpus.py: the clean *develop* networks count, with the scores that
-``strangers.py scan`` has stored. Of garments there are few, so those that ``make_zoos.py --plan
-tasks`` has trained in ROOT are scanned and stand beside them. Prints how each network would have
-been judged by the others, which is what thresholds are chosen by.
+``strangers.py scan`` has stored, by ensemble and by universal-pairs. Of garments there are few, so
+those that ``make_zoos.py --plan tasks`` has trained in ROOT are scanned and stand beside them.
+Prints how each network would have been judged by the others, which is what thresholds are chosen
+by.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import click
@@ -17,7 +19,7 @@ import numpy as np
 
 from benchmarks.corpus import classifier_of, records
 from benchmarks.make_references import REFERENCES
-from benchmarks.stranger_rows import FOLDER, read_rows
+from benchmarks.stranger_rows import FOLDER, PAIRS, read_rows
 from benchmarks.strangers import DEVELOP
 from benchmarks.task_zoo_plan import GARMENTS, NETWORKS, task_folder
 from triggerfish.detectors import DETECTORS
@@ -28,29 +30,33 @@ from triggerfish.verdict.reference import make_task_reference
 from triggerfish.verdict.reference_file import render_reference
 
 TITLES = {"mnist": "MNIST", GARMENTS: "Fashion-MNIST", "cifar10": "CIFAR-10"}
-DETECTOR = "ensemble"
+DETECTED = ("ensemble", "universal-pairs")
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-def strangers(folder: Path, data: str, scores: Path) -> tuple[list[Classifier], list[Array]]:
-    """The clean *develop* networks of a data set, and their stored scores (K,)."""
-    rows = read_rows(DETECTOR, scores)
+def strangers(
+    folder: Path, data: str, detector: str, scores: Path
+) -> tuple[list[Classifier], list[Array]]:
+    """The clean *develop* networks of a data set, and their stored scores (K,) or (K, K)."""
+    rows = read_rows(detector, scores)
     found = [r for r in records(folder, DEVELOP) if r["data"] == data and not r["attacked"]]
     found = [r for r in found if r["id"] in rows]
-    statistics = [np.array(rows[r["id"]].statistic, np.float64) for r in found]
+    statistics = [
+        np.array(rows[r["id"]].parts.get(PAIRS, rows[r["id"]].statistic), np.float64) for r in found
+    ]
     return [classifier_of(folder, record) for record in found], statistics
 
 
-def garments(root: Path) -> tuple[list[Classifier], list[Array]]:
-    """Our own clean networks for garments, and their scores (K,)."""
-    detector = DETECTORS[DETECTOR]()
+def garments(root: Path, detector: str) -> tuple[list[Classifier], list[Array]]:
+    """Our own clean networks for garments, and their scores (K,) or (K, K)."""
     classifiers = [
         load_classifier(path)
         for name in NETWORKS
         for path in (root / task_folder(name)).glob("*.pt")
     ]
-    return classifiers, [detector(c).statistic.numpy() for c in classifiers]
+    found = map(DETECTORS[detector](), classifiers)
+    return classifiers, [(s.statistic if s.pairs is None else s.pairs.score).numpy() for s in found]
 
 
 @click.command()
@@ -59,21 +65,20 @@ def garments(root: Path) -> tuple[list[Classifier], list[Array]]:
 @click.option("--scores", type=_FOLDER, default=FOLDER, help="Folder of results.")
 @click.option("--to", type=_FOLDER, default=REFERENCES, help="Where they go.")
 def main(folder: Path, zoo: Path, scores: Path, to: Path) -> None:
-    """Write a reference of kind same-task per data set."""
-    for data, title in TITLES.items():
-        classifiers, statistics = strangers(folder, data, scores)
+    """Write a reference of kind same-task per detector and data set."""
+    for detector, (data, title) in product(DETECTED, TITLES.items()):
+        classifiers, statistics = strangers(folder, data, detector, scores)
         recipe = f"public repositories: {len(classifiers)}"
         if data == GARMENTS:
-            more, theirs = garments(zoo)
+            more, theirs = garments(zoo, detector)
             classifiers, statistics = [*classifiers, *more], [*statistics, *theirs]
             recipe += f"; triggerfish zoo: {len(more)}"
-        made = make_task_reference(title, DETECTORS[DETECTOR](), classifiers, statistics, recipe)
-        path = to / f"task-{data}-{DETECTOR}.json"
+        made = make_task_reference(title, DETECTORS[detector](), classifiers, statistics, recipe)
+        path = to / f"task-{data}-{detector}.json"
         path.write_text(render_reference(made))
+        highest = " ".join(f"{v:.2f}" for v in made.clean_maxima())
         click.echo(f"{path.name}: {made.size} of {len(classifiers)} networks")
-        click.echo(
-            "  above the mean of the others: " + " ".join(f"{v:.2f}" for v in made.clean_maxima())
-        )
+        click.echo(f"  above the mean of the others: {highest}")
 
 
 if __name__ == "__main__":

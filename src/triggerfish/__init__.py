@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MinNorm,
         PairwiseNorm,
         Universal,
+        UniversalPairs,
     )
     from triggerfish.errors import (
         CheckpointError,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 _HOME = {
     "triggerfish.confirmation": "ConfirmConfig confirm",
     "triggerfish.detectors": (
-        "MMBD Detector Ensemble L1Weight LastLayer MinNorm PairwiseNorm Universal"
+        "MMBD Detector Ensemble L1Weight LastLayer MinNorm PairwiseNorm Universal UniversalPairs"
     ),
     "triggerfish.errors": (
         "CheckpointError DatasetError OutputError TriggerfishError UnsupportedModelError"
@@ -101,6 +102,7 @@ __all__ = [
     "Status",
     "TriggerfishError",
     "Universal",
+    "UniversalPairs",
     "Unlearning",
     "UnsupportedModelError",
     "Verdict",

@@ -155,7 +155,8 @@ class Verdict:
     then there is no p-value, unless the outlier test has its own. ``peers`` names the clean
     networks of the same task that each class was compared with, where the index is the distance
     from their mean. ``doubt`` is the index from which an unflagged class is not ordinary either,
-    None where that is not known. ``seen_by`` has, per flagged class, the detectors that saw it.
+    None where that is not known. ``seen_by`` has, per flagged class, the detectors that saw it;
+    ``sources``, per flagged class, the one whose pictures alone are led there, where it is so.
     """
 
     name: VerdictName
@@ -171,6 +172,7 @@ class Verdict:
     seen_by: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     peers: str | None = None
     doubt: float | None = None
+    sources: Mapping[int, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         targets = ", ".join(map(str, self.flagged))

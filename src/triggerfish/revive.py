@@ -103,6 +103,7 @@ def _verdict(data: Data) -> Verdict:
         reference=data["reference"],
         peers=data.get("peers"),
         all_classes=data["all_classes"],
+        sources={int(k): source for k, source in data.get("sources", {}).items()},
         seen_by={int(k): tuple(names) for k, names in data["seen_by"].items()},
     )
 

@@ -21,6 +21,7 @@ from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import ClassScores, Confirmation, Scanned, Verdict
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.progress import share_of_work
+from triggerfish.source_specific import is_wanted, look_for_pairs
 from triggerfish.trial import with_answers
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
@@ -44,6 +45,8 @@ class ScanConfig:
         confirm: Whether classes that are flagged, or nearly, get a second, independent look. It
             takes a flag away that it refutes, and flags a class that it confirms. For detectors
             that search for universal changes.
+        pairs: Whether a default scan that finds nothing looks for a trigger that works on one
+            class only, where clean networks of the same task are known. Not with ``fast``.
 
     Raises:
         ValueError: No detector, or a judge that cannot judge what it measures.
@@ -59,6 +62,7 @@ class ScanConfig:
     judge: Judge = field(default_factory=Judge)
     seed: int = 0
     confirm: bool = True
+    pairs: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.detector, type) or not isinstance(self.detector, Detector):
@@ -68,6 +72,11 @@ class ScanConfig:
             )
         self.judge.check(self.detector)
 
+    @property
+    def looks_for_pairs(self) -> bool:
+        """Whether a search for source-specific attacks may follow."""
+        return self.pairs and isinstance(self.detector, Ensemble) and not self.detector.fast
+
     def as_plain(self) -> dict[str, object]:
         """The configuration as plain data, as it is stored in every result."""
         return {
@@ -76,6 +85,7 @@ class ScanConfig:
             "judge": self.judge.as_plain(),
             "seed": self.seed,
             "confirm": self.confirm,
+            "pairs": self.pairs,
         }
 
 
@@ -156,16 +166,19 @@ def scan_classifier(
     """Scan one model; ``path`` and ``sha256`` say where it is from."""
     start = time.perf_counter()
     findings = check_model(classifier)
-    found = with_enough_memory(lambda: config.detector(classifier, config.seed))
-    scores = with_answers(found, classifier)
+    scores = with_enough_memory(lambda: config.detector(classifier, config.seed))
     verdict = config.judge(scores, classifier, config.detector, findings)
     looks = second_looks(classifier, scores, verdict, config)
+    verdict = after_looks(verdict, looks)
+    if config.looks_for_pairs and is_wanted(classifier, verdict, config.judge):
+        search = partial(look_for_pairs, classifier, scores, verdict, config.judge, config.seed)
+        scores, verdict = with_enough_memory(search)
     return Scanned(
         path=path,
         sha256=sha256,
         detector=config.detector.name,
-        scores=scores,
-        verdict=after_looks(verdict, looks),
+        scores=with_answers(scores, classifier),
+        verdict=verdict,
         config=config.as_plain(),
         seconds=time.perf_counter() - start,
         environment=_environment(classifier.device),
@@ -180,7 +193,7 @@ def second_looks(
     classifier: Classifier, scores: ClassScores, verdict: Verdict, config: ScanConfig
 ) -> tuple[Confirmation, ...]:
     """A second look at every class that universal changes have flagged, or nearly."""
-    if not config.confirm or not scores.changes:
+    if not config.confirm or not scores.changes or verdict.sources:
         return ()
     targets = classes_to_look_at(verdict)
     looks = []

@@ -17,6 +17,7 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "all_classes": False,
         "class_names": [],
         "seen_by": {},
+        "sources": {},
         "reasons": [{"code": "unreachable", "text": "class 1 unreachable", "command": None}],
         "notes": [],
         "threshold": 3.5,

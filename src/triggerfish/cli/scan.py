@@ -49,6 +49,8 @@ from triggerfish.runs.status import write_plan
 @report_options
 @click.option("--confirm/--no-confirm", "second_look", default=True,
               help="A second look at every class that universal changes flag.")  # fmt: skip
+@click.option("--pairs/--no-pairs", default=True,
+              help="Where nothing is found, look for a trigger that works on one class only.")  # fmt: skip
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
 def scan_command(
@@ -59,6 +61,7 @@ def scan_command(
     detector: str | None,
     preset: str | None,
     second_look: bool,
+    pairs: bool,
     seed: int,
     **values: Any,  # noqa: ANN401
 ) -> None:
@@ -71,7 +74,8 @@ def scan_command(
     reporting = take_reporting(ctx, values, paths)
     options = take_run_options(values)
     loading = take_load_options(values)
-    config = replace(scan_config(detector, preset, seed, values), confirm=second_look)
+    config = scan_config(detector, preset, seed, values)
+    config = replace(config, confirm=second_look, pairs=pairs)
     folder = None if options.out is None else RunFolder(options.out)
     found = find_models(options.sources(paths, loading), config)
     models = [model for model in found if options.shard is None or model in options.shard]

@@ -10,6 +10,7 @@ from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.detectors.mm_bd import MMBD
 from triggerfish.detectors.pairwise_norm import PairwiseNorm
 from triggerfish.detectors.universal import Universal
+from triggerfish.detectors.universal_pairs import UniversalPairs
 
 __all__ = [
     "DETECTORS",
@@ -21,6 +22,7 @@ __all__ = [
     "MinNorm",
     "PairwiseNorm",
     "Universal",
+    "UniversalPairs",
 ]
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -29,6 +31,7 @@ DETECTORS: dict[str, type[Detector]] = {
         Ensemble,
         MinNorm,
         Universal,
+        UniversalPairs,
         PairwiseNorm,
         L1Weight,
         MMBD,

@@ -99,6 +99,7 @@ def _scanned(result: Scanned) -> dict[str, object]:
         "all_classes": verdict.all_classes,
         "class_names": result.class_names,
         "seen_by": verdict.seen_by,
+        "sources": verdict.sources,
         "reasons": [_finding(reason) for reason in verdict.reasons],
         "notes": verdict.notes,
         "threshold": verdict.threshold,

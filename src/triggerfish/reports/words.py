@@ -51,6 +51,16 @@ def _verdict(result: Scanned) -> str:
         return "Nothing found: no class can be reached by an unusually small change."
     if verdict.all_classes:
         return "Likely backdoored: one small change leads pictures of every class to another class."
+    if verdict.sources:
+        names = result.class_names
+        led = ", ".join(
+            f"{label(source, names)} to {label(target, names)}"
+            for target, source in verdict.sources.items()
+        )
+        return (
+            "Likely backdoored: one unusually small change leads pictures of one class to another, "
+            f"{led}, as a source-specific trigger does."
+        )
     return (
         f"Likely backdoored: {targets(result)} can be reached by an unusually small change, "
         "as the target of a trigger can."

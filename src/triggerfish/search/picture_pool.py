@@ -49,6 +49,11 @@ class PicturePool:
             PicturePool(self.images[at:], self.called[at:], self.near[at:]),
         )
 
+    def called_as(self, label: int, most: int) -> PicturePool:
+        """The first ``most`` pictures that are called ``label``; fewer where there are fewer."""
+        index = (self.called == label).nonzero().flatten()[:most]
+        return PicturePool(self.images[index], self.called[index], self.near[index])
+
     def draw(self, target: Tensor, count: int, generator: torch.Generator) -> Tensor:
         """Indices (R, count) of pictures far from the row's own ``target`` (R,).
 

@@ -25,7 +25,7 @@ from triggerfish.statistics.outliers import (
     Largest,
     TwoSidedMAD,
 )
-from triggerfish.verdict.matching import Case, choose_case
+from triggerfish.verdict.matching import Case, choose_case, choose_reference
 from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import shipped_references
 from triggerfish.verdict.rules import AmongPeers, Calibrated, Rule, Uncalibrated
@@ -107,9 +107,9 @@ class Judge:
         if self.published_fill is not None:
             return self._test(detector)(_filled(scores, self.published_fill))
         case = choose_case(self.reference, self._shipped(), classifier, detector, scores)
-        values = case.scores.statistic.numpy()
         rule, doubt = self._rule(case)
-        verdict = _on_all_classes(replace(rule(values), doubt=doubt), scores, detector)
+        verdict = replace(_judged(case.scores, rule), doubt=doubt)
+        verdict = _on_all_classes(verdict, scores, detector)
         runs = _runs(case.scores, rule)
         reasons = [
             *findings,
@@ -118,11 +118,18 @@ class Judge:
             *_doubts_of_the_whole(scores, detector, case, verdict),
             *check_restarts(verdict.flagged, runs),
         ]
-        notes = [case.choice.note(values), *_notes(case.scores, verdict, runs)]
+        notes = [
+            case.choice.note(_compared(case.scores, rule)),
+            *_notes(case.scores, verdict, runs),
+        ]
         if case.detector is not detector:
             notes.insert(0, f"judged by {case.detector.name}, which has a reference")
         verdict = _concluded(replace(verdict, notes=tuple(notes)), reasons)
         return replace(verdict, seen_by=_seen_by(scores, detector, case, verdict.flagged))
+
+    def peers_of(self, classifier: Classifier, detector: Detector) -> Reference | None:
+        """The clean networks of its task that the detector's scores are compared with, if any."""
+        return choose_reference(self.reference, self._shipped(), classifier, detector).peers
 
     def _shipped(self) -> Sequence[Reference]:
         """The shipped references that may apply: none where a test is asked for by name."""
@@ -166,6 +173,24 @@ def published_judge(cap: float) -> Judge:
 @lru_cache(maxsize=1)
 def _read_shipped() -> tuple[Reference, ...]:
     return tuple(shipped_references())
+
+
+def _judged(scores: ClassScores, rule: Rule) -> Verdict:
+    """What the rule says; with the sources of flagged classes where pairs were measured."""
+    if scores.pairs is not None and isinstance(rule, AmongPeers):
+        return rule.on_pairs(scores.pairs.score.numpy())
+    verdict = rule(scores.statistic.numpy())
+    if scores.pairs is None:
+        return verdict
+    pairs = scores.pairs.strongest(verdict.flagged)
+    return replace(verdict, sources={target: source for source, target in pairs})
+
+
+def _compared(scores: ClassScores, rule: Rule) -> Array:
+    """The values that the rule compares with those of clean models."""
+    pairs = scores.pairs if isinstance(rule, AmongPeers) else None
+    values: Array = (scores.statistic if pairs is None else pairs.score.flatten()).numpy()
+    return values
 
 
 def _on_all_classes(verdict: Verdict, scores: ClassScores, detector: Detector) -> Verdict:
@@ -229,15 +254,15 @@ def _notes(scores: ClassScores, verdict: Verdict, runs: Sequence[tuple[int, ...]
     out = [k for k, state in enumerate(scores.status) if state is Status.UNREACHABLE]
     if out:
         yield f"out of reach, as far as the search goes: {', '.join(map(str, out[:10]))}"
-    if scores.pairs is not None and verdict.flagged:
-        pairs = scores.pairs.strongest(verdict.flagged)
-        yield "from class to class: " + ", ".join(f"{s} -> {t}" for s, t in pairs)
+    if verdict.sources:
+        pairs = ", ".join(f"{source} -> {target}" for target, source in verdict.sources.items())
+        yield f"from class to class: {pairs}"
 
 
 def _concluded(verdict: Verdict, reasons: Sequence[Finding]) -> Verdict:
     """The verdict with its ``reasons``; some of them take every flag away."""
     if any(reason.code in VOIDING for reason in reasons):
-        verdict = replace(verdict, flagged=(), all_classes=False)
+        verdict = replace(verdict, flagged=(), all_classes=False, sources={})
     backdoored = bool(verdict.flagged) or verdict.all_classes
     name = "backdoored" if backdoored else "inconclusive" if reasons else verdict.name
     return replace(verdict, name=name, reasons=tuple(reasons))

@@ -37,7 +37,7 @@ class Reference:
     reference applies where all four are equal (see `fingerprint`). ``recipe`` says in words how
     the models were made. Of kind *same-task* ``network`` is empty, and ``answers`` (P, K) is what
     the models call pictures of nothing, by which others on their task are recognised (see
-    `recognition`). Of kind *any-network* there is one score per model, the largest, and
+    `recognition`); scores of pairs of classes are rows of K * K, source by source. Of kind *any-network* there is one score per model, the largest, and
     ``network`` and ``task`` are empty.
     """
 
@@ -61,8 +61,8 @@ class Reference:
             raise ValueError("expected a table of finite scores, with one or more per model")
         if (self.kind == "same-task") != bool(self.answers):
             raise ValueError("expected answers of a reference of kind same-task, and of no other")
-        if self.answers and np.array(self.answers).shape != (PICTURES, scores.shape[1]):
-            raise ValueError(f"expected answers ({PICTURES}, {scores.shape[1]}), one per class")
+        if self.answers and np.array(self.answers).shape != (PICTURES, self.task["num_classes"]):
+            raise ValueError(f"expected answers on {PICTURES} pictures, one per class")
 
     @property
     def is_calibrated(self) -> bool:
@@ -233,9 +233,9 @@ def make_task_reference(
     statistics: Sequence[Array],
     recipe: str = "",
 ) -> Reference:
-    """A collection of clean networks of one task and any shape, from their statistics (K,).
+    """A collection of clean networks of one task and any shape, from their statistics.
 
-    ``name`` is the task's. Networks that the others would not recognise are left out: what is
+    Each has (K,) or, of a detector of pairs, (K, K). ``name`` is the task's. Networks that the others would not recognise are left out: what is
     ordinary on the task is not told by them.
 
     Raises `ValueError` for another input shape or number of classes, for fewer than ten, and for a
@@ -263,7 +263,7 @@ def make_task_reference(
         _plain(settings_of(detector)),
         "",
         geometries[0],
-        tuple(_row(statistics[i]) for i in kept),
+        tuple(_row(statistics[i].reshape(-1)) for i in kept),
         "same-task",
         recipe,
         tuple(tuple(map(_short, row)) for row in mean_answers([found[i] for i in kept])),

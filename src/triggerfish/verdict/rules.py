@@ -62,7 +62,17 @@ class AmongPeers:
 
     def __call__(self, values: Array) -> Verdict:
         """The verdict on the statistic (K,) alone."""
-        index = self.peers.centered(values)
+        return self._judged(self.peers.centered(values))
+
+    def on_pairs(self, score: Array) -> Verdict:
+        """The verdict on scores of pairs (K, K), source by target, a class by its worst."""
+        index = self.peers.centered(score.reshape(-1)).reshape(score.shape)
+        worst = np.where(np.isfinite(index), index, -np.inf)
+        into = worst.max(axis=0)
+        verdict = self._judged(np.where(np.isfinite(into), into, np.nan))
+        return replace(verdict, sources={k: int(worst[:, k].argmax()) for k in verdict.flagged})
+
+    def _judged(self, index: Array) -> Verdict:
         if np.isfinite(index).sum() < MIN_CLASSES:
             return _nothing_measured(index)
         return replace(_flagging(index, self.threshold), peers=self.peers.name)

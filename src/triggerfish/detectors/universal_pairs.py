@@ -1,0 +1,188 @@
+"""For source-specific attacks: the smallest change that turns pictures of one class into another.
+
+A trigger that only works on one class still works on pictures of nothing, on those that the network
+calls that class. So `universal`'s search is run once per pair of classes, on such pictures alone.
+Clean networks have close pairs too, a cat and a dog: how close each pair is on a task is known from
+clean networks of that task, and a score is measured from there (`triggerfish.verdict.rules`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from triggerfish.detectors.base import Detector, setting
+from triggerfish.detectors.universal import measured_sizes
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import Change, ClassScores, Pairs, Status
+from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.batching import rows_that_fit
+from triggerfish.search.picture_pool import PicturePool, success_rate
+from triggerfish.search.pictures import pictures
+from triggerfish.search.progress import report
+from triggerfish.search.universal import UniversalSearch, search_universal
+from triggerfish.statistics.median_polish import largest_into
+from triggerfish.statistics.outliers import Largest
+
+FEWEST, MOST = 16, 200
+"""A class that fewer pictures are called is no source; of more, so many are enough."""
+
+
+@dataclass(frozen=True)
+class UniversalPairs(Detector):
+    """The smallest universal perturbation from every class to every other one, over pixels.
+
+    The score of a pair is ``log(median / size)``, the median over the targets of its source, each
+    size the geometric mean of ``runs`` searches on other pictures. The work grows with the square
+    of the classes.
+
+    Example:
+        >>> import triggerfish as tf
+        >>> detector = tf.UniversalPairs(universal_steps=2, pictures=400, runs=1)
+        >>> detector(classifier, seed=0).pairs.score.shape
+        torch.Size([10, 10])
+    """
+
+    name: ClassVar[str] = "universal-pairs"
+    summary: ClassVar[str] = "smallest change that turns one class's pictures into another (ours)"
+    outlier_test: ClassVar[Largest] = Largest(2.0)
+    doubt: ClassVar[float] = 1.5
+    PEER_THRESHOLD: ClassVar[float] = 1.1
+    PEER_DOUBT: ClassVar[float] = 1.1
+    may_be_unreachable: ClassVar[float] = 0.5
+
+    universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
+    pictures_per_step: int = setting(6, "New pictures per pair and step")
+    pictures: int = setting(3000, "Procedural pictures per run, to draw each source's from")
+    runs: int = setting(2, "Searches per pair, on other pictures")
+    memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
+    max_classes: int = setting(20, "Number of classes above which a model is refused")
+
+    def __post_init__(self) -> None:
+        if min(self.runs, self.pictures) < 1:
+            raise ValueError(
+                f"expected runs and pictures >= 1, got {self.runs} and {self.pictures}"
+            )
+        if not self.memory_mib > 0:
+            raise ValueError(f"expected a memory budget > 0 MiB, got {self.memory_mib}")
+        _ = self.search  # it checks its own numbers
+
+    @property
+    def search(self) -> UniversalSearch:
+        """The settings of every search: the dear targets of a source stop early."""
+        return UniversalSearch(
+            self.universal_steps, self.pictures_per_step, look=15, kept=0.25, least=2
+        )
+
+    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
+        """Scores of all pairs and, for every class, of its most suspicious source.
+
+        ``seed`` decides the pictures. A pair that no search reached is NaN, and so are those of a
+        source that hardly any picture is called.
+        """
+        count = classifier.num_classes
+        if count > self.max_classes:
+            raise UnsupportedModelError(
+                f"expected at most {self.max_classes} classes for {self.name}, got {count}: "
+                "the work grows with their square; raise --max-classes, or use universal"
+            )
+        runs = [_Run.of(classifier, self, seed, number) for number in range(self.runs)]
+        size = torch.stack([run.size for run in runs]).log().nanmean(0).exp()
+        score = size.nanquantile(0.5, dim=1, keepdim=True).log() - size.log()
+        statistic, sources = largest_into(score)
+        shown = torch.stack([runs[0].example(int(s), k) for k, s in enumerate(sources)])
+        logits = evaluate(classifier, shown).double().cpu()
+        reached = statistic.isfinite()
+        return ClassScores(
+            name="pair_score",
+            statistic=statistic,
+            status=tuple(Status.CONVERGED if r else Status.UNREACHABLE for r in reached.tolist()),
+            images=shown.cpu(),
+            probability=logits.softmax(1).diagonal(),
+            logits=logits,
+            details={
+                "source": torch.where(reached, sources.double(), torch.nan),
+                "pair_size": size[sources, torch.arange(count)],
+            },
+            pairs=Pairs(score, size),
+        )
+
+
+def pair_change(
+    classifier: Classifier,
+    config: UniversalPairs,
+    source: int,
+    target: int,
+    scores: ClassScores,
+    seed: int = 0,
+) -> Change:
+    """The change from ``source`` to ``target`` found once more, on pictures of another seed.
+
+    Its success is that on pictures called ``source`` which no search has drawn; ``scores`` are
+    those of all pairs, for the size of the median target of that source.
+    """
+    pool = _pool(classifier, config, seed - 1).called_as(source, 2 * MOST)
+    drawn, fresh = pool.split(max(1, len(pool.called) // 2))
+    goal = torch.tensor([target])
+    search = replace(config.search, kept=1.0)
+    found = search_universal(
+        classifier, drawn, goal, torch.tensor([False]), search, seed,
+        rows_that_fit(classifier, config.memory_mib),
+    )  # fmt: skip
+    size = float(measured_sizes(found))
+    reached = math.isfinite(size) and scores.pairs is not None
+    usual = scores.pairs.norm[source].nanquantile(0.5) if scores.pairs is not None else math.nan
+    return Change(
+        target=target,
+        basis="pixel",
+        delta=found.change[0].cpu(),
+        size=size,
+        median_size=float(usual) if reached else math.nan,
+        success=float(success_rate(classifier, fresh, found.change, goal.to(fresh.called.device))),
+        status=Status.CONVERGED if reached else Status.UNREACHABLE,
+    )
+
+
+def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
+    return PicturePool.of(classifier, pictures(config.pictures, classifier.input_shape, seed))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One search per pair: ``size`` (K, K) of the ``changes`` (K, K, C, H, W), and a ``pool``."""
+
+    pool: PicturePool
+    size: Tensor
+    changes: Tensor
+
+    @staticmethod
+    def of(classifier: Classifier, config: UniversalPairs, seed: int, number: int) -> _Run:
+        count, seed = classifier.num_classes, seed + 7919 * (number + 1)
+        pool = _pool(classifier, config, seed)
+        size = torch.full((count, count), torch.nan, dtype=torch.float64)
+        changes = torch.zeros(count, count, *classifier.input_shape, dtype=classifier.dtype)
+        rows = rows_that_fit(classifier, config.memory_mib)
+        for source in range(count):
+            own = pool.called_as(source, MOST)
+            if len(own.called) >= FEWEST:
+                others = torch.tensor([k for k in range(count) if k != source])
+                found = search_universal(
+                    classifier, own, others, torch.zeros(len(others)).bool(), config.search, seed,
+                    rows,
+                )  # fmt: skip
+                size[source, others] = measured_sizes(found)
+                changes[source, others] = found.change.cpu()
+            report((number * count + source + 1) / (config.runs * count))
+        return _Run(pool, size, changes)
+
+    def example(self, source: int, target: int) -> Tensor:
+        """A picture (C, H, W) that the network calls ``source``, with the change to ``target``."""
+        own = self.pool.called_as(source, 1).images
+        picture = own[0] if len(own) else self.pool.images[0]
+        changed: Tensor = (picture + self.changes[source, target].to(picture)).clamp(0.0, 1.0)
+        return changed
