@@ -19,6 +19,7 @@ from triggerfish.detectors import (
     MinNorm,
     PairwiseNorm,
     Universal,
+    UniversalPairs,
 )
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
@@ -35,6 +36,7 @@ TINY_SETTINGS = {
     "min-norm": QUICK.detector,
     "universal": Universal(universal_steps=3, pictures=40, margin_steps=3),
     "pairwise-norm": PairwiseNorm(steps=3, rounds=1, baselines=(0.0, 0.5), exemplar_log_odds=0.5),
+    "universal-pairs": UniversalPairs(universal_steps=3, pictures=400, runs=1),
     "l1-weight": L1Weight(steps=3, halvings=2, max_l1_weight=4),
     "mm-bd": MMBD(starts=2, steps=3),
     "last-layer": LastLayer(),

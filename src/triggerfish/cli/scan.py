@@ -49,8 +49,11 @@ from triggerfish.runs.status import write_plan
 @report_options
 @click.option("--confirm/--no-confirm", "second_look", default=True,
               help="A second look at every class that universal changes flag.")  # fmt: skip
-@click.option("--pairs/--no-pairs", default=True,
-              help="Where nothing is found, look for a trigger that works on one class only.")  # fmt: skip
+@click.option(
+    "--pairs/--no-pairs",
+    default=True,
+    help="Where nothing is found, also look for a trigger for one source class.",
+)
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
 def scan_command(

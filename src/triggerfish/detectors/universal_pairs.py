@@ -59,7 +59,7 @@ class UniversalPairs(Detector):
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(6, "New pictures per pair and step")
     pictures: int = setting(3000, "Procedural pictures per run, to draw each source's from")
-    runs: int = setting(2, "Searches per pair, on other pictures")
+    runs: int = setting(1, "Searches per pair, on other pictures")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
     max_classes: int = setting(20, "Number of classes above which a model is refused")
 

@@ -37,8 +37,8 @@ class Reference:
     reference applies where all four are equal (see `fingerprint`). ``recipe`` says in words how
     the models were made. Of kind *same-task* ``network`` is empty, and ``answers`` (P, K) is what
     the models call pictures of nothing, by which others on their task are recognised (see
-    `recognition`); scores of pairs of classes are rows of K * K, source by source. Of kind *any-network* there is one score per model, the largest, and
-    ``network`` and ``task`` are empty.
+    `recognition`); scores of pairs of classes are rows of K * K, source by source. Of kind
+    *any-network* there is one score per model, the largest, and ``network`` and ``task`` are empty.
     """
 
     name: str
@@ -235,8 +235,8 @@ def make_task_reference(
 ) -> Reference:
     """A collection of clean networks of one task and any shape, from their statistics.
 
-    Each has (K,) or, of a detector of pairs, (K, K). ``name`` is the task's. Networks that the others would not recognise are left out: what is
-    ordinary on the task is not told by them.
+    Each network has (K,) or, of a detector of pairs, (K, K). ``name`` is the task's. Networks that
+    the others would not recognise are left out: what is ordinary on the task is not told by them.
 
     Raises `ValueError` for another input shape or number of classes, for fewer than ten, and for a
     detector whose levels among peers nobody knows.
