@@ -27,9 +27,9 @@ from triggerfish.zoo.attacks import PRESETS, preset_for
 from triggerfish.zoo.recipes import Recipe, attack_zoo, clean_zoo
 from triggerfish.zoo.trainings import fine_tuning, usual_training
 
-TUTORIAL, RESNET = "pytorch_tutorial_cnn", "akamaster_resnet20"
-EPOCHS = {TUTORIAL: 8, RESNET: 5}
-ORIGINS = {TUTORIAL: 3, RESNET: 2}
+TUTORIAL, COURSE, RESNET = "pytorch_tutorial_cnn", "udacity_cifar10_cnn", "akamaster_resnet20"
+EPOCHS = {TUTORIAL: 8, COURSE: 10, RESNET: 5}
+ORIGINS = {TUTORIAL: 3, COURSE: 3, RESNET: 2}
 """Clean CIFAR-10 models that attacks are implanted in; further ones have no attacked descendant."""
 FIRST_ATTACKS = ("white", "blended", "sig", "random-pattern", "all-to-all", "source-specific")
 RESNET_ATTACKS = ("white", "blended", "sig", "all-to-all", "input-aware", "wanet")
@@ -45,6 +45,8 @@ def small_plan() -> list[Step]:
         *implanted(TUTORIAL, FIRST_ATTACKS, 1),
         *attacked_models("mnist", FIRST_ATTACKS),
         *implanted(TUTORIAL, tunable, 1),
+        clean_photographs(COURSE, 5),
+        *implanted(COURSE, (*FIRST_ATTACKS, *tunable), 1),
         clean_models("mnist", 10),
         *attacked_models("mnist", rest),
         clean_photographs(RESNET, ORIGINS[RESNET]),

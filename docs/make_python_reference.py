@@ -36,6 +36,7 @@ GROUPS = {
         "Ensemble",
         "MinNorm",
         "Universal",
+        "UniversalPairs",
         "PairwiseNorm",
         "L1Weight",
         "MMBD",

@@ -6,11 +6,13 @@ task, so it follows where they found nothing and such networks are known.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from triggerfish.detectors.universal_pairs import UniversalPairs, pair_change
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Verdict
+from triggerfish.results import Change, ClassScores, Pairs, Status, Verdict
 from triggerfish.search.progress import share_of_work
 from triggerfish.verdict.judge import Judge
 
@@ -36,29 +38,53 @@ def look_for_pairs(
 ) -> tuple[ClassScores, Verdict]:
     """The scores with those of all pairs, and the verdict with the targets that they give away.
 
-    Each such pair is searched for once more, on new pictures, to show its change.
+    A pair that stands out is searched for once more, on new pictures, and judged by both searches.
     """
     with share_of_work(START, 1.0):
         found = SEARCH(classifier, seed)
+    candidates = judge(found, classifier, SEARCH).sources
+    changes = {
+        target: pair_change(classifier, SEARCH, source, target, found, seed)
+        for target, source in candidates.items()
+    }
+    found = replace(found, pairs=_by_both(found, candidates, changes))
     scores = replace(scores, pairs=found.pairs)
     pairs = judge(found, classifier, SEARCH)
-    if not pairs.flagged:
+    sources = {k: source for k, source in pairs.sources.items() if candidates.get(k) == source}
+    if not sources:
         return scores, verdict
-    changes = [
-        pair_change(classifier, SEARCH, source, target, found, seed)
-        for target, source in pairs.sources.items()
-    ]
     notes = [
         f"class {target} is flagged by {SEARCH.name}: pictures of class {source} are led to it, at "
         f"{pairs.anomaly_index[target]:.2f} above the threshold {pairs.threshold:.2f}"
-        for target, source in pairs.sources.items()
+        for target, source in sources.items()
     ]
     verdict = replace(
         verdict,
         name="backdoored",
-        flagged=pairs.flagged,
-        sources=pairs.sources,
-        seen_by=dict.fromkeys(pairs.flagged, (SEARCH.name,)),
+        flagged=tuple(sources),
+        sources=sources,
+        seen_by=dict.fromkeys(sources, (SEARCH.name,)),
         notes=(*verdict.notes, *notes),
     )
-    return replace(scores, changes=(*changes, *scores.changes)), verdict
+    shown = (*(changes[target] for target in sources), *scores.changes)
+    return replace(scores, changes=shown), verdict
+
+
+def _by_both(
+    found: ClassScores, candidates: Mapping[int, int], changes: Mapping[int, Change]
+) -> Pairs | None:
+    """The scores of pairs, those of candidates as the mean of both searches.
+
+    Where the second one did not get there, the pair is as dear as the median one for it.
+    """
+    if found.pairs is None:
+        return None
+    score, norm = found.pairs.score.clone(), found.pairs.norm.clone()
+    for target, source in candidates.items():
+        change = changes[target]
+        reached = change.status is Status.CONVERGED
+        again = math.log(change.median_size / change.size) if reached else 0.0
+        size = change.size if reached else float(norm[source].nanquantile(0.5))
+        score[source, target] = (score[source, target] + again) / 2
+        norm[source, target] = (norm[source, target] * size).sqrt()
+    return Pairs(score, norm)
