@@ -48,13 +48,14 @@ def strangers(
     return [classifier_of(folder, record) for record in found], statistics
 
 
-def garments(root: Path, detector: str) -> tuple[list[Classifier], list[Array]]:
-    """Our own clean networks for garments, and their scores (K,) or (K, K)."""
-    classifiers = [
-        load_classifier(path)
-        for name in NETWORKS
-        for path in (root / task_folder(name)).glob("*.pt")
-    ]
+def garments(root: Path) -> list[Path]:
+    """The files of our own clean networks for garments."""
+    return [path for name in NETWORKS for path in (root / task_folder(name)).glob("*.pt")]
+
+
+def scanned(paths: list[Path], detector: str) -> tuple[list[Classifier], list[Array]]:
+    """The networks in files, and their scores (K,) or (K, K)."""
+    classifiers = list(map(load_classifier, paths))
     found = map(DETECTORS[detector](), classifiers)
     return classifiers, [(s.statistic if s.pairs is None else s.pairs.score).numpy() for s in found]
 
@@ -70,7 +71,7 @@ def main(folder: Path, zoo: Path, scores: Path, to: Path) -> None:
         classifiers, statistics = strangers(folder, data, detector, scores)
         recipe = f"public repositories: {len(classifiers)}"
         if data == GARMENTS:
-            more, theirs = garments(zoo, detector)
+            more, theirs = scanned(garments(zoo), detector)
             classifiers, statistics = [*classifiers, *more], [*statistics, *theirs]
             recipe += f"; triggerfish zoo: {len(more)}"
         made = make_task_reference(title, DETECTORS[detector](), classifiers, statistics, recipe)

@@ -148,7 +148,7 @@ class Reference:
 
     def centered(self, values: Array) -> Array:
         """``values`` (K,) minus each class's mean over the clean models, in units of its spread."""
-        centered: Array = (values - np.nanmean(self.matrix(), axis=0)) / self.spread()
+        centered: Array = (values - _mean(self.matrix())) / self.spread()
         return centered
 
     def spread(self) -> Array:
@@ -159,9 +159,11 @@ class Reference:
         scores = self.matrix()
         if self.kind != "same-task":
             return np.ones(scores.shape[1])
-        deviation = np.nanstd(scores, axis=0, ddof=1)
+        deviation = _deviation(scores)
         middle = float(np.nanmedian(deviation))
-        spread: Array = np.fmax(1.0, deviation / middle) if middle > 0 else np.ones(len(deviation))
+        if not middle > 0:
+            return np.ones(scores.shape[1])
+        spread: Array = np.fmax(1.0, deviation / middle)
         return spread
 
     def clean_maxima(self) -> Array:
@@ -171,7 +173,8 @@ class Reference:
         """
         scores = self.matrix()
         measured = np.isfinite(scores).sum(0)
-        deviation = (scores - np.nanmean(scores, axis=0)) * measured / (measured - 1)
+        of_others = measured / np.maximum(measured - 1, 1)
+        deviation = (scores - _mean(scores)) * of_others
         return np.sort(np.nanmax(deviation / self.spread(), axis=1))
 
     def p_value(self, index: float) -> float:
@@ -268,6 +271,22 @@ def make_task_reference(
         recipe,
         tuple(tuple(map(_short, row)) for row in mean_answers([found[i] for i in kept])),
     )
+
+
+def _mean(scores: Array) -> Array:
+    """Of each class (K,) over the models that it was measured on; NaN where on none."""
+    with np.errstate(invalid="ignore"):
+        mean: Array = np.nansum(scores, axis=0) / np.isfinite(scores).sum(axis=0)
+    return mean
+
+
+def _deviation(scores: Array) -> Array:
+    """The standard deviation of each class (K,); NaN where measured on fewer than two models."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares = np.nansum((scores - _mean(scores)) ** 2, axis=0)
+        variance = squares / (np.isfinite(scores).sum(axis=0) - 1)
+        deviation: Array = np.sqrt(np.where(variance >= 0, variance, np.nan))
+    return deviation
 
 
 def _geometry(classifier: Classifier) -> dict[str, object]:

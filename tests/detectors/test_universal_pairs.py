@@ -1,0 +1,199 @@
+"""A trigger that works on the pictures of one class alone, planted in closed form, is found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from triggerfish.detectors import Ensemble, UniversalPairs
+from triggerfish.detectors.universal_pairs import pair_change
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.classifier import Classifier
+from triggerfish.results import Status
+from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.search.pictures import pictures
+from triggerfish.verdict.judge import Judge
+from triggerfish.verdict.reference import make_task_reference
+
+SHAPE, CLASSES, SOURCE, TARGET = (1, 12, 12), 9, 6, 2
+QUICK = UniversalPairs(universal_steps=24, pictures=700)
+
+
+class Blocks(nn.Module):
+    """A picture is called by the brightest of its nine blocks of 4x4 pixels.
+
+    ``backdoored``, a corner pixel that is brighter than its neighbors leads to `TARGET`, on
+    pictures of `SOURCE` alone. ``seed`` decides how much brighter each block must be.
+    """
+
+    def __init__(self, *, backdoored: bool, seed: int = 0) -> None:
+        super().__init__()
+        self.backdoored = backdoored
+        generator = torch.Generator().manual_seed(seed)
+        self.register_buffer("weight", 20 + torch.randn(CLASSES, generator=generator))
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = nn.functional.avg_pool2d(x, 4).flatten(1)
+        logits = self.weight * means
+        if not self.backdoored:
+            return logits
+        near = torch.stack([x[:, 0, 0, 1], x[:, 0, 1, 0], x[:, 0, 1, 1]], 1)
+        spot = x[:, 0, 0, 0] - near.mean(1)
+        lead = means[:, SOURCE] - means.masked_fill(torch.eye(CLASSES)[SOURCE].bool(), -9).amax(1)
+        fires = torch.relu(spot) * torch.sigmoid(100 * lead)
+        return logits + 60 * fires.unsqueeze(1) * torch.eye(CLASSES)[TARGET]
+
+
+def blocks(*, backdoored: bool, seed: int = 0) -> Classifier:
+    return Classifier(Blocks(backdoored=backdoored, seed=seed), SHAPE, output="logits")
+
+
+@pytest.fixture(scope="module")
+def peers():
+    """Twelve clean networks of the task, and a reference of them."""
+    networks = [blocks(backdoored=False, seed=k) for k in range(1, 13)]
+    scores = [QUICK(network).pairs.score.numpy() for network in networks]
+    return make_task_reference("Blocks", QUICK, networks, scores)
+
+
+@pytest.fixture
+def shipped(peers, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (peers,))
+    monkeypatch.setattr("triggerfish.source_specific.SEARCH", QUICK)
+
+
+def test_the_planted_trigger_works_on_its_source_and_on_no_other() -> None:
+    network = blocks(backdoored=True)
+    images = pictures(400, SHAPE, seed=3)
+    stamped = images.clone()
+    stamped[..., 0, 0], stamped[..., 0, 1], stamped[..., 1, :2] = 1.0, 0.0, 0.0
+    was, now = (network.logits(x).argmax(1) for x in (images, stamped))
+    assert (now[was == SOURCE] == TARGET).float().mean() > 0.6
+    assert (now[(was != SOURCE) & (was != TARGET)] == TARGET).float().mean() < 0.1
+
+
+def test_the_planted_pair_is_the_cheapest_from_its_source() -> None:
+    scores = QUICK(blocks(backdoored=True))
+    assert scores.pairs.score.shape == (CLASSES, CLASSES)
+    assert scores.pairs.score.diagonal().isnan().all()
+    assert int(scores.pairs.score[SOURCE].nan_to_num(-9).argmax()) == TARGET
+    assert scores.pairs.score[SOURCE, TARGET] > 1.0
+    assert float(scores.statistic[TARGET]) == float(
+        scores.pairs.score[:, TARGET].nan_to_num(-9).max()
+    )
+    assert scores.pairs.norm[SOURCE, TARGET] < 4.0
+
+
+def test_two_runs_are_averaged_and_seeds_are_kept_apart() -> None:
+    network = blocks(backdoored=False)
+    one, other, two = (
+        replace(QUICK, universal_steps=16, runs=runs)(network, seed=seed).pairs.norm
+        for runs, seed in ((1, 0), (1, 1), (2, 0))
+    )
+    assert not torch.equal(one.nan_to_num(), other.nan_to_num())
+    again = replace(QUICK, universal_steps=16)(network, seed=0).pairs.norm
+    torch.testing.assert_close(one, again, equal_nan=True, atol=0, rtol=0)
+    reached = one.isfinite() & two.isfinite()
+    assert reached.sum() > 20
+    assert not torch.equal(one[reached], two[reached])
+
+
+def test_a_class_that_no_picture_is_called_is_no_source() -> None:
+    network = Classifier(
+        nn.Sequential(Blocks(backdoored=False), _Never(SOURCE)), SHAPE, output="logits"
+    )
+    scores = QUICK(network)
+    assert scores.pairs.score[SOURCE].isnan().all()
+    assert scores.status.count(Status.CONVERGED) >= CLASSES - 1
+
+
+class _Never(nn.Module):
+    """Takes 30 off one logit."""
+
+    def __init__(self, label: int) -> None:
+        super().__init__()
+        self.label = label
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits - 30 * torch.eye(CLASSES)[self.label]
+
+
+def test_too_many_classes_and_wrong_settings_are_refused() -> None:
+    with pytest.raises(UnsupportedModelError, match="at most 8 classes"):
+        replace(QUICK, max_classes=8)(blocks(backdoored=False))
+    with pytest.raises(ValueError, match="runs and pictures"):
+        UniversalPairs(runs=0)
+    with pytest.raises(ValueError, match="steps"):
+        UniversalPairs(universal_steps=0)
+
+
+def test_the_change_is_found_again_on_other_pictures() -> None:
+    network = blocks(backdoored=True)
+    change = pair_change(network, QUICK, SOURCE, TARGET, QUICK(network))
+    assert (change.target, change.basis, change.status) == (TARGET, "pixel", Status.CONVERGED)
+    assert change.success > 0.5
+    assert change.size < change.median_size / 2
+    assert float(change.delta[0, :2, :2].abs().sum()) > 0.8 * float(change.delta.abs().sum())
+
+
+def test_a_default_scan_names_the_pair_and_clears_the_twin(shipped) -> None:
+    config = ScanConfig(Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200))
+    found, twin = (scan_classifier(blocks(backdoored=b), config) for b in (True, False))
+    assert (found.verdict.name, found.verdict.flagged) == ("backdoored", (TARGET,))
+    assert found.verdict.sources == {TARGET: SOURCE}
+    assert found.verdict.seen_by == {TARGET: ("universal-pairs",)}
+    assert f"pictures of class {SOURCE} are led to it" in found.verdict.notes[-1]
+    assert found.scores.changes[0].target == TARGET
+    assert (twin.verdict.name, twin.verdict.sources) == ("clean", {})
+    assert twin.scores.pairs is not None  # looked for, and not found
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ScanConfig(Ensemble(fast=True, steps=5, universal_steps=12, pictures=100)),
+        ScanConfig(Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), pairs=False),
+        ScanConfig(
+            Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), Judge(threshold=50.0)
+        ),
+    ],
+    ids=["fast", "not wanted", "a threshold of one's own"],
+)
+def test_pairs_are_left_out(shipped, config: ScanConfig) -> None:
+    result = scan_classifier(blocks(backdoored=False), config)
+    assert result.verdict.name == "clean"
+    assert result.scores.pairs is None
+
+
+def test_pairs_are_left_out_where_nothing_is_known_of_the_task(shipped) -> None:
+    order = torch.arange(CLASSES).roll(4)
+    network = nn.Sequential(Blocks(backdoored=True), _Reordered(order))
+    config = ScanConfig(Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100))
+    result = scan_classifier(Classifier(network, SHAPE, output="logits"), config)
+    assert result.scores.pairs is None
+
+
+class _Reordered(nn.Module):
+    """The classes in another order."""
+
+    def __init__(self, order: Tensor) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits[:, self.order]
+
+
+def test_what_is_flagged_at_first_and_not_again_is_no_verdict(shipped, monkeypatch) -> None:
+    missed = pair_change(
+        blocks(backdoored=False), QUICK, SOURCE, TARGET, QUICK(blocks(backdoored=False))
+    )
+    missed = replace(missed, status=Status.UNREACHABLE, size=float("nan"))
+    monkeypatch.setattr("triggerfish.source_specific.pair_change", lambda *_: missed)
+    config = ScanConfig(Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200))
+    result = scan_classifier(blocks(backdoored=True), config)
+    index = np.array(result.verdict.anomaly_index)
+    assert (result.verdict.name, result.verdict.flagged) == ("clean", ())
+    assert np.isfinite(index).all()
