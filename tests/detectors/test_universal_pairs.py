@@ -107,6 +107,8 @@ def test_a_class_that_no_picture_is_called_is_no_source() -> None:
     scores = QUICK(network)
     assert scores.pairs.score[SOURCE].isnan().all()
     assert scores.status.count(Status.CONVERGED) >= CLASSES - 1
+    none = pair_change(network, QUICK, SOURCE, TARGET, scores)
+    assert (none.status, float(none.delta.abs().sum())) == (Status.UNREACHABLE, 0.0)
 
 
 class _Never(nn.Module):

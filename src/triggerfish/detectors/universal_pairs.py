@@ -52,8 +52,8 @@ class UniversalPairs(Detector):
     summary: ClassVar[str] = "smallest change that turns one class's pictures into another (ours)"
     outlier_test: ClassVar[Largest] = Largest(2.0)
     doubt: ClassVar[float] = 1.5
-    PEER_THRESHOLD: ClassVar[float] = 1.1
-    PEER_DOUBT: ClassVar[float] = 1.1
+    PEER_THRESHOLD: ClassVar[float] = 1.15
+    PEER_DOUBT: ClassVar[float] = 1.15
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
@@ -124,27 +124,33 @@ def pair_change(
     """The change from ``source`` to ``target`` found once more, on pictures of another seed.
 
     Its success is that on pictures called ``source`` which no search has drawn; ``scores`` are
-    those of all pairs, for the size of the median target of that source.
+    those of all pairs, for the size of the median target of that source. Unreachable, with no
+    change at all, where too few pictures are called ``source``.
     """
     pool = _pool(classifier, config, seed - 1).called_as(source, 2 * MOST)
-    drawn, fresh = pool.split(max(1, len(pool.called) // 2))
+    drawn, fresh = pool.split(len(pool.called) // 2)
+    nothing = Change(
+        target, "pixel", torch.zeros(classifier.input_shape), math.nan, math.nan, math.nan,
+        Status.UNREACHABLE,
+    )  # fmt: skip
+    if scores.pairs is None or len(drawn.called) < config.pictures_per_step:
+        return nothing
     goal = torch.tensor([target])
-    search = replace(config.search, kept=1.0)
     found = search_universal(
-        classifier, drawn, goal, torch.tensor([False]), search, seed,
+        classifier, drawn, goal, torch.tensor([False]), replace(config.search, kept=1.0), seed,
         rows_that_fit(classifier, config.memory_mib),
     )  # fmt: skip
     size = float(measured_sizes(found))
-    reached = math.isfinite(size) and scores.pairs is not None
-    usual = scores.pairs.norm[source].nanquantile(0.5) if scores.pairs is not None else math.nan
-    return Change(
-        target=target,
-        basis="pixel",
+    if not math.isfinite(size):
+        return nothing
+    on_new = success_rate(classifier, fresh, found.change, goal.to(fresh.called.device))
+    return replace(
+        nothing,
         delta=found.change[0].cpu(),
         size=size,
-        median_size=float(usual) if reached else math.nan,
-        success=float(success_rate(classifier, fresh, found.change, goal.to(fresh.called.device))),
-        status=Status.CONVERGED if reached else Status.UNREACHABLE,
+        median_size=float(scores.pairs.norm[source].nanquantile(0.5)),
+        success=float(on_new),
+        status=Status.CONVERGED,
     )
 
 
