@@ -60,7 +60,7 @@ def peers():
 
 @pytest.fixture
 def shipped(peers, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (peers,))
+    monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (peers,))
     monkeypatch.setattr("triggerfish.source_specific.SEARCH", QUICK)
 
 

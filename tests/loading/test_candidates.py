@@ -15,6 +15,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.reports.about import PLAIN
 from triggerfish.reports.details import details
 from triggerfish.results import Assumption, ClassScores, Fact, Scanned, Status, Verdict
+from triggerfish.zoo.data.datasets import load_dataset
 
 
 @pytest.fixture
@@ -81,6 +82,34 @@ def test_bytes_are_not_tried_where_they_saturate_the_network(tmp_path: Path) -> 
     torch.save(network.state_dict(), tmp_path / "m.pt")
     ranges = {r.classifier.preprocessing.input_range for r in open_candidates(tmp_path / "m.pt")}
     assert ranges == {(0.0, 1.0)}
+
+
+def test_the_reading_that_knows_digits_is_the_likeliest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trained with another mean and std than the first in the list, and on digits."""
+    data = load_dataset("mnist", "train")
+    images, labels = data.images[:4000], data.labels[:4000]
+    torch.manual_seed(0)
+    network = ARCHITECTURES["pytorch_mnist_2018"](10, 1)
+    optimizer = torch.optim.Adam(network.parameters(), 2e-3)
+    for _ in range(150):
+        index = torch.randint(len(images), (64,))
+        x = images[index].float().div(255) if images.dtype == torch.uint8 else images[index]
+        loss = nn.functional.cross_entropy(network(x.view(-1, 1, 28, 28)), labels[index].long())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.save(network.state_dict(), tmp_path / "m.pt")
+    share = {
+        r.options.partition(" --mean ")[2]: r.share for r in open_candidates(tmp_path / "m.pt")
+    }
+    monkeypatch.setattr("triggerfish.loading.evidence.shipped_references", lambda: ())
+    without = open_candidates(tmp_path / "m.pt")
+    before = {r.options.partition(" --mean ")[2]: r.share for r in without}
+    plain = "0 --std 1 --input-range 0,1"
+    assert share[plain] == max(share.values())
+    assert share[plain] > before[plain] + 0.05
 
 
 def scanned(classifier: Classifier, name: str) -> Scanned:

@@ -92,7 +92,7 @@ def test_the_note_names_the_reference_and_its_recipe() -> None:
 
 @pytest.mark.parametrize("name", ["mean", "std", "arch", "input-range"])
 def test_a_shipped_reference_is_not_used_on_an_assumption(name, monkeypatch) -> None:
-    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (reference(),))
+    monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (reference(),))
     assumed = model(assumptions=(Assumption(name, "some", "usual"),))
     verdict = Judge()(class_scores(CLEAN), assumed, MinNorm())
     assert (verdict.reference, verdict.p_value) == (None, None)
@@ -113,7 +113,7 @@ def test_networks_of_other_people_say_how_unusual_a_score_is(monkeypatch) -> Non
     made = strangers()
     assert parse_reference(render_reference(made), "here") == made
     assert made.raw_maxima().tolist() == [k / 100 for k in range(72)]
-    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (made, reference()))
+    monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (made, reference()))
     values = np.append(CLEAN[:-1], 0.70)
     verdict = Judge()(class_scores(values), model(width=6), MinNorm())
     assert verdict.notes[0].endswith(
@@ -226,7 +226,7 @@ def test_a_reference_of_a_part_that_does_not_match_voids_the_whole() -> None:
 
 
 def test_a_reference_of_a_part_is_withheld_on_an_assumption(monkeypatch) -> None:
-    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (reference(),))
+    monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (reference(),))
     assumed = model(assumptions=(Assumption("mean", "some", "usual"),))
     verdict = Judge()(of_two(HIGH, CLEAN), assumed, Ensemble())
     assert (verdict.name, verdict.reference) == ("clean", None)

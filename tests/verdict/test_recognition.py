@@ -112,7 +112,7 @@ def test_answers_belong_to_a_task_and_to_no_other_kind(changes) -> None:
 def shipped(monkeypatch: pytest.MonkeyPatch):
     made = task()
     others = make_any_network_reference("others", Peered(), [USUAL] * 20)
-    monkeypatch.setattr("triggerfish.verdict.judge._read_shipped", lambda: (others, made))
+    monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (others, made))
     return made
 
 

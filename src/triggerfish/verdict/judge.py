@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 
 import numpy as np
 
@@ -133,7 +132,7 @@ class Judge:
 
     def _shipped(self) -> Sequence[Reference]:
         """The shipped references that may apply: none where a test is asked for by name."""
-        return () if self.outlier_test is not None else _read_shipped()
+        return () if self.outlier_test is not None else shipped_references()
 
     def _rule(self, case: Case) -> tuple[Rule, float | None]:
         """How the case is decided, and the index from which on a class is in doubt."""
@@ -168,11 +167,6 @@ class Judge:
 def published_judge(cap: float) -> Judge:
     """The published rule as published: two-sided |z| > 3.5, statuses counted as numbers."""
     return Judge(TwoSidedMAD.name, PUBLISHED_THRESHOLD, published_fill=cap)
-
-
-@lru_cache(maxsize=1)
-def _read_shipped() -> tuple[Reference, ...]:
-    return tuple(shipped_references())
 
 
 def _judged(scores: ClassScores, rule: Rule) -> Verdict:

@@ -9,8 +9,10 @@ data. How well is in docs/method.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+from torch import Tensor
 
 from triggerfish.model.classifier import Classifier
 from triggerfish.search.activation_maximization import evaluate
@@ -24,13 +26,24 @@ another task's (docs/method.md)."""
 _LEAST = -30.0  # nats: a network that is surer than that is not more alike for it
 
 
-def answers(classifier: Classifier) -> Array:
-    """What the network answers on `PICTURES` pictures: (PICTURES, K), of length 1 in all.
+@lru_cache(maxsize=8)
+def asked(shape: tuple[int, int, int]) -> Tensor:
+    """The pictures (PICTURES, C, H, W) in [0, 1] that answers are compared on."""
+    return pictures(PICTURES, shape)
 
-    Log-probabilities, each picture's mean taken away: how far each class is before the others.
+
+def answers(classifier: Classifier) -> Array:
+    """What the network answers on the pictures `asked`, as `relative_answers`."""
+    images = asked(classifier.input_shape).to(classifier.device)
+    return relative_answers(evaluate(classifier, images))
+
+
+def relative_answers(logits: Tensor) -> Array:
+    """How far each class is before the others (N, K), of length 1 in all, from logits (N, K).
+
+    Log-probabilities, each picture's mean taken away.
     """
-    images = pictures(PICTURES, classifier.input_shape).to(classifier.device)
-    logits = evaluate(classifier, images).double().cpu()
+    logits = logits.double().cpu()
     relative = logits.log_softmax(1).nan_to_num(_LEAST).clamp_min(_LEAST)
     relative = relative - relative.mean(1, keepdim=True)
     found: Array = (relative / relative.norm().clamp_min(1e-12)).numpy()

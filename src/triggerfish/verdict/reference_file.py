@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -15,14 +16,15 @@ TABLES = frozenset({"answers", "scores"})
 """Fields that are tables of numbers; the first is left out where it is empty."""
 
 
-def shipped_references() -> list[Reference]:
-    """The references that come with the package, made by benchmarks/make_references.py."""
+@lru_cache(maxsize=1)
+def shipped_references() -> tuple[Reference, ...]:
+    """The references that come with the package; benchmarks make them (docs/method.md)."""
     folder = resources.files("triggerfish") / "data" / "references"
-    return [
+    return tuple(
         parse_reference(file.read_text("utf-8"), file.name)
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".json")
-    ]
+    )
 
 
 def read_reference(path: Path) -> Reference:
