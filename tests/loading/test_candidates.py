@@ -9,13 +9,15 @@ from torch import nn
 
 from triggerfish.ambiguity import scan_candidates
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.loading import Hints, LoadedModel, LoadOptions, open_candidates
+from triggerfish.loading import Hints, LoadedModel, LoadOptions, evidence, open_candidates
 from triggerfish.loading.draft import draft
+from triggerfish.loading.hints import Settings
+from triggerfish.loading.weights.choices import NetworkChoice
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.about import PLAIN
 from triggerfish.reports.details import details
 from triggerfish.results import Assumption, ClassScores, Fact, Scanned, Status, Verdict
-from triggerfish.zoo.data.datasets import load_dataset
+from triggerfish.verdict.recognition import ALIKE
 
 
 @pytest.fixture
@@ -84,32 +86,29 @@ def test_bytes_are_not_tried_where_they_saturate_the_network(tmp_path: Path) -> 
     assert ranges == {(0.0, 1.0)}
 
 
-def test_the_reading_that_knows_digits_is_the_likeliest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("likeness", "first"), [((0.5, 0.75), 1), ((0.2, 0.4), 0)], ids=["recognised", "not recognised"]
+)
+def test_the_reading_under_which_a_task_is_recognised_is_the_likeliest(
+    tutorial: Path, monkeypatch: pytest.MonkeyPatch, likeness: tuple[float, float], first: int
 ) -> None:
-    """Trained with another mean and std than the first in the list, and on digits."""
-    data = load_dataset("mnist", "train")
-    images, labels = data.images[:4000], data.labels[:4000]
-    torch.manual_seed(0)
-    network = ARCHITECTURES["pytorch_mnist_2018"](10, 1)
-    optimizer = torch.optim.Adam(network.parameters(), 2e-3)
-    for _ in range(150):
-        index = torch.randint(len(images), (64,))
-        x = images[index].float().div(255) if images.dtype == torch.uint8 else images[index]
-        loss = nn.functional.cross_entropy(network(x.view(-1, 1, 28, 28)), labels[index].long())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    torch.save(network.state_dict(), tmp_path / "m.pt")
-    share = {
-        r.options.partition(" --mean ")[2]: r.share for r in open_candidates(tmp_path / "m.pt")
-    }
-    monkeypatch.setattr("triggerfish.loading.evidence.shipped_references", lambda: ())
-    without = open_candidates(tmp_path / "m.pt")
-    before = {r.options.partition(" --mean ")[2]: r.share for r in without}
-    plain = "0 --std 1 --input-range 0,1"
-    assert share[plain] == max(share.values())
-    assert share[plain] > before[plain] + 0.05
+    """Where none is recognised, what they are like says nothing."""
+    usual = [reading.options for reading in open_candidates(tutorial)]
+    seen = iter((*likeness, *([0.0] * 99)))
+    monkeypatch.setattr(evidence, "_evidence", lambda _: evidence._Evidence(1.3, 0.0, next(seen)))
+    assert open_candidates(tutorial)[0].options == usual[first]
+
+
+def test_likeness_is_to_a_task_of_the_same_geometry() -> None:
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 10))
+    choice = NetworkChoice("made up", network, Hints("catalogue"))
+    shaped = [
+        evidence.Reading(choice, Settings((Hints("options", input_shape=shape),)))
+        for shape in ((3, 32, 32), (3, 24, 24))
+    ]
+    assert 0.0 <= evidence._likeness(shaped[0], 10) < ALIKE
+    assert [evidence._likeness(reading, 10) for reading in shaped[1:]] == [0.0]
+    assert evidence._likeness(shaped[0], 9) == 0.0
 
 
 def scanned(classifier: Classifier, name: str) -> Scanned:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.detectors import Ensemble, MinNorm
+from triggerfish.detectors import DETECTORS, MinNorm
 from triggerfish.loading.programs.graph import GraphNetwork
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.verdict.fingerprint import fingerprint
@@ -96,7 +96,8 @@ def test_shipped_references_match_the_networks_that_they_name(reference) -> None
 
 def test_the_shipped_scores_of_other_peoples_networks_are_of_the_default_scan() -> None:
     found = [r for r in shipped_references() if not r.is_calibrated]
-    assert all(r.is_made_with(Ensemble()) for r in found)
+    assert all(r.is_made_with(DETECTORS[r.detector]()) for r in found)
+    assert {r.detector for r in found} == {"ensemble", "universal-pairs"}
     assert [r.size >= 40 for r in found if r.kind == "any-network"] == [True]
     assert {r.name for r in found if r.kind == "same-task"} == {
         "MNIST", "Fashion-MNIST", "CIFAR-10",
