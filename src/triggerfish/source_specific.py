@@ -18,6 +18,7 @@ from triggerfish.verdict.judge import Judge
 
 SEARCH = UniversalPairs()
 START = 0.5  # of the time, where the search begins
+MOST = 8  # pairs that are searched for once more
 
 
 def is_wanted(classifier: Classifier, verdict: Verdict, judge: Judge) -> bool:
@@ -41,16 +42,16 @@ def look_for_pairs(
     A pair that stands out is searched for once more, on new pictures, and judged by both searches.
     """
     with share_of_work(START, 1.0):
-        found = SEARCH(classifier, seed)
-    candidates = judge(found, classifier, SEARCH).sources
-    changes = {
-        target: pair_change(classifier, SEARCH, source, target, found, seed)
-        for target, source in candidates.items()
-    }
-    found = replace(found, pairs=_by_both(found, candidates, changes))
-    scores = replace(scores, pairs=found.pairs)
+        found = first = SEARCH(classifier, seed)
     pairs = judge(found, classifier, SEARCH)
-    sources = {k: source for k, source in pairs.sources.items() if candidates.get(k) == source}
+    changes = dict[tuple[int, int], Change]()
+    while new := [pair for pair in _named(pairs) if pair not in changes][: MOST - len(changes)]:
+        for pair in new:
+            changes[pair] = pair_change(classifier, SEARCH, *pair, first, seed)
+        found = replace(first, pairs=_by_both(first, changes))
+        pairs = judge(found, classifier, SEARCH)
+    scores = replace(scores, pairs=found.pairs)
+    sources = {target: source for source, target in _named(pairs) if (source, target) in changes}
     if not sources:
         return scores, verdict
     notes = [
@@ -66,22 +67,24 @@ def look_for_pairs(
         seen_by=dict.fromkeys(sources, (SEARCH.name,)),
         notes=(*verdict.notes, *notes),
     )
-    shown = (*(changes[target] for target in sources), *scores.changes)
-    return replace(scores, changes=shown), verdict
+    shown = tuple(changes[source, target] for target, source in sources.items())
+    return replace(scores, changes=(*shown, *scores.changes)), verdict
 
 
-def _by_both(
-    found: ClassScores, candidates: Mapping[int, int], changes: Mapping[int, Change]
-) -> Pairs | None:
-    """The scores of pairs, those of candidates as the mean of both searches.
+def _named(verdict: Verdict) -> list[tuple[int, int]]:
+    """The pairs (source, target) that it names."""
+    return [(source, target) for target, source in verdict.sources.items()]
+
+
+def _by_both(found: ClassScores, changes: Mapping[tuple[int, int], Change]) -> Pairs | None:
+    """The scores of pairs, those of (source, target) in ``changes`` as the mean of both searches.
 
     Where the second one did not get there, the pair is as dear as the median one for it.
     """
     if found.pairs is None:
         return None
     score, norm = found.pairs.score.clone(), found.pairs.norm.clone()
-    for target, source in candidates.items():
-        change = changes[target]
+    for (source, target), change in changes.items():
         reached = change.status is Status.CONVERGED
         again = math.log(change.median_size / change.size) if reached else 0.0
         size = change.size if reached else float(norm[source].nanquantile(0.5))
