@@ -129,6 +129,18 @@ def test_where_nothing_is_flagged_the_nearest_change_is_shown_for_comparison() -
     assert "No class is flagged" in words
 
 
+def test_a_source_specific_attack_names_both_classes_and_what_found_it() -> None:
+    result = found()
+    low = (0.2,) * len(result.verdict.anomaly_index)
+    verdict = replace(
+        result.verdict, anomaly_index=low, sources={7: 4}, peers="CIFAR-10", reference=None
+    )
+    words = Outline(render_page(replace(result, verdict=verdict))).words()
+    assert "leads pictures of one class to another, 4 (deer) to 7 (horse)" in words
+    assert "not above the threshold 1.40; a further search named it" in words
+    assert "Compared class by class with clean networks of CIFAR-10" in words
+
+
 def test_a_second_look_is_a_line_from_none_to_all() -> None:
     view = look_view(look(), NAMES)
     (own,) = (dot for dot in view.strip.dots if dot.own)

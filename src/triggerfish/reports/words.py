@@ -74,7 +74,9 @@ def evidence(result: Scanned) -> str:
         return "No class was measured."
     above = "above" if index > threshold else "not above"
     beside = f", {above} the threshold {number(threshold, '.2f')}" if threshold == threshold else ""
-    return f"The largest anomaly index is {number(index, '.2f')}{beside}."
+    further = "; a further search named it (notes)" if result.verdict.flagged else ""
+    more = further if not index > threshold and threshold == threshold else ""
+    return f"The largest anomaly index is {number(index, '.2f')}{beside}{more}."
 
 
 def calibration(result: Scanned) -> str:
