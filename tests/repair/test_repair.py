@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from planted import TARGET, classifier
@@ -6,7 +8,7 @@ from triggerfish.detectors import Universal
 from triggerfish.errors import NothingToRepairError, UnsupportedModelError
 from triggerfish.repairs import Unlearning
 from triggerfish.repairs.repair import repair
-from triggerfish.scanning import ScanConfig
+from triggerfish.scanning import ScanConfig, scan_classifier
 
 QUICK = ScanConfig(Universal(universal_steps=20, pictures=150, margin_steps=5))
 SHORT = Unlearning(rounds=3, searches=2, batch=32, pictures=600, pushed=200)
@@ -31,6 +33,14 @@ def test_a_class_that_is_no_target_is_left_alone_and_never_accepted():
     assert outcome.agreement == 1
     for name, value in original.model.state_dict().items():
         assert torch.equal(outcome.model.state_dict()[name], value)
+
+
+def test_a_trigger_for_one_class_alone_is_not_repaired():
+    original = classifier(backdoored=True)
+    found = scan_classifier(original, QUICK)
+    before = replace(found, verdict=replace(found.verdict, sources={TARGET: 2}))
+    with pytest.raises(NothingToRepairError, match="for pictures of class 2 alone"):
+        repair(original, before=before, config=QUICK)
 
 
 def test_what_cannot_be_repaired():

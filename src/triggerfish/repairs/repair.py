@@ -175,6 +175,12 @@ def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
             f"expected a model with a flagged class, got the verdict {before.verdict.name}: "
             "name one with --class to repair it all the same"
         )
+    if sources := before.verdict.sources:
+        alone = ", ".join(map(str, dict.fromkeys(sources.values())))
+        raise NothingToRepairError(
+            f"expected a change that turns any picture, got one for pictures of class {alone} "
+            "alone: that cannot be unlearned yet; use a model that you trust"
+        )
     return before.verdict.flagged
 
 
