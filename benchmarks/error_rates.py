@@ -3,7 +3,8 @@
     python -m benchmarks.error_rates [--check]
 
 Counts of results/strangers (strangers.py) on the split *report*, on which nothing was chosen, with
-95 % Clopper-Pearson intervals. ``--check`` only says whether the file is what the results make.
+95 % Clopper-Pearson intervals: of the networks whose task the default scan recognised, and of all,
+scanned as if their tasks were not known. ``--check`` only says whether the file is what the results make.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.detection import SCANS
+from benchmarks.detection import SCANS, UNKNOWN_TASK
 from benchmarks.make_references import REFERENCES
 from benchmarks.stranger_rows import FOLDER, Row, read_rows
 from benchmarks.stranger_tables import DEFAULT, is_exact, is_flagged, is_inconclusive
@@ -27,8 +28,14 @@ MODELS = "networks that other people trained"
 DIGITS = 4
 
 
-def rates(rows: Sequence[Row]) -> str:
-    """The file, from rows of any split."""
+def rates(known: Sequence[Row], unknown: Sequence[Row]) -> str:
+    """The file, from rows of any split: of the default scan, and of one without peers."""
+    recognised = [row for row in known if row.peers]
+    counted = [_counted(recognised, known_task=True), _counted(unknown, known_task=False)]
+    return json.dumps({"schema_version": 2, "rates": counted}, indent=1) + "\n"
+
+
+def _counted(rows: Sequence[Row], *, known_task: bool) -> dict[str, object]:
     wanted = [row for row in rows if row.split == REPORT]
     if len(setups := {row.setup for row in wanted}) != 1:
         raise click.ClickException(
@@ -37,17 +44,17 @@ def rates(rows: Sequence[Row]) -> str:
     clean = [row for row in wanted if not row.attacked]
     single = [row for row in wanted if row.attack == "all-to-one"]
     other = [row for row in wanted if row.attacked and row.attack != "all-to-one"]
-    counted = {
+    return {
         "detector": DEFAULT,
         "config": decisive(SCANS[DEFAULT].as_plain()),
         "models": MODELS,
+        "known_task": known_task,
         "clean_flagged": _share(is_flagged, clean),
         "clean_inconclusive": _share(is_inconclusive, clean),
         "one_target_named": _share(is_exact, single),
         "one_target_missed": _share(_is_missed, single),
         "other_missed": _share(_is_missed, other),
     }
-    return json.dumps({"schema_version": 2, "rates": [counted]}, indent=1) + "\n"
 
 
 def _is_missed(row: Row) -> bool:
@@ -66,7 +73,7 @@ def _share(criterion: Callable[[Row], bool], rows: Sequence[Row]) -> dict[str, f
 @click.option("--to", type=click.Path(path_type=Path), default=RATES, help="Where it goes.")
 def main(*, check: bool, out: Path, to: Path) -> None:
     """Write or check the rates that the reports state."""
-    fresh = rates(list(read_rows(DEFAULT, out).values()))
+    fresh = rates(*(list(read_rows(name, out).values()) for name in (DEFAULT, UNKNOWN_TASK)))
     if not check:
         to.write_text(fresh)
     elif not to.is_file() or to.read_text() != fresh:

@@ -18,7 +18,8 @@ from benchmarks.stranger_rows import FOLDER, Row, read_rows
 
 DEFAULT = "ensemble"
 ORDER = (
-    DEFAULT, "universal", "min-norm", "published", "mm-bd", "last-layer", "pairwise-norm",
+    DEFAULT, "ensemble-unknown-task", "ensemble-fast", "universal", "min-norm", "published", "mm-bd",
+    "last-layer", "pairwise-norm",
     "neural-cleanse", "neural-cleanse-pictures",
 )  # fmt: skip
 WORKS = 0.9

@@ -16,7 +16,7 @@ def row(number: int, verdict: str, attack: str = "", *, flagged: tuple[int, ...]
     return Row(
         f"made-up-{number:02}", "report", "mnist", bool(attack), attack, "patch" if attack else "",
         (3,) if attack else (), 0.9 if attack else None, "s", verdict, flagged, False, (), (0.0,),
-        (0.0,), None, {}, 1.0, 1.0,
+        (0.0,), None, {}, 1.0, 1.0, peers="MNIST",
     )  # fmt: skip
 
 
@@ -35,8 +35,12 @@ ROWS = [
 
 
 def test_what_is_counted() -> None:
-    (counted,) = json.loads(rates(ROWS))["rates"]
-    found = {k: (v["count"], v["n"]) for k, v in counted.items() if "count" in v}
+    strange = replace(row(11, "backdoored", flagged=(2,)), peers="")
+    known, unknown = json.loads(rates([*ROWS, strange], ROWS[3:]))["rates"]
+    assert (known["known_task"], unknown["known_task"]) == (True, False)
+    assert unknown["clean_flagged"]["count"] == 0
+    assert unknown["clean_flagged"]["n"] == 1
+    found = {k: (v["count"], v["n"]) for k, v in known.items() if isinstance(v, dict) and "n" in v}
     assert found == {
         "clean_flagged": (1, 4),
         "clean_inconclusive": (1, 4),
@@ -48,18 +52,19 @@ def test_what_is_counted() -> None:
 
 def test_the_interval_of_none_in_ten_is_the_closed_form() -> None:
     rows = [row(k, "clean") for k in range(10)] + ROWS[4:9]
-    (counted,) = json.loads(rates(rows))["rates"]
+    counted, _ = json.loads(rates(rows, rows))["rates"]
     share = counted["clean_flagged"]
     assert (share["low"], share["high"]) == (0, pytest.approx(1 - 0.025 ** (1 / 10), abs=1e-4))
 
 
 def test_results_of_different_setups_are_not_mixed() -> None:
     with pytest.raises(click.ClickException, match="got 2"):
-        rates([*ROWS, replace(row(10, "clean"), setup="t")])
+        rates([*ROWS, replace(row(10, "clean"), setup="t")], ROWS)
 
 
 def test_what_ships_is_what_the_committed_results_make() -> None:
-    assert RATES.read_text() == rates(list(read_rows("ensemble").values()))
+    known, unknown = (list(read_rows(k).values()) for k in ("ensemble", "ensemble-unknown-task"))
+    assert RATES.read_text() == rates(known, unknown)
 
 
 def test_a_file_that_is_out_of_date_is_said(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ COUNTED = (
         detector="default",
         config={"detector": "default", "settings": {"steps": 60}},
         models="networks of strangers",
+        known_task=False,
         clean_flagged=Share(2, 100, 0.0024, 0.0704),
         clean_inconclusive=Share(5, 100, 0.0164, 0.1128),
         one_target_named=Share(45, 50, 0.7819, 0.9667),
@@ -62,6 +63,14 @@ def test_other_settings_were_not_counted(config: dict[str, object]) -> None:
 def test_neither_the_seed_nor_the_memory_make_another_scan() -> None:
     config = {"detector": "default", "seed": 7, "settings": {"steps": 60, "memory_mib": 9.0}}
     assert "3 of 50" in how_often_wrong(replace(clean(), config=config), COUNTED)
+
+
+def test_what_was_counted_on_known_tasks_is_said_of_them_alone() -> None:
+    on_known = (replace(COUNTED[0], known_task=True),)
+    verdict = replace(clean().verdict, peers="CIFAR-10")
+    assert "not been counted" in how_often_wrong(clean(), on_known)
+    assert "3 of 50" in how_often_wrong(replace(clean(), verdict=verdict), on_known)
+    assert "not been counted" in how_often_wrong(replace(clean(), verdict=verdict), COUNTED)
 
 
 def test_a_calibrated_verdict_has_its_p_value_instead() -> None:

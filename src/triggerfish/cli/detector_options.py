@@ -45,8 +45,13 @@ _JUDGEMENT = (
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         help="Error rate on clean models that a calibrated threshold aims at.",
     ),
+    click.option(
+        "--peers/--no-peers",
+        default=None,
+        help="Compare each class with clean networks of the same task, where it is recognised.",
+    ),
 )
-JUDGEMENT = ("outlier_test", "threshold", "reference", "false_positive_rate")
+JUDGEMENT = ("outlier_test", "threshold", "reference", "false_positive_rate", "peers")
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ def own_judgement(given: Mapping[str, Any]) -> Judge:
 
 def published_judgement(judge: Judge, given: Mapping[str, Any]) -> Judge:
     """The published judge with another test or threshold; it knows no reference models."""
-    for name in ("reference", "false_positive_rate"):
+    for name in ("reference", "false_positive_rate", "peers"):
         if name in given:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"expected no {flag} with --preset published, got one: drop one")

@@ -36,7 +36,8 @@ class Share:
 class Rates:
     """Counts over networks that nothing was chosen on, scanned without a reference.
 
-    ``config`` is what is `decisive` of the scan's; ``models`` says what the networks were. An
+    ``config`` is what is `decisive` of the scan's; ``models`` says what the networks were, and
+    ``known_task`` whether each was compared with clean networks of its task. An
     attack with *one target* leads every picture to one class, *other* ones do not. *Named* is
     flagged and nothing else, *missed* called clean.
     """
@@ -44,6 +45,7 @@ class Rates:
     detector: str
     config: Mapping[str, object]
     models: str
+    known_task: bool
     clean_flagged: Share
     clean_inconclusive: Share
     one_target_named: Share
@@ -79,7 +81,8 @@ def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> 
 def _is_of(result: Scanned, rates: Rates) -> bool:
     """Whether the counted scans were like this one."""
     same = (result.detector, decisive(result.config)) == (rates.detector, rates.config)
-    return same and result.verdict.reference is None
+    known = result.verdict.peers is not None
+    return same and result.verdict.reference is None and known == rates.known_task
 
 
 def decisive(config: Mapping[str, object]) -> Mapping[str, object]:
@@ -88,6 +91,9 @@ def decisive(config: Mapping[str, object]) -> Mapping[str, object]:
     settings = plain.get("settings")
     if isinstance(settings, Mapping):
         plain["settings"] = {k: v for k, v in settings.items() if k != "memory_mib"}
+    judge = plain.get("judge")
+    if isinstance(judge, Mapping):  # of peers, what counts is whether there were any
+        plain["judge"] = {k: v for k, v in judge.items() if k != "peers"}
     return cast("Mapping[str, object]", as_plain(plain))
 
 

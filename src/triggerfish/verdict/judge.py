@@ -47,6 +47,8 @@ class Judge:
         threshold: Replaces the test's or the reference's own, in units of its score.
         reference: Clean models that the user names; the shipped references are tried when None.
         false_positive_rate: What a calibrated threshold aims at, per clean model.
+        peers: Whether each class is compared with clean networks of the same task, where it is
+            recognised.
         published_fill: The cap's value, to count capped classes as it and unreachable ones as 0,
             as the published scripts do.
 
@@ -62,6 +64,7 @@ class Judge:
     threshold: float | None = None
     reference: Reference | None = None
     false_positive_rate: float = 0.001
+    peers: bool = True
     published_fill: float | None = None
 
     def __post_init__(self) -> None:
@@ -132,7 +135,8 @@ class Judge:
 
     def _shipped(self) -> Sequence[Reference]:
         """The shipped references that may apply: none where a test is asked for by name."""
-        return () if self.outlier_test is not None else shipped_references()
+        shipped = () if self.outlier_test is not None else shipped_references()
+        return [r for r in shipped if self.peers or r.kind != "same-task"]
 
     def _rule(self, case: Case) -> tuple[Rule, float | None]:
         """How the case is decided, and the index from which on a class is in doubt."""
