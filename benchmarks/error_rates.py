@@ -4,7 +4,8 @@
 
 Counts of results/strangers (strangers.py) on the split *report*, on which nothing was chosen, with
 95 % Clopper-Pearson intervals: of the networks whose task the default scan recognised, and of all,
-scanned as if their tasks were not known. ``--check`` only says whether the file is what the results make.
+scanned as if their tasks were not known. ``--check`` only says whether the file is what the
+results make.
 """
 
 from __future__ import annotations

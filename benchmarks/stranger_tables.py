@@ -18,9 +18,9 @@ from benchmarks.stranger_rows import FOLDER, Row, read_rows
 
 DEFAULT = "ensemble"
 ORDER = (
-    DEFAULT, "ensemble-unknown-task", "ensemble-fast", "universal", "min-norm", "published", "mm-bd",
-    "last-layer", "pairwise-norm",
-    "neural-cleanse", "neural-cleanse-pictures",
+    DEFAULT, "ensemble-unknown-task", "ensemble-fast", "universal", "universal-pairs", "min-norm",
+    "published", "mm-bd", "last-layer", "pairwise-norm", "neural-cleanse",
+    "neural-cleanse-pictures",
 )  # fmt: skip
 WORKS = 0.9
 """The success from which a source-specific attack counts."""
