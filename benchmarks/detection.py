@@ -37,14 +37,13 @@ from triggerfish.zoo.data.datasets import load_dataset
 from triggerfish.zoo.manifest import MANIFEST, read_manifest
 
 NEURAL_CLEANSE = "neural-cleanse"
-UNKNOWN_TASK = "ensemble-unknown-task"
 # The search ends once the verdict is settled: a quarter of the time for the published flags. The
 # statistics are then what the search knew at that point.
 SCANS: dict[str, ScanConfig] = {
     "published": published(L1Weight(decide_at=PUBLISHED_THRESHOLD)),
     **{name: ScanConfig(make()) for name, make in DETECTORS.items() if make is not L1Weight},
     "ensemble-fast": ScanConfig(Ensemble(fast=True)),
-    UNKNOWN_TASK: ScanConfig(Ensemble(), Judge(peers=False)),
+    "ensemble-unknown-task": ScanConfig(Ensemble(), Judge(peers=False)),
 }
 METHODS = (*SCANS, NEURAL_CLEANSE)
 

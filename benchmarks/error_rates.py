@@ -16,10 +16,10 @@ from pathlib import Path
 
 import click
 
-from benchmarks.detection import SCANS, UNKNOWN_TASK
+from benchmarks.detection import SCANS
 from benchmarks.make_references import REFERENCES
 from benchmarks.stranger_rows import FOLDER, Row, read_rows
-from benchmarks.stranger_tables import DEFAULT, is_exact, is_flagged, is_inconclusive
+from benchmarks.stranger_tables import DEFAULT, UNKNOWN_TASK, is_exact, is_flagged, is_inconclusive
 from benchmarks.strangers import REPORT
 from triggerfish.reports.rates import decisive
 from triggerfish.statistics.outliers import clopper_pearson

@@ -16,9 +16,9 @@ from benchmarks.markdown import markdown, rate_of
 from benchmarks.quality import Array, auroc, auroc_interval
 from benchmarks.stranger_rows import FOLDER, Row, read_rows
 
-DEFAULT = "ensemble"
+DEFAULT, UNKNOWN_TASK = "ensemble", "ensemble-unknown-task"
 ORDER = (
-    DEFAULT, "ensemble-unknown-task", "ensemble-fast", "universal", "universal-pairs", "min-norm",
+    DEFAULT, UNKNOWN_TASK, "ensemble-fast", "universal", "universal-pairs", "min-norm",
     "published", "mm-bd", "last-layer", "pairwise-norm", "neural-cleanse",
     "neural-cleanse-pictures",
 )  # fmt: skip
@@ -80,12 +80,16 @@ def cells(rows: Rows) -> tuple[str, ...]:
 
 
 def brief(split: str) -> str:
-    """The default scan in short."""
-    rows = results(split).get(DEFAULT, [])
+    """The default scan in short, and all of it as if no task were known."""
+    found = results(split)
+    rows = found.get(DEFAULT, [])
+    groups = {data: _of(rows, data) for data in _data([rows])}
+    if unknown := found.get(UNKNOWN_TASK):
+        groups["all, task unknown"] = unknown
     lines = []
-    for data in _data([rows]):
-        flagged, doubt, exact, _, _, _, everywhere, specific = cells(_of(rows, data))
-        lines.append((data, flagged, doubt, exact, everywhere, specific))
+    for name, of_group in groups.items():
+        flagged, doubt, exact, _, _, _, everywhere, specific = cells(of_group)
+        lines.append((name, flagged, doubt, exact, everywhere, specific))
     header = (
         "networks of other people", "clean: flagged", "clean: inconclusive",
         "one target: named", "all-to-all: seen", "source-specific: named",
