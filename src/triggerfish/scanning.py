@@ -21,7 +21,7 @@ from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import ClassScores, Confirmation, Scanned, Verdict
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.progress import share_of_work
-from triggerfish.source_specific import is_wanted, look_for_pairs
+from triggerfish.source_specific import START, is_possible, look_for_pairs
 from triggerfish.trial import with_answers
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
@@ -166,11 +166,13 @@ def scan_classifier(
     """Scan one model; ``path`` and ``sha256`` say where it is from."""
     start = time.perf_counter()
     findings = check_model(classifier)
-    scores = with_enough_memory(lambda: config.detector(classifier, config.seed))
+    pairs_may_follow = config.looks_for_pairs and is_possible(classifier, config.judge)
+    with share_of_work(0.0, START if pairs_may_follow else 1.0):
+        scores = with_enough_memory(lambda: config.detector(classifier, config.seed))
     verdict = config.judge(scores, classifier, config.detector, findings)
     looks = second_looks(classifier, scores, verdict, config)
     verdict = after_looks(verdict, looks)
-    if config.looks_for_pairs and is_wanted(classifier, verdict, config.judge):
+    if pairs_may_follow and verdict.name == "clean":
         search = partial(look_for_pairs, classifier, scores, verdict, config.judge, config.seed)
         scores, verdict = with_enough_memory(search)
     return Scanned(

@@ -17,18 +17,17 @@ from triggerfish.search.progress import share_of_work
 from triggerfish.verdict.judge import Judge
 
 SEARCH = UniversalPairs()
-START = 0.5  # of the time, where the search begins
+START = 0.4  # of the time, where the search begins
 MOST = 8  # pairs that are searched for once more
 
 
-def is_wanted(classifier: Classifier, verdict: Verdict, judge: Judge) -> bool:
-    """Whether nothing was found so far, and clean networks of the task are known to compare with.
+def is_possible(classifier: Classifier, judge: Judge) -> bool:
+    """Whether clean networks of the task are known to compare with.
 
     Not where the user says how to judge: by a threshold, a test or models of their own.
     """
     return (
-        verdict.name == "clean"
-        and judge == Judge(false_positive_rate=judge.false_positive_rate)
+        judge == Judge(false_positive_rate=judge.false_positive_rate)
         and classifier.num_classes <= SEARCH.max_classes
         and judge.peers_of(classifier, SEARCH) is not None
     )
