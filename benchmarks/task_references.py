@@ -30,7 +30,8 @@ from triggerfish.verdict.reference import make_task_reference
 from triggerfish.verdict.reference_file import render_reference
 
 TITLES = {"mnist": "MNIST", GARMENTS: "Fashion-MNIST", "cifar10": "CIFAR-10"}
-DETECTED = ("ensemble", "universal-pairs")
+PAIRS_DETECTOR = "universal-pairs"
+DETECTED = ("ensemble", PAIRS_DETECTOR)
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -42,8 +43,10 @@ def strangers(
     rows = read_rows(detector, scores)
     found = [r for r in records(folder, DEVELOP) if r["data"] == data and not r["attacked"]]
     found = [r for r in found if r["id"] in rows]
+    # The default scan's rows have scores of pairs, too: those of its last search.
     statistics = [
-        np.array(rows[r["id"]].parts.get(PAIRS, rows[r["id"]].statistic), np.float64) for r in found
+        np.array(row.parts[PAIRS] if detector == PAIRS_DETECTOR else row.statistic, np.float64)
+        for row in (rows[record["id"]] for record in found)
     ]
     return [classifier_of(folder, record) for record in found], statistics
 
