@@ -32,6 +32,11 @@ def test_a_verdict_without_any_flag_left_is_inconclusive_and_never_clean():
     assert after_looks(attack_on_all, [look(2, "refuted")]).name == "backdoored"
 
 
+def test_a_flag_by_clean_models_of_the_same_recipe_stands():
+    calibrated = replace(FLAGGED, reference="clean models")
+    assert after_looks(calibrated, [look(2, "refuted"), look(7, "refuted")]) is calibrated
+
+
 def test_nothing_refuted_changes_nothing():
     assert after_looks(FLAGGED, [look(2, "confirmed"), look(7, "unclear")]) == FLAGGED
     assert after_looks(UNCLEAR, []) is UNCLEAR

@@ -36,9 +36,10 @@ def after_looks(verdict: Verdict, looks: Sequence[Confirmation]) -> Verdict:
     """The verdict without the flags that were refuted, and with the classes that were confirmed.
 
     *Inconclusive*, never clean, when a flag was taken away. A score in doubt is no longer unclear
-    once its class is confirmed or refuted.
+    once its class is confirmed or refuted. A flag by clean models of the same recipe stands: its
+    error rate is known, that of a look is not.
     """
-    if not looks:
+    if not looks or verdict.reference is not None:
         return verdict
     grades = {look.target: look for look in looks}
     refuted = [k for k in verdict.flagged if k in grades and grades[k].grade == "refuted"]
