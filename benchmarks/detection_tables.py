@@ -116,7 +116,7 @@ def verdicts(found: Results) -> str:
 def brief(found: Results) -> str:
     """Ours in short: with the reference that ships, and as if there were none."""
     lines = []
-    rows = found.valid.get(OURS, ())
+    rows = [row for row in found.valid.get(OURS, ()) if row.reference is not None]
     attacked = [row for row in rows if row.attack not in (None, *PAIRWISE_ATTACKS)]
     for (data, architecture), models in _by_network(attacked):
         clean = _clean_like(rows, data, {architecture})
