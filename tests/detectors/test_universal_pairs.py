@@ -140,6 +140,16 @@ def test_the_change_is_found_again_on_other_pictures() -> None:
     assert float(change.delta[0, :2, :2].abs().sum()) > 0.8 * float(change.delta.abs().sum())
 
 
+def test_a_change_that_turns_few_new_pictures_does_not_count(monkeypatch) -> None:
+    network = blocks(backdoored=True)
+    scores = QUICK(network)
+    monkeypatch.setattr("triggerfish.detectors.universal_pairs.WORKS", 0.99)
+    change = pair_change(network, QUICK, SOURCE, TARGET, scores)
+    assert change.status is Status.UNREACHABLE
+    assert 0.5 < change.success < 0.99
+    assert np.isnan(change.size)
+
+
 def test_a_default_scan_names_the_pair_and_clears_the_twin(shipped) -> None:
     config = ScanConfig(Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200))
     found, twin = (scan_classifier(blocks(backdoored=b), config) for b in (True, False))

@@ -31,6 +31,8 @@ from triggerfish.statistics.outliers import Largest
 
 FEWEST, MOST = 16, 200
 """A class that fewer pictures are called is no source; of more, so many are enough."""
+WORKS = 0.5
+"""The fraction of new pictures that a change must turn to count, as in every search."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,9 @@ def pair_change(
     """The change from ``source`` to ``target`` found once more, on pictures of another seed.
 
     Its success is that on pictures called ``source`` which no search has drawn; ``scores`` are
-    those of all pairs, for the size of the median target of that source. Unreachable, with no
-    change at all, where too few pictures are called ``source``.
+    those of all pairs, for the size of the median target of that source. Unreachable where too few
+    pictures are called ``source``, or where the change turns less than `WORKS` of the new ones: of
+    few pictures the search draws the same again and again, and may fit those alone.
     """
     pool = _pool(classifier, config, seed - 1).called_as(source, 2 * MOST)
     drawn, fresh = pool.split(len(pool.called) // 2)
@@ -140,18 +143,13 @@ def pair_change(
         classifier, drawn, goal, torch.tensor([False]), replace(config.search, kept=1.0), seed,
         rows_that_fit(classifier, config.memory_mib),
     )  # fmt: skip
-    size = float(measured_sizes(found))
-    if not math.isfinite(size):
-        return nothing
     on_new = success_rate(classifier, fresh, found.change, goal.to(fresh.called.device))
-    return replace(
-        nothing,
-        delta=found.change[0].cpu(),
-        size=size,
-        median_size=float(scores.pairs.norm[source].nanquantile(0.5)),
-        success=float(on_new),
-        status=Status.CONVERGED,
-    )
+    tried = replace(nothing, delta=found.change[0].cpu(), success=float(on_new))
+    size = float(measured_sizes(found))
+    if not math.isfinite(size) or not tried.success >= WORKS:
+        return tried
+    usual = float(scores.pairs.norm[source].nanquantile(0.5))
+    return replace(tried, size=size, median_size=usual, status=Status.CONVERGED)
 
 
 def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
