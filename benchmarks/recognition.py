@@ -61,10 +61,10 @@ def _of_task(
 ) -> dict[str, list[float]]:
     """Likenesses to one task, kind by kind."""
     mine = known[data]
-    clean = {key: likeness(said_by, _without(mine, [key])) for key, said_by in mine.items()}
+    clean = {key: likeness(said_by, _without(mine, key)) for key, said_by in mine.items()}
     of_task = [r for r in found.values() if r["data"] == data]
     attacked = [
-        likeness(said[r["id"]], _without(mine, [r["fine_tuned_from"]]))
+        likeness(said[r["id"]], _without(mine, r["fine_tuned_from"]))
         for r in of_task
         if r["attacked"] and r["split"] == DEVELOP
     ]
@@ -78,7 +78,7 @@ def _of_task(
     ]
     rng = np.random.default_rng(0)
     reordered = [
-        likeness(said_by[:, rng.permutation(said_by.shape[1])], _without(mine, [key]))
+        likeness(said_by[:, rng.permutation(said_by.shape[1])], _without(mine, key))
         for key, said_by in mine.items()
         for _ in range(ORDERS)
     ]
@@ -91,8 +91,8 @@ def _like_shape(task: str, data: str) -> bool:
     return ("cifar10" in (task, data)) == (task == data)
 
 
-def _without(networks: Mapping[str, Array], left_out: list[str]) -> Array:
-    return mean_answers([value for key, value in networks.items() if key not in left_out])
+def _without(networks: Mapping[str, Array], left_out: str) -> Array:
+    return mean_answers([value for key, value in networks.items() if key != left_out])
 
 
 def _sorted(values: Iterable[float]) -> list[float]:

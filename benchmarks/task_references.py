@@ -59,8 +59,8 @@ def garments(root: Path) -> list[Path]:
 def scanned(paths: list[Path], detector: str) -> tuple[list[Classifier], list[Array]]:
     """The networks in files, and their scores (K,) or (K, K)."""
     classifiers = list(map(load_classifier, paths))
-    found = map(DETECTORS[detector](), classifiers)
-    return classifiers, [(s.statistic if s.pairs is None else s.pairs.score).numpy() for s in found]
+    made = DETECTORS[detector]()
+    return classifiers, [made.compared(made(classifier)).numpy() for classifier in classifiers]
 
 
 @click.command()

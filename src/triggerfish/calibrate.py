@@ -79,7 +79,7 @@ def peers_from(
     classifiers, statistics = list[Classifier](), list[Array]()
     for result in map(_scanned, results):
         classifiers.append(load(_path_of(result)))
-        statistics.append(result.scores.statistic.numpy())
+        statistics.append(config.detector.compared(result.scores).numpy())
     return make_task_reference(name, config.detector, classifiers, statistics, recipe)
 
 

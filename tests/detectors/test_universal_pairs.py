@@ -150,6 +150,15 @@ def test_a_change_that_turns_few_new_pictures_does_not_count(monkeypatch) -> Non
     assert np.isnan(change.size)
 
 
+def test_a_reference_of_pairs_may_be_ones_own(peers) -> None:
+    network = blocks(backdoored=True)
+    scores = QUICK(network)
+    assert torch.equal(QUICK.compared(scores).nan_to_num(), scores.pairs.score.nan_to_num())
+    verdict = Judge(reference=peers)(scores, network, QUICK)
+    assert (verdict.flagged, verdict.sources) == ((TARGET,), {TARGET: SOURCE})
+    assert verdict.peers == "Blocks"
+
+
 def test_a_default_scan_names_the_pair_and_clears_the_twin(shipped) -> None:
     config = ScanConfig(Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200))
     found, twin = (scan_classifier(blocks(backdoored=b), config) for b in (True, False))

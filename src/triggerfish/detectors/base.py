@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import Field, asdict, field
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+from torch import Tensor
+
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores
 from triggerfish.statistics.outliers import OutlierTest
@@ -50,6 +52,10 @@ class Detector(Protocol):
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """One statistic per class, with its evidence; ``seed`` decides what is random."""
         ...
+
+    def compared(self, scores: ClassScores) -> Tensor:
+        """What of its scores is compared with clean networks of a task. Default: the statistic."""
+        return scores.statistic
 
     def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Per flagged class, the detectors that saw it. Default: this one."""

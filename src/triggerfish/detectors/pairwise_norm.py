@@ -8,22 +8,24 @@ trigger serves stands out. A class's statistic is that of its most suspicious so
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from triggerfish.detectors.base import Detector, check_search, setting
+from triggerfish.detectors.pair_scores import pair_scores
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Pairs, Status
-from triggerfish.search.activation_maximization import chunks, evaluate
+from triggerfish.results import ClassScores, Pairs
+from triggerfish.search.activation_maximization import chunks
 from triggerfish.search.baselines import Baseline, baseline_images, check_baselines, cloud_images
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.minimum_norm import MinimumNorm, Schedule, minimize_norm
 from triggerfish.search.progress import report
 from triggerfish.search.shared_change import NO_CHANGE, SCALE, apply_change, shared_change
-from triggerfish.statistics.median_polish import largest_into, median_polish
+from triggerfish.statistics.median_polish import median_polish
 from triggerfish.statistics.outliers import Largest
 
 
@@ -120,24 +122,9 @@ def _pair_norms(
 def _scores(
     classifier: Classifier, exemplars: tuple[Tensor, ...], norm: Tensor, changes: Tensor
 ) -> ClassScores:
-    score = median_polish(-norm.log())
-    statistic, sources = largest_into(score)
-    shown = _shown(classifier, exemplars, changes, sources)
-    logits = evaluate(classifier, shown).double().cpu()
-    reached = statistic.isfinite()
-    return ClassScores(
-        name="pair_residual",
-        statistic=statistic,
-        status=tuple(Status.CONVERGED if r else Status.UNREACHABLE for r in reached.tolist()),
-        images=shown.cpu(),
-        probability=logits.softmax(1).diagonal(),
-        logits=logits,
-        details={
-            "source": torch.where(reached, sources.double(), torch.nan),
-            "pair_norm": norm[sources, torch.arange(len(norm))],
-        },
-        pairs=Pairs(score, norm),
-    )
+    pairs = Pairs(median_polish(-norm.log()), norm)
+    shown = partial(_shown, classifier, exemplars, changes)
+    return pair_scores(classifier, "pair_residual", pairs, "pair_norm", shown)
 
 
 def synthesize_exemplars(

@@ -16,17 +16,16 @@ import torch
 from torch import Tensor
 
 from triggerfish.detectors.base import Detector, setting
+from triggerfish.detectors.pair_scores import pair_scores
 from triggerfish.detectors.universal import measured_sizes
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Change, ClassScores, Pairs, Status
-from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report
 from triggerfish.search.universal import UniversalSearch, search_universal
-from triggerfish.statistics.median_polish import largest_into
 from triggerfish.statistics.outliers import Largest
 
 FEWEST, MOST = 16, 200
@@ -96,23 +95,13 @@ class UniversalPairs(Detector):
         runs = [_Run.of(classifier, self, seed, number) for number in range(self.runs)]
         size = torch.stack([run.size for run in runs]).log().nanmean(0).exp()
         score = size.nanquantile(0.5, dim=1, keepdim=True).log() - size.log()
-        statistic, sources = largest_into(score)
-        shown = torch.stack([runs[0].example(int(s), k) for k, s in enumerate(sources)])
-        logits = evaluate(classifier, shown).double().cpu()
-        reached = statistic.isfinite()
-        return ClassScores(
-            name="pair_score",
-            statistic=statistic,
-            status=tuple(Status.CONVERGED if r else Status.UNREACHABLE for r in reached.tolist()),
-            images=shown.cpu(),
-            probability=logits.softmax(1).diagonal(),
-            logits=logits,
-            details={
-                "source": torch.where(reached, sources.double(), torch.nan),
-                "pair_size": size[sources, torch.arange(count)],
-            },
-            pairs=Pairs(score, size),
+        return pair_scores(
+            classifier, "pair_score", Pairs(score, size), "pair_size", runs[0].examples
         )
+
+    def compared(self, scores: ClassScores) -> Tensor:
+        """The scores of all pairs (K, K)."""
+        return scores.statistic if scores.pairs is None else scores.pairs.score
 
 
 def pair_change(
@@ -184,8 +173,11 @@ class _Run:
             report((number * count + source + 1) / (config.runs * count))
         return _Run(pool, size, changes)
 
-    def example(self, source: int, target: int) -> Tensor:
-        """A picture (C, H, W) that the network calls ``source``, with the change to ``target``."""
+    def examples(self, sources: Tensor) -> Tensor:
+        """Per target a picture of its source ``sources`` (K,), with the change: (K, C, H, W)."""
+        return torch.stack([self._example(s, k) for k, s in enumerate(sources.tolist())])
+
+    def _example(self, source: int, target: int) -> Tensor:
         own = self.pool.called_as(source, 1).images
         picture = own[0] if len(own) else self.pool.images[0]
         changed: Tensor = (picture + self.changes[source, target].to(picture)).clamp(0.0, 1.0)

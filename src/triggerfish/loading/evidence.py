@@ -25,7 +25,7 @@ from triggerfish.loading.hints import Settings
 from triggerfish.loading.weights.choices import NetworkChoice
 from triggerfish.model.heads import recognise_output, to_logits
 from triggerfish.search.pictures import GAP, dead_leaves
-from triggerfish.verdict.recognition import ALIKE, asked, likeness, relative_answers
+from triggerfish.verdict.recognition import ALIKE, asked, geometry, likeness, relative_answers
 from triggerfish.verdict.reference_file import shipped_references
 
 SPREAD = {1: 2.0, 3: 1.3}
@@ -161,8 +161,8 @@ def _evidence(reading: Reading) -> _Evidence:
 
 def _likeness(reading: Reading, classes: int) -> float:
     """How alike the answers are to those of the most like known task, 0 where none fits."""
-    geometry = {"input_shape": list(reading.input_shape), "num_classes": classes}
-    tasks = [r for r in shipped_references() if r.answers and r.task == geometry]
+    fits = geometry(reading.input_shape, classes)
+    tasks = [r for r in shipped_references() if r.answers and r.task == fits]
     if not tasks:
         return 0.0
     with torch.no_grad():

@@ -110,7 +110,10 @@ class Judge:
             return self._test(detector)(_filled(scores, self.published_fill))
         case = choose_case(self.reference, self._shipped(), classifier, detector, scores)
         rule, doubt = self._rule(case)
-        verdict = replace(_judged(case.scores, rule), doubt=doubt)
+        values = case.scores.statistic.numpy()
+        if isinstance(rule, AmongPeers):
+            values = case.detector.compared(case.scores).numpy()
+        verdict = replace(_with_sources(rule(values), case.scores), doubt=doubt)
         verdict = _on_all_classes(verdict, scores, detector)
         runs = _runs(case.scores, rule)
         reasons = [
@@ -121,7 +124,7 @@ class Judge:
             *check_restarts(verdict.flagged, runs),
         ]
         notes = [
-            case.choice.note(_compared(case.scores, rule)),
+            case.choice.note(values),
             *_notes(case.scores, verdict, runs),
         ]
         if case.detector is not detector:
@@ -173,22 +176,12 @@ def published_judge(cap: float) -> Judge:
     return Judge(TwoSidedMAD.name, PUBLISHED_THRESHOLD, published_fill=cap)
 
 
-def _judged(scores: ClassScores, rule: Rule) -> Verdict:
-    """What the rule says; with the sources of flagged classes where pairs were measured."""
-    if scores.pairs is not None and isinstance(rule, AmongPeers):
-        return rule.on_pairs(scores.pairs.score.numpy())
-    verdict = rule(scores.statistic.numpy())
-    if scores.pairs is None:
+def _with_sources(verdict: Verdict, scores: ClassScores) -> Verdict:
+    """The verdict with the sources of flagged classes, where pairs were measured."""
+    if scores.pairs is None or verdict.sources:
         return verdict
     pairs = scores.pairs.strongest(verdict.flagged)
     return replace(verdict, sources={target: source for source, target in pairs})
-
-
-def _compared(scores: ClassScores, rule: Rule) -> Array:
-    """The values that the rule compares with those of clean models."""
-    pairs = scores.pairs if isinstance(rule, AmongPeers) else None
-    values: Array = (scores.statistic if pairs is None else pairs.score.flatten()).numpy()
-    return values
 
 
 def _on_all_classes(verdict: Verdict, scores: ClassScores, detector: Detector) -> Verdict:

@@ -26,6 +26,11 @@ another task's (docs/method.md)."""
 _LEAST = -30.0  # nats: a network that is surer than that is not more alike for it
 
 
+def geometry(input_shape: Sequence[int], num_classes: int) -> dict[str, object]:
+    """What must be equal before answers can be compared, as a reference's ``task`` has it."""
+    return {"input_shape": list(input_shape), "num_classes": num_classes}
+
+
 @lru_cache(maxsize=8)
 def asked(shape: tuple[int, int, int]) -> Tensor:
     """The pictures (PICTURES, C, H, W) in [0, 1] that answers are compared on."""

@@ -23,7 +23,14 @@ from triggerfish.detectors.base import Detector, settings_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.statistics.outliers import Array
 from triggerfish.verdict.fingerprint import fingerprint
-from triggerfish.verdict.recognition import ALIKE, PICTURES, answers, likeness, mean_answers
+from triggerfish.verdict.recognition import (
+    ALIKE,
+    PICTURES,
+    answers,
+    geometry,
+    likeness,
+    mean_answers,
+)
 
 ReferenceKind = Literal["same-recipe", "same-task", "any-network"]
 """Models of one network, task and recipe; clean networks of one task; clean networks of any."""
@@ -113,17 +120,17 @@ class Reference:
     def differs_by(self, classifier: Classifier, detector: Detector) -> tuple[str, ...]:
         """In what it differs from what is scanned; a network without weights is like none."""
         differs = [] if self.is_made_with(detector) else ["detector, or one of other settings"]
-        network, task = fingerprint(classifier)
         if self.kind == "same-task":
             differs += [] if self.likeness(classifier) >= ALIKE else ["task"]
         if self.is_calibrated:
+            network, task = fingerprint(classifier)
             differs += ["network"] if not network or network != self.network else []
             differs += ["task"] if task != self.task else []
         return tuple(differs)
 
     def likeness(self, classifier: Classifier) -> float:
         """How alike a network's answers on pictures of nothing are; -1 for another geometry."""
-        if not self.answers or _geometry(classifier) != self.task:
+        if not self.answers or self.task != _geometry(classifier):
             return -1.0
         return likeness(answers(classifier), np.array(self.answers))
 
@@ -147,9 +154,12 @@ class Reference:
         return maxima
 
     def centered(self, values: Array) -> Array:
-        """``values`` (K,) minus each class's mean over the clean models, in units of its spread."""
-        centered: Array = (values - _mean(self.matrix())) / self.spread()
-        return centered
+        """``values`` (K,) minus each class's mean over the clean models, in units of its spread.
+
+        Of pairs (K, K), each pair's.
+        """
+        centered: Array = (values.reshape(-1) - _mean(self.matrix())) / self.spread()
+        return centered.reshape(values.shape)
 
     def spread(self) -> Array:
         """The unit (K,) of each class: 1, and more on a task where networks differ about it more.
@@ -247,7 +257,7 @@ def make_task_reference(
     if detector.PEER_THRESHOLD is None:
         raise ValueError(f"expected universal or ensemble, got {detector.name}: it has no peers")
     geometries = [_geometry(classifier) for classifier in classifiers]
-    if any(geometry != geometries[0] for geometry in geometries):
+    if any(other != geometries[0] for other in geometries):
         raise ValueError("expected networks of one input shape and number of classes, got several")
     found = [answers(classifier) for classifier in classifiers]
     kept = [
@@ -290,7 +300,7 @@ def _deviation(scores: Array) -> Array:
 
 
 def _geometry(classifier: Classifier) -> dict[str, object]:
-    return {"input_shape": list(classifier.input_shape), "num_classes": classifier.num_classes}
+    return geometry(classifier.input_shape, classifier.num_classes)
 
 
 def _short(value: float) -> float:

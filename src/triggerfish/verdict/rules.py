@@ -61,12 +61,11 @@ class AmongPeers:
     threshold: float
 
     def __call__(self, values: Array) -> Verdict:
-        """The verdict on the statistic (K,) alone."""
-        return self._judged(self.peers.centered(values))
+        """The verdict on the statistic (K,), or on scores of pairs (K, K), source by target."""
+        index = self.peers.centered(values)
+        return self._judged(index) if index.ndim == 1 else self._by_worst_source(index)
 
-    def on_pairs(self, score: Array) -> Verdict:
-        """The verdict on scores of pairs (K, K), source by target, a class by its worst."""
-        index = self.peers.centered(score.reshape(-1)).reshape(score.shape)
+    def _by_worst_source(self, index: Array) -> Verdict:
         worst = np.where(np.isfinite(index), index, -np.inf)
         into = worst.max(axis=0)
         verdict = self._judged(np.where(np.isfinite(into), into, np.nan))
