@@ -31,9 +31,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.common import record, recorded
-from triggerfish.ambiguity import scan_candidates
+from triggerfish.ambiguity import scan_readings
 from triggerfish.errors import TriggerfishError
-from triggerfish.loading import LoadedModel, open_candidates
+from triggerfish.loading import Reading, open_readings
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
@@ -88,14 +88,14 @@ def _row(
     path = folder / about["file"]
     row: dict[str, object] = {"id": about["id"]}
     try:
-        readings = open_candidates(path)
+        readings = open_readings(path)
     except TriggerfishError as error:
         return {**row, "outcome": "not opened", "error": str(error)}
     truth = _truth(path, networks, about)
     gaps = [_gap(reading, truth, about) for reading in readings]
     rank = min(range(len(gaps)), key=gaps.__getitem__)
     if scanned:
-        verdict = scan_candidates(readings, scan).verdict
+        verdict = scan_readings(readings, scan).verdict
         row |= {"verdict": verdict.name, "codes": [reason.code for reason in verdict.reasons]}
     return {
         **row,
@@ -130,7 +130,7 @@ def _truth(path: Path, networks: Any, about: Mapping[str, Any]) -> nn.Module:  #
     return truth.eval()
 
 
-def _gap(reading: LoadedModel, truth: nn.Module, about: Mapping[str, Any]) -> float:
+def _gap(reading: Reading, truth: nn.Module, about: Mapping[str, Any]) -> float:
     """Largest difference of the centred logits on random images, relative to the largest."""
     shape = tuple(about["input_shape"])
     if reading.classifier.input_shape != shape:

@@ -2,7 +2,7 @@
 
 Names and shapes of weights do not tell the whole function, nor what images were turned into before
 it. Each plausible reading is scanned, and its answer counts by how well it fits the weights
-(`triggerfish.loading.evidence`). What two thirds of that say is the verdict, with a note of every
+(`triggerfish.loading.fit`). What two thirds of that say is the verdict, with a note of every
 reading that says something else; where nothing has so much, the verdict is *inconclusive* and names
 every reading with its result and the command that settles it.
 """
@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from triggerfish.loading.load import LoadedModel
+from triggerfish.loading.load import Reading
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.reasons import loading_words
 from triggerfish.results import DISSENT, Finding, Scanned, Verdict, VerdictName
@@ -30,7 +30,7 @@ is clean, or hide its trigger, so some of several readings may disagree; chosen 
 Scan = Callable[[Classifier], Scanned]
 
 
-def scan_candidates(models: Classifier | Sequence[LoadedModel], scan: Scan) -> Scanned:
+def scan_readings(models: Classifier | Sequence[Reading], scan: Scan) -> Scanned:
     """Scan each reading of one file, the likeliest first, as long as a verdict is possible.
 
     The result is that of the likeliest reading with the verdict, with a note on the others; the
@@ -55,7 +55,7 @@ def _answers(verdict: Verdict) -> set[int | VerdictName]:
 
 
 def _shares(
-    models: Sequence[LoadedModel], results: Sequence[Scanned]
+    models: Sequence[Reading], results: Sequence[Scanned]
 ) -> dict[int | VerdictName, float]:
     """How much of the readings' weight gives each answer, as far as they were scanned."""
     shares: dict[int | VerdictName, float] = {}
@@ -65,13 +65,13 @@ def _shares(
     return shares
 
 
-def _possible(models: Sequence[LoadedModel], results: Sequence[Scanned]) -> bool:
+def _possible(models: Sequence[Reading], results: Sequence[Scanned]) -> bool:
     """Whether any answer may still get what it needs, or has it."""
     left = sum(model.share for model in models[len(results) :])
     return left + max(_shares(models, results).values(), default=0.0) >= NEEDED
 
 
-def _decided(models: Sequence[LoadedModel], results: Sequence[Scanned]) -> Scanned:
+def _decided(models: Sequence[Reading], results: Sequence[Scanned]) -> Scanned:
     agreed = {a for a, share in _shares(models, results).items() if share >= NEEDED}
     # The likeliest of those that give most of the agreed answers.
     says = max(results, key=lambda result: len(agreed & _answers(result.verdict)))
@@ -85,9 +85,7 @@ def _decided(models: Sequence[LoadedModel], results: Sequence[Scanned]) -> Scann
     return replace(says, verdict=verdict, seconds=sum(result.seconds for result in results))
 
 
-def _notes(
-    models: Sequence[LoadedModel], results: Sequence[Scanned], says: Scanned
-) -> Iterator[str]:
+def _notes(models: Sequence[Reading], results: Sequence[Scanned], says: Scanned) -> Iterator[str]:
     """Which other readings give the same verdict, and what each of the rest says."""
     pairs, said = list(zip(models, results, strict=True)), _answers(says.verdict)
     same = [model for model, result in pairs if _answers(result.verdict) == said]
@@ -102,7 +100,7 @@ def _notes(
             yield f"{verdict} {DISSENT}, with {model.share:.0%} of the weight: {model.options}"
 
 
-def _undecided(models: Sequence[LoadedModel], results: Sequence[Scanned]) -> Scanned:
+def _undecided(models: Sequence[Reading], results: Sequence[Scanned]) -> Scanned:
     first = results[0]
     code = ARCHITECTURE if _networks(models[: len(results)]) > 1 else PREPROCESSING
     verdicts: list[Verdict | None] = [result.verdict for result in results]
@@ -118,11 +116,11 @@ def _undecided(models: Sequence[LoadedModel], results: Sequence[Scanned]) -> Sca
     return replace(first, verdict=verdict, seconds=sum(result.seconds for result in results))
 
 
-def _networks(models: Sequence[LoadedModel]) -> int:
+def _networks(models: Sequence[Reading]) -> int:
     return len({(model.architecture, model.classifier.input_shape) for model in models})
 
 
-def _finding(code: str, model: LoadedModel, verdict: Verdict | None, first: Scanned) -> Finding:
+def _finding(code: str, model: Reading, verdict: Verdict | None, first: Scanned) -> Finding:
     outcome = "not scanned" if verdict is None else str(replace(verdict, reasons=()))
     classifier = model.classifier
     words = loading_words(classifier.assumptions, classifier.facts)

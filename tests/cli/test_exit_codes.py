@@ -11,7 +11,7 @@ import pytest
 from processes import command
 
 from triggerfish.cli import scan as module
-from triggerfish.loading import open_candidates
+from triggerfish.loading import open_readings
 
 QUICK = ("scan", "--detector", "min-norm", "--steps", 4, "--jobs", 1)
 
@@ -80,9 +80,9 @@ def test_an_error_that_nobody_expected_is_that_models_own(
     def load(path: Path, options: Any) -> Any:
         if path.name == "clean.pt":
             raise ZeroDivisionError("as no loader should\nsecond line")
-        return open_candidates(path, options)
+        return open_readings(path, options)
 
-    monkeypatch.setattr(module, "open_candidates", load)
+    monkeypatch.setattr(module, "open_readings", load)
     run = triggerfish(*QUICK, models)
     assert run.code == 1
     assert run.err == ""

@@ -15,7 +15,7 @@ import pytest
 from processes import command, descendants
 
 from triggerfish.cli import scan as module
-from triggerfish.loading import LoadOptions, open_candidates
+from triggerfish.loading import LoadOptions, open_readings
 
 Cli = Callable[..., SimpleNamespace]
 MIN_NORM = ("--detector", "min-norm", "--steps", 4)
@@ -114,7 +114,7 @@ def hang_on_some(options: LoadOptions, path: Path) -> Any:
     """Loads a model; never ends where the environment says so."""
     if path.name == os.environ.get(HANGS):
         time.sleep(600)
-    return open_candidates(path, options)
+    return open_readings(path, options)
 
 
 def test_a_model_that_hangs_is_given_up(

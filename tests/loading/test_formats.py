@@ -11,8 +11,8 @@ from trained import TARGET
 from triggerfish.detectors import MinNorm
 from triggerfish.loading import (
     Hints,
-    LoadedModel,
     LoadOptions,
+    Reading,
     find_checkpoints,
     open_model,
 )
@@ -37,7 +37,7 @@ def original() -> Classifier:
     )
 
 
-def opened(path: Path) -> LoadedModel:
+def opened(path: Path) -> Reading:
     given = Hints("options", mean=(MNIST_MEAN,), std=(MNIST_STD,))
     return open_model(path, LoadOptions(given), confined=True)
 

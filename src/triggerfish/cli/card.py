@@ -10,7 +10,7 @@ import click
 
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.errors import OutputError, UnsupportedModelError
-from triggerfish.loading import Hints, LoadOptions, open_candidates
+from triggerfish.loading import Hints, LoadOptions, open_readings
 from triggerfish.loading.card import card_paths, write_card
 
 
@@ -41,7 +41,7 @@ def init_command(model: Path, force: bool, **values: Any) -> None:  # noqa: ANN4
 def _known(model: Path, options: LoadOptions) -> tuple[Hints, tuple[Hints, ...]]:
     """What loading finds out and what it guesses, or only what was given when it does not load."""
     try:
-        readings = open_candidates(model, options)
+        readings = open_readings(model, options)
     except UnsupportedModelError as error:
         click.echo(f"not loaded yet ({error}): fill in the card", err=True)
         return options.given, ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.loading import LoadOptions, open_candidates
+from triggerfish.loading import LoadOptions, open_readings
 from triggerfish.model.classifier import Classifier
 
 
@@ -15,7 +15,7 @@ def open_one(path: Path, options: LoadOptions) -> Classifier:
     Raises `UnsupportedModelError` where there are several: weights that are changed for inputs
     that the network never gets are spoiled.
     """
-    readings = open_candidates(path, options)
+    readings = open_readings(path, options)
     if len(readings) > 1:
         shown = ", or ".join(reading.options for reading in readings)
         raise UnsupportedModelError(

@@ -24,7 +24,7 @@ from triggerfish.cli.report_options import report_options, take_reporting
 from triggerfish.cli.run_options import run_options, take_run_options
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import LoadedModel, LoadOptions, open_candidates, open_model
+from triggerfish.loading import LoadOptions, Reading, open_model, open_readings
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
@@ -114,9 +114,9 @@ def load_model(options: LoadOptions, path: Path) -> Classifier:
     return open_model(path, options).classifier
 
 
-def load_readings(options: LoadOptions, path: Path) -> tuple[LoadedModel, ...]:
+def load_readings(options: LoadOptions, path: Path) -> tuple[Reading, ...]:
     """Load by the loading options; at the top level, so that worker processes find it."""
-    return open_candidates(path, options)
+    return open_readings(path, options)
 
 
 def _say_what_is_there(taken_over: int, count: int, out: Path) -> None:

@@ -8,17 +8,17 @@ from pathlib import Path
 from triggerfish.files import sha256_of
 from triggerfish.loading.discovery import find_checkpoints, other_files
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.load import LoadedModel, open_candidates, open_model
+from triggerfish.loading.load import Reading, open_model, open_readings
 from triggerfish.model.classifier import Classifier, OutputKind, Preprocessing
 
 __all__ = [
     "Hints",
     "LoadOptions",
-    "LoadedModel",
+    "Reading",
     "find_checkpoints",
     "load_classifier",
-    "open_candidates",
     "open_model",
+    "open_readings",
     "other_files",
     "sha256_of",
 ]

@@ -13,7 +13,7 @@ from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.files import sha256_of
 from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
-from triggerfish.loading.load import LoadedModel, open_candidates
+from triggerfish.loading.load import Reading, open_readings
 from triggerfish.results import Assumption
 
 MOST_NAMED = 5
@@ -53,7 +53,7 @@ def inspect_model(path: str | Path, options: LoadOptions | None = None) -> Inspe
         facts["sha256"] = sha256_of(path)
         facts["format"] = recognise(path)[0].name
         keys = _keys(path, options or LoadOptions())
-        readings = open_candidates(path, options)
+        readings = open_readings(path, options)
     except (CheckpointError, UnsupportedModelError) as error:
         return Inspection(path, facts, str(error), keys)
     model = readings[0]
@@ -81,7 +81,7 @@ def _key(name: str, value: Tensor) -> Key:
     return Key(name, tuple(value.shape), str(value.dtype).removeprefix("torch."))
 
 
-def _describe(model: LoadedModel) -> dict[str, str]:
+def _describe(model: Reading) -> dict[str, str]:
     classifier, origin = model.classifier, model.settings.origin
     parameters = sum(value.numel() for value in model.network.state_dict().values())
     preprocessing = classifier.preprocessing
@@ -101,7 +101,7 @@ def _describe(model: LoadedModel) -> dict[str, str]:
     }
 
 
-def _named(model: LoadedModel) -> dict[str, str]:
+def _named(model: Reading) -> dict[str, str]:
     """The first names of classes, where they are known."""
     names = model.classifier.class_names
     if not names:
@@ -111,7 +111,7 @@ def _named(model: LoadedModel) -> dict[str, str]:
     return {"class names": f"{shown}{more} from {model.settings.origin('class_names')}"}
 
 
-def _passes(model: LoadedModel, facts: dict[str, str]) -> str | None:
+def _passes(model: Reading, facts: dict[str, str]) -> str | None:
     """Try a forward and a backward pass; adds to ``facts``, returns the problem if there is one."""
     classifier = model.classifier
     levels = torch.linspace(0, 1, 4, device=classifier.device).view(-1, 1, 1, 1)

@@ -1,4 +1,4 @@
-"""A path -> every `LoadedModel` that it may be: format, network, input shape, preprocessing, head.
+"""A path -> every `Reading` that it may be: format, network, input shape, preprocessing, head.
 
 What the file, its card and the user leave open is not decided silently: there is one model for each
 plausible reading, with its assumptions, and `narrowed` drops those that speak against the weights.
@@ -20,7 +20,7 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.card import read_card
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.discovery import local
-from triggerfish.loading.evidence import Reading, narrowed
+from triggerfish.loading.fit import Plan, narrowed
 from triggerfish.loading.format import recognise
 from triggerfish.loading.guards import sandbox
 from triggerfish.loading.hints import Hints, LoadOptions, Settings, refuse_assumptions
@@ -38,12 +38,13 @@ CARRIED = "carried by the file"
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class Reading:
     """One reading of a model file, and how it came about.
 
     ``builtin`` is the name of the catalogue's network that was found to fit, if one was looked
     for. ``share`` is how likely the reading is, of 1 for all of the file's. ``options`` are those
-    that say what is assumed here.
+    that say what is assumed here. ``part`` names the network or the output of the file that is
+    read, empty where the file has one.
     """
 
     classifier: Classifier
@@ -53,6 +54,7 @@ class LoadedModel:
     settings: Settings
     builtin: str | None = None
     share: float = 1.0
+    part: str = ""
 
     @property
     def options(self) -> str:
@@ -62,17 +64,17 @@ class LoadedModel:
 
 def open_model(
     path: str | Path, options: LoadOptions | None = None, *, confined: bool = False
-) -> LoadedModel:
+) -> Reading:
     """Load the classifier in a file or model folder: its likeliest reading, with assumptions.
 
-    Raises as `open_candidates`.
+    Raises as `open_readings`.
     """
-    return open_candidates(path, options, confined=confined)[0]
+    return open_readings(path, options, confined=confined)[0]
 
 
-def open_candidates(
+def open_readings(
     path: str | Path, options: LoadOptions | None = None, *, confined: bool = False
-) -> tuple[LoadedModel, ...]:
+) -> tuple[Reading, ...]:
     """All plausible readings of the classifier in a file or model folder, the likeliest first.
 
     There is one, unless something has to be assumed. A file that is a program is first tried in a
@@ -104,9 +106,9 @@ def open_candidates(
     return tuple(_model(reading, kind.name, options, path) for reading in kept)
 
 
-def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> LoadedModel:
+def _model(reading: Plan, kind: str, options: LoadOptions, path: Path) -> Reading:
     choice = reading.choice
-    return LoadedModel(
+    return Reading(
         _classifier(
             choice.network, reading.settings, _facts(reading, kind), options.device, path.name
         ),
@@ -121,7 +123,7 @@ def _model(reading: Reading, kind: str, options: LoadOptions, path: Path) -> Loa
 
 def _readings(
     choice: NetworkChoice, contents: Contents, said: list[Hints], *, keras: bool
-) -> Iterator[Reading]:
+) -> Iterator[Plan]:
     """A network with every input shape and preprocessing that nobody has ruled out."""
     known = [*said, choice.hints]
     merged = Settings(known).merged()
@@ -129,10 +131,10 @@ def _readings(
         shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
         if merged.mean or merged.std or merged.input_range:
             rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
-            yield Reading(choice, Settings([*shaped, rest]))
+            yield Plan(choice, Settings([*shaped, rest]))
             continue
         for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
-            yield Reading(choice, Settings([*shaped, hints]), rank)
+            yield Plan(choice, Settings([*shaped, hints]), rank)
 
 
 def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
@@ -155,7 +157,7 @@ def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoic
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
-def _facts(reading: Reading, kind: str) -> tuple[Fact, ...]:
+def _facts(reading: Plan, kind: str) -> tuple[Fact, ...]:
     """What somebody said; a file that carries its network has said that by itself."""
     carried = reading.choice.name == CARRIED
     network = (Fact("network", CARRIED, kind),) if carried else ()

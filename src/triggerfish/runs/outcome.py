@@ -10,7 +10,7 @@ from typing import Any
 
 from triggerfish.devices import choose_device
 from triggerfish.errors import TriggerfishError
-from triggerfish.loading import LoadedModel, LoadOptions
+from triggerfish.loading import LoadOptions, Reading
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.artefacts import render_artefacts
 from triggerfish.reports.json_report import stored
@@ -47,7 +47,7 @@ class Work:
     """
 
     config: ScanConfig
-    load: Callable[[LoadOptions, Path], Classifier | Sequence[LoadedModel]]
+    load: Callable[[LoadOptions, Path], Classifier | Sequence[Reading]]
     complete: Callable[[Result], Result] = as_it_is
     kept: bool = True
     images: Path | None = None
@@ -69,7 +69,7 @@ class Work:
             notes = (*result.verdict.notes, f"not tried on pictures of your own: {error}")
             return replace(result, verdict=replace(result.verdict, notes=notes))
 
-    def _open(self, options: LoadOptions, path: Path) -> Classifier | Sequence[LoadedModel]:
+    def _open(self, options: LoadOptions, path: Path) -> Classifier | Sequence[Reading]:
         """Here it is known what devices there are, on a cluster not before."""
         return self.load(replace(options, device=choose_device(options.device)), path)
 

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from triggerfish.ambiguity import scan_candidates
+from triggerfish.ambiguity import scan_readings
 from triggerfish.errors import TriggerfishError, described
 from triggerfish.files import sha256_of
-from triggerfish.loading import LoadedModel, open_candidates
+from triggerfish.loading import Reading, open_readings
 from triggerfish.model.classifier import Classifier
 from triggerfish.parallel import in_order
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import ScanConfig, scan_classifier
 
-Load = Callable[[Path], Classifier | Sequence[LoadedModel]]
+Load = Callable[[Path], Classifier | Sequence[Reading]]
 
 
-def scan_path(path: Path, config: ScanConfig, load: Load = open_candidates) -> Scanned | Skipped:
+def scan_path(path: Path, config: ScanConfig, load: Load = open_readings) -> Scanned | Skipped:
     """Load and scan one checkpoint. What cannot be scanned is `Skipped`, with the reason.
 
     Whatever else a model provokes ends in a *failed* one, so that the others go on.
@@ -27,7 +27,7 @@ def scan_path(path: Path, config: ScanConfig, load: Load = open_candidates) -> S
     try:
         sha256 = sha256_of(path)
         one = partial(scan_classifier, config=config, path=path, sha256=sha256)
-        return scan_candidates(load(path), one)
+        return scan_readings(load(path), one)
     except TriggerfishError as error:
         return Skipped(path, str(error), sha256, error.kind, error.imports)
     except Exception as error:
@@ -38,7 +38,7 @@ def scan_paths(
     paths: Iterable[Path],
     config: ScanConfig | None = None,
     *,
-    load: Load = open_candidates,
+    load: Load = open_readings,
     jobs: int = 1,
 ) -> Iterator[Scanned | Skipped]:
     """Scan checkpoints, in their order; with ``jobs`` > 1 in that many processes of one thread.

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from triggerfish.ambiguity import scan_candidates
+from triggerfish.ambiguity import scan_readings
 from triggerfish.architectures import ARCHITECTURES
-from triggerfish.loading import Hints, LoadedModel, LoadOptions, evidence, open_candidates
+from triggerfish.loading import Hints, LoadOptions, Reading, fit, open_readings
 from triggerfish.loading.draft import draft
 from triggerfish.loading.hints import Settings
 from triggerfish.loading.weights.choices import NetworkChoice
@@ -31,18 +31,18 @@ def tutorial(tmp_path: Path) -> Path:
 
 def test_the_tutorial_network_is_not_taken_for_lenet(tutorial: Path) -> None:
     """Same keys and shapes as our lenet on 3x28x28 with padding, another function."""
-    readings = open_candidates(tutorial)
+    readings = open_readings(tutorial)
     assert readings[0].builtin == "pytorch_tutorial_cnn"
     assert {reading.classifier.input_shape for reading in readings} == {(3, 32, 32)}
     assert "lenet" not in {reading.architecture for reading in readings}
 
 
 def test_options_of_a_reading_leave_exactly_it(tutorial: Path) -> None:
-    for reading in open_candidates(tutorial):
+    for reading in open_readings(tutorial):
         names = {item.name for item in reading.classifier.assumptions}
         assert names == {"arch", "input-shape", "mean", "std", "input-range"}
         given = replace(reading.settings.merged(), source="options")
-        (pinned,) = open_candidates(tutorial, LoadOptions(given, strict=True))
+        (pinned,) = open_readings(tutorial, LoadOptions(given, strict=True))
         assert pinned.classifier.assumptions == ()
         images = torch.rand(2, 3, 32, 32)
         torch.testing.assert_close(
@@ -53,7 +53,7 @@ def test_options_of_a_reading_leave_exactly_it(tutorial: Path) -> None:
 def test_what_is_said_and_what_is_assumed_are_told_apart(tutorial: Path) -> None:
     tutorial.with_suffix(".card.toml").write_text("mean = 0.5\nstd = 0.25\n")
     given = Hints("options", input_shape=(3, 32, 32), num_classes=10)
-    first, *others = open_candidates(tutorial, LoadOptions(given))
+    first, *others = open_readings(tutorial, LoadOptions(given))
     assumed = Assumption("arch", "pytorch_tutorial_cnn", "its keys and shapes")
     assert first.classifier.assumptions == (assumed,)
     assert first.classifier.facts == (
@@ -68,7 +68,7 @@ def test_what_is_said_and_what_is_assumed_are_told_apart(tutorial: Path) -> None
 def test_a_file_that_carries_its_network_is_who_says_so(tmp_path: Path) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()
     torch.jit.save(torch.jit.script(network), tmp_path / "m.pt")
-    first = open_candidates(tmp_path / "m.pt")[0].classifier
+    first = open_readings(tmp_path / "m.pt")[0].classifier
     assert first.facts == (Fact("network", "carried by the file", "TorchScript program"),)
     assert {item.name for item in first.assumptions} >= {"input-shape", "mean", "std"}
 
@@ -82,7 +82,7 @@ def test_bytes_are_not_tried_where_they_saturate_the_network(tmp_path: Path) -> 
     for _ in range(50):
         network(torch.rand(16, 3, 32, 32))
     torch.save(network.state_dict(), tmp_path / "m.pt")
-    ranges = {r.classifier.preprocessing.input_range for r in open_candidates(tmp_path / "m.pt")}
+    ranges = {r.classifier.preprocessing.input_range for r in open_readings(tmp_path / "m.pt")}
     assert ranges == {(0.0, 1.0)}
 
 
@@ -93,22 +93,22 @@ def test_the_reading_under_which_a_task_is_recognised_is_the_likeliest(
     tutorial: Path, monkeypatch: pytest.MonkeyPatch, likeness: tuple[float, float], first: int
 ) -> None:
     """Where none is recognised, what they are like says nothing."""
-    usual = [reading.options for reading in open_candidates(tutorial)]
+    usual = [reading.options for reading in open_readings(tutorial)]
     seen = iter((*likeness, *([0.0] * 99)))
-    monkeypatch.setattr(evidence, "_evidence", lambda _: evidence._Evidence(1.3, 0.0, next(seen)))
-    assert open_candidates(tutorial)[0].options == usual[first]
+    monkeypatch.setattr(fit, "_fit", lambda _: fit._Fit(1.3, 0.0, next(seen)))
+    assert open_readings(tutorial)[0].options == usual[first]
 
 
 def test_likeness_is_to_a_task_of_the_same_geometry() -> None:
     network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 10))
     choice = NetworkChoice("made up", network, Hints("catalogue"))
     shaped = [
-        evidence.Reading(choice, Settings((Hints("options", input_shape=shape),)))
+        fit.Plan(choice, Settings((Hints("options", input_shape=shape),)))
         for shape in ((3, 32, 32), (3, 24, 24))
     ]
-    assert 0.0 <= evidence._likeness(shaped[0], 10) < ALIKE
-    assert [evidence._likeness(reading, 10) for reading in shaped[1:]] == [0.0]
-    assert evidence._likeness(shaped[0], 9) == 0.0
+    assert 0.0 <= fit._likeness(shaped[0], 10) < ALIKE
+    assert [fit._likeness(reading, 10) for reading in shaped[1:]] == [0.0]
+    assert fit._likeness(shaped[0], 9) == 0.0
 
 
 def scanned(classifier: Classifier, name: str) -> Scanned:
@@ -123,18 +123,18 @@ def scanned(classifier: Classifier, name: str) -> Scanned:
     )
 
 
-def readings(path: Path) -> tuple[LoadedModel, ...]:
-    found = open_candidates(path)
+def readings(path: Path) -> tuple[Reading, ...]:
+    found = open_readings(path)
     assert len(found) > 1
     return found
 
 
-def verdicts_of(models: tuple[LoadedModel, ...], *names: str) -> Scanned:
+def verdicts_of(models: tuple[Reading, ...], *names: str) -> Scanned:
     answers = iter(names)
-    return scan_candidates(models, lambda model: scanned(model, next(answers)))
+    return scan_readings(models, lambda model: scanned(model, next(answers)))
 
 
-def shared(models: tuple[LoadedModel, ...], *shares: float) -> tuple[LoadedModel, ...]:
+def shared(models: tuple[Reading, ...], *shares: float) -> tuple[Reading, ...]:
     """As many readings as ``shares``, with these."""
     return tuple(replace(models[0], share=share) for share in shares)
 
@@ -148,7 +148,7 @@ def test_shares_of_readings_fall_and_sum_to_one(tutorial: Path) -> None:
 
 def test_readings_that_agree_give_a_verdict_that_says_so(tutorial: Path) -> None:
     models = readings(tutorial)
-    result = scan_candidates(models, lambda model: scanned(model, "backdoored"))
+    result = scan_readings(models, lambda model: scanned(model, "backdoored"))
     assert (result.verdict.name, result.verdict.flagged) == ("backdoored", (3,))
     assert f"{len(models)} of {len(models)} readings" in result.verdict.notes[-1]
     assert "100% of their weight" in result.verdict.notes[-1]
@@ -221,5 +221,5 @@ def test_a_draft_of_what_is_no_chain_names_every_key() -> None:
 
 def test_a_given_normalization_is_the_only_one_tried(tutorial: Path) -> None:
     given = Hints("options", architecture="pytorch_tutorial_cnn", mean=(0.5,), std=(0.5,))
-    (only,) = open_candidates(tutorial, LoadOptions(given))
+    (only,) = open_readings(tutorial, LoadOptions(given))
     assert [item.name for item in only.classifier.assumptions] == ["input-shape"]

@@ -53,7 +53,7 @@ _PICTURES, _FEW, _LARGE = 48, 16, 64 * 64
 
 
 @dataclass(frozen=True)
-class Reading:
+class Plan:
     """A network, and what is said and assumed about it.
 
     ``rank`` is the place of its preprocessing in the list of the usual ones; ``share`` how likely
@@ -78,14 +78,14 @@ class Reading:
         return self.choice.name, self.input_shape
 
 
-def narrowed(readings: Sequence[Reading]) -> tuple[Reading, ...]:
+def narrowed(readings: Sequence[Plan]) -> tuple[Plan, ...]:
     """The readings worth a scan, the likeliest first, at most `MAX_READINGS`; never none.
 
     Where there are more, those of the likeliest network, and the best one of every other network.
     """
     if len(readings) == 1:
         return tuple(readings)
-    seen = [_evidence(reading) for reading in readings]
+    seen = [_fit(reading) for reading in readings]
     weights = [_log_weight(reading, says) for reading, says in zip(readings, seen, strict=True)]
     if max(says.likeness for says in seen) >= ALIKE:
         weights = [w + s.likeness / LIKENESS_SCALE for w, s in zip(weights, seen, strict=True)]
@@ -101,16 +101,16 @@ def narrowed(readings: Sequence[Reading]) -> tuple[Reading, ...]:
     return tuple(replace(reading, share=reading.share / total) for reading in kept)
 
 
-def _star(readings: Sequence[Reading]) -> list[Reading]:
+def _star(readings: Sequence[Plan]) -> list[Plan]:
     """The readings, in their order, that share the first one's network, or are a network's best."""
-    best: dict[tuple[str, Shape], Reading] = {}
+    best: dict[tuple[str, Shape], Plan] = {}
     for reading in readings:
         best.setdefault(reading.network, reading)
     return [r for r in readings if r.network == readings[0].network or best[r.network] is r]
 
 
 @dataclass(frozen=True)
-class _Evidence:
+class _Fit:
     """What forward passes say: ``spread`` of the answers, how far batch ``norms``' inputs are off.
 
     ``likeness`` is to the networks of the known task that the answers are most like, in [0, 1].
@@ -121,7 +121,7 @@ class _Evidence:
     likeness: float = 0.0
 
 
-def _log_weight(reading: Reading, says: _Evidence) -> float:
+def _log_weight(reading: Plan, says: _Fit) -> float:
     """Logarithm of how likely the reading is, up to a constant; see the constants above."""
     usual = SPREAD.get(reading.input_shape[0], SPREAD[3])
     far = abs(math.log(max(says.spread, 1e-9) / usual))
@@ -133,7 +133,7 @@ def _log_weight(reading: Reading, says: _Evidence) -> float:
     )
 
 
-def _evidence(reading: Reading) -> _Evidence:
+def _fit(reading: Plan) -> _Fit:
     """What the network says to pictures of nothing; nothing where it does not run."""
     network = reading.choice.network
     norms = [
@@ -149,17 +149,17 @@ def _evidence(reading: Reading) -> _Evidence:
         with torch.no_grad():
             answers = network.eval()(_inputs(reading, pictures(reading.input_shape)))
     except Exception:  # a stranger's network: the classifier says what is wrong with it
-        return _Evidence()
+        return _Fit()
     finally:
         for hook in hooks:
             hook.remove()
     if not isinstance(answers, Tensor) or answers.ndim != 2 or not bool(answers.isfinite().all()):
-        return _Evidence()
+        return _Fit()
     misfit = sum(misfits) / max(1, len(misfits))
-    return _Evidence(_spread(answers), misfit, _likeness(reading, answers.shape[1]))
+    return _Fit(_spread(answers), misfit, _likeness(reading, answers.shape[1]))
 
 
-def _likeness(reading: Reading, classes: int) -> float:
+def _likeness(reading: Plan, classes: int) -> float:
     """How alike the answers are to those of the most like known task, 0 where none fits."""
     fits = geometry(reading.input_shape, classes)
     tasks = [r for r in shipped_references() if r.answers and r.task == fits]
@@ -171,7 +171,7 @@ def _likeness(reading: Reading, classes: int) -> float:
     return max(0.0, *(likeness(mine, np.array(task.answers)) for task in tasks))
 
 
-def _inputs(reading: Reading, images: Tensor) -> Tensor:
+def _inputs(reading: Plan, images: Tensor) -> Tensor:
     preprocessing = reading.settings.preprocessing()
     scale, shift = preprocessing.affine(reading.input_shape[0])
     images = images * scale + shift
