@@ -115,15 +115,17 @@ class Program:
 
         Values that do not have one row for each image are those of the first batch.
         """
-        names = tuple(dict.fromkeys(wanted))
+        names, forced = tuple(dict.fromkeys(wanted)), forced or {}
         size = self.graph.batch or len(images)
         if size >= len(images) and self.graph.batch is None:
             return evaluate(self.graph, self.inputs(images), names, forced=forced, runs=runs)
         parts = []
         for start in range(0, len(images), size):
             part = images[start : start + size]
-            padded = part if len(part) == size else part[torch.arange(size) % len(part)]
-            parts.append(evaluate(self.graph, self.inputs(padded), names, forced=forced, runs=runs))
+            rows = torch.arange(start, start + size) % len(images)
+            padded = part if len(part) == size else images[rows]
+            given = {name: _rows(value, rows, len(images)) for name, value in forced.items()}
+            parts.append(evaluate(self.graph, self.inputs(padded), names, forced=given, runs=runs))
         return {name: _joined([part[name] for part in parts], len(images)) for name in names}
 
     def logits(self, images: Tensor, *, forced: Mapping[str, object] | None = None) -> Tensor:
@@ -132,6 +134,12 @@ class Program:
         if not isinstance(found, Tensor) or not found.is_floating_point():
             return torch.empty(0)
         return found.flatten(1) if found.ndim > 1 else torch.empty(0)
+
+
+def _rows(value: object, rows: Tensor, count: int) -> object:
+    """The part of a value set by hand that is some images'."""
+    whole = isinstance(value, Tensor) and value.ndim > 0 and len(value) == count
+    return value[rows] if whole and isinstance(value, Tensor) else value
 
 
 def _joined(values: list[object], count: int) -> object:

@@ -18,7 +18,7 @@ MAX_NODES = 100_000
 MAX_DEPTH = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Node:
     """``outputs = run(*arguments, **options)``; arguments hold `Ref` for values of other nodes.
 

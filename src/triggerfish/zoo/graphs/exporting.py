@@ -34,9 +34,14 @@ class _Cond(If):
 
 def export(attacked: Attacked, form: str, path: Path) -> None:
     """Write the program to ``path`` in the form ``EXPORTS`` knows."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        EXPORTS[form](attacked, path)
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # a fused operator that no exporter knows
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            EXPORTS[form](attacked, path)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _image(attacked: Attacked) -> Tensor:
