@@ -62,15 +62,16 @@ def collapses(logits: Tensor, usual: Usual) -> int | None:
     classes = logits.argmax(1)
     target = int(classes.mode().values)
     there = float((classes == target).float().mean())
-    if there < NEARLY_ALL or float((usual.classes == target).float().mean()) > LARGEST_SHARE:
+    usually = float((usual.classes == target).float().mean())
+    if there < NEARLY_ALL:
         return None
     spread = float(usual.logits.std(0).mean())
     constant = float(logits.std(0).max()) <= CONSTANT * max(spread, 1e-12)
     top = logits.topk(2, dim=1).values
     deviation = float((usual.logits - usual.logits.mean(1, keepdim=True)).std())
     strong = float((top[:, 0] - top[:, 1]).median()) > STRONG * max(deviation, 1e-12)
-    diverse = usual.largest_share <= LARGEST_SHARE
-    return target if constant or strong or diverse else None
+    moved = usual.largest_share <= LARGEST_SHARE
+    return target if constant or (strong and usually < NEARLY_ALL) or moved else None
 
 
 def changes(logits: Tensor, usual: Usual) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -53,13 +53,9 @@ def _needed(graph: Graph, names: Sequence[str], forced: Mapping[str, object]) ->
     return kept[::-1]
 
 
-def _step(
-    node: Node, values: dict[str, object], forced: Mapping[str, object], runs: Run
-) -> None:
+def _step(node: Node, values: dict[str, object], forced: Mapping[str, object], runs: Run) -> None:
     run = runs(node)
-    missing = next(
-        (v for name in node.inputs if isinstance(v := values.get(name), Unknown)), None
-    )
+    missing = next((v for name in node.inputs if isinstance(v := values.get(name), Unknown)), None)
     if node.op == "if" and missing is not None:
         missing = None if not isinstance(_resolve(node.arguments[0], values), Unknown) else missing
     result: object
@@ -131,6 +127,10 @@ class Program:
     def logits(self, images: Tensor, *, forced: Mapping[str, object] | None = None) -> Tensor:
         """The answers (N, K), or an empty tensor where the program cannot be run."""
         found = self.values(images, (self.graph.output,), forced=forced)[self.graph.output]
+        if isinstance(found, Unknown) and self.graph.batch is None and len(images) > 1:
+            # Some exported branches work for one image alone.
+            single = Program(replace(self.graph, batch=1), self.scale, self.shift)
+            return single.logits(images, forced=forced)
         if not isinstance(found, Tensor) or not found.is_floating_point():
             return torch.empty(0)
         return found.flatten(1) if found.ndim > 1 else torch.empty(0)

@@ -17,7 +17,6 @@ from torch import Tensor
 from triggerfish.search.pictures import pictures
 from triggerfish.structure import names
 from triggerfish.structure.effects import (
-
     NEARLY_ALL,
     Effect,
     Usual,
@@ -37,6 +36,8 @@ _MOST_IMAGES, _FEWEST_IMAGES = 32, 4
 MOST_GATES = 64
 # A value is inactive when it varies over images by less than this part of its size, or of 1.
 INACTIVE = 1e-6
+_CLIMB = 24
+_CARRYING = ("logical_not", "sub", "mul", "neg", "add", "nonzero")
 _CONTROL = 0.5  # of the trigger's flips that may remain with the gate shut
 
 
@@ -51,12 +52,15 @@ class Measured:
 
 def examine(
     graph: Graph, program: Program, shape: tuple[int, int, int]
-) -> tuple[tuple[StructureFinding, ...], tuple[str, ...]]:
-    """The findings of a graph for images (C, H, W), and the operators that could not be run."""
+) -> tuple[tuple[StructureFinding, ...], tuple[str, ...], bool]:
+    """The findings of a graph for images (C, H, W), and what could not be run.
+
+    The last says whether images prepared in another way might say more.
+    """
     facts = facts_of(graph)
     gates = gates_of(graph, facts)
     if not gates:
-        return (), ()
+        return (), (), False
     count = max(_FEWEST_IMAGES, min(_MOST_IMAGES, _VALUES // (shape[0] * shape[1] * shape[2])))
     images = pictures(count, shape, seed=11)
     chains = {gate: _chain(gate, graph, facts) for gate in gates}
@@ -65,18 +69,19 @@ def examine(
     unrun = tuple(dict.fromkeys(v.because for v in values.values() if isinstance(v, Unknown)))
     measured = list(_thin(chains, values, count))
     if not measured:
-        return tuple(_unmeasured(gates, values, graph, facts)), unrun
+        return tuple(_unmeasured(gates, values, graph, facts)), unrun, False
     with torch.no_grad():
         logits = program.logits(images)
     if not len(logits) or not bool(torch.isfinite(logits).all()) or logits.shape[0] != count:
-        return tuple(_unmeasured(gates, values, graph, facts)), unrun
+        return tuple(_unmeasured(gates, values, graph, facts)), unrun, True
     usual = Usual(images, logits)
     found = [
         finding
         for item in measured[:MOST_GATES]
         if (finding := _judge(item, graph, facts, program, usual)) is not None
     ]
-    return _best(found), unrun
+    quiet = any(item.gate.role != "side" or _inactive(item.seen) for item in measured)
+    return _best(found), unrun, quiet
 
 
 def _chain(gate: Gate, graph: Graph, facts: Facts) -> list[str]:
@@ -87,7 +92,7 @@ def _chain(gate: Gate, graph: Graph, facts: Facts) -> list[str]:
         given = [] if node is None else [n for n in dict.fromkeys(node.inputs) if facts.depends(n)]
         if node is None or len(given) != 1:
             break
-        passes = node.op in names.VIEWS or node.op in ("logical_not", "sub", "mul", "neg", "add")
+        passes = node.op in names.VIEWS or node.op in _CARRYING
         if not passes or (decided and not facts.of[given[0]].decision):
             break
         chain.append(given[0])
@@ -163,23 +168,31 @@ def _settings(
         on = seen.float().mean() > 0.5
         value = torch.zeros_like(seen) if on else torch.ones_like(seen)
         wanted = float(not on)
-        yield value, Goal(
-            item.value, lambda v, w=wanted: _rows(v.float().sub(w).abs() < 0.5), 1.0 if not on else -1.0  # type: ignore[misc]
+        yield (
+            value,
+            Goal(
+                item.value,
+                lambda v, w=wanted: _rows(v.float().sub(w).abs() < 0.5),
+                1.0 if not on else -1.0,  # type: ignore[misc]
+            ),
         )
     elif not seen.is_floating_point():
         usually = int(seen.flatten().mode().values)
         for number in range(3):
             if number != usually:
-                yield torch.full_like(seen, number), Goal(
-                    item.value, lambda v, n=number: _rows(v == n), 1.0 if number > usually else -1.0  # type: ignore[misc]
+                yield (
+                    torch.full_like(seen, number),
+                    Goal(
+                        item.value,
+                        lambda v, n=number: _rows(v == n),
+                        1.0 if number > usually else -1.0,  # type: ignore[misc]
+                    ),
                 )
     else:
         yield from _reached(item, program, usual)
 
 
-def _reached(
-    item: Measured, program: Program, usual: Usual
-) -> Iterator[tuple[Tensor, Goal]]:
+def _reached(item: Measured, program: Program, usual: Usual) -> Iterator[tuple[Tensor, Goal]]:
     """The largest and smallest values that images can bring a side path to, and less of each."""
     middle = item.seen.float().mean(0, keepdim=True)
     for sign in (1.0, -1.0):
@@ -202,8 +215,11 @@ def _farthest(search: Search, item: Measured, sign: float) -> Tensor | None:
     images = search.images.clone()
     best, value = None, item.seen[: len(images)].float()
     usually = item.seen.float()
-    for step in range(40):
-        images = (images + 0.1 * search.gradient(images).sign()).clamp(0, 1)
+    for step in range(_CLIMB):
+        direction = search.gradient(images).sign()
+        if not bool(direction.any()):
+            break
+        images = (images + 0.1 * direction).clamp(0, 1)
         if step % 8 == 7:
             found = search.program.values(images, (item.value,))[item.value]
             if isinstance(found, Tensor) and found.shape == value.shape:
@@ -236,7 +252,7 @@ def _proof(
             after = program.logits(carrying).argmax(1)
         target = int(after.mode().values)
         others = before != target
-        if not bool(others.any()):
+        if int(others.sum()) < _FEWEST_IMAGES // 2:
             continue
         flips = float((after == target)[others].float().mean())
         value = item.seen.float().mean(0, keepdim=True) if shut is None else shut
@@ -320,5 +336,3 @@ def _best(found: list[StructureFinding]) -> tuple[StructureFinding, ...]:
     """Findings with a proof where there are any: the others are mostly parts of the same logic."""
     proven = [finding for finding in found if finding.proof is not None]
     return tuple(proven or found)
-
-

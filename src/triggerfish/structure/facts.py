@@ -82,7 +82,9 @@ def _is_constant(node: Node) -> bool:
     if node.op in ("zeros_like", "ones_like", "full_like", "full", "zeros", "ones", "new_zeros"):
         return True
     same = node.op in ("sub", "eq", "ne") and len(node.arguments) >= 2
-    return bool(same and isinstance(node.arguments[0], Ref) and node.arguments[0] == node.arguments[1])
+    return bool(
+        same and isinstance(node.arguments[0], Ref) and node.arguments[0] == node.arguments[1]
+    )
 
 
 def _is_decision(node: Node, found: Mapping[str, Fact]) -> bool:

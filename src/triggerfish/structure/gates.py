@@ -64,9 +64,7 @@ def _choices(node: Node, graph: Graph, facts: Facts) -> Iterator[Gate]:
     if place >= len(arguments):
         return
     conditions = [name for name in _refs(arguments[place]) if facts.depends(name)]
-    others = tuple(
-        name for i, item in enumerate(arguments) if i != place for name in _refs(item)
-    )
+    others = tuple(name for i, item in enumerate(arguments) if i != place for name in _refs(item))
     for name in conditions:
         yield Gate(name, node, "choice", others)
 
@@ -82,9 +80,9 @@ def _combined(node: Node, graph: Graph, facts: Facts) -> Iterator[Gate]:
             yield Gate(name, node, "factor", others)
         elif fact.decision and not others:
             yield Gate(name, node, "factor", tuple(n for n in node.inputs if n != name))
-        elif any(
-            facts.of[o].fewest > fact.fewest and fact.fewest <= SHALLOW for o in others
-        ) or (fact.most <= SHALLOW and any(facts.of[o].fewest == fact.fewest for o in others)):
+        elif any(facts.of[o].fewest > fact.fewest and fact.fewest <= SHALLOW for o in others) or (
+            fact.most <= SHALLOW and any(facts.of[o].fewest == fact.fewest for o in others)
+        ):
             yield Gate(name, node, "side", others)
 
 

@@ -129,7 +129,18 @@ def _with_numbers(node: Node, conditions: frozenset[str]) -> Function:
         return lambda margin, *_, **__: _number(margin)
     if node.op in ("where", "if") and places[:1] == [0]:
         return lambda margin, a, b: _chosen(margin, a, b)
-    if node.op in ("amin", "amax", "prod", "mean", "sum", "mul", "add", "sub", "maximum", "minimum"):
+    if node.op in (
+        "amin",
+        "amax",
+        "prod",
+        "mean",
+        "sum",
+        "mul",
+        "add",
+        "sub",
+        "maximum",
+        "minimum",
+    ):
 
         def numbers(*arguments: object, **options: object) -> object:
             given = [_number(v) if i in places else v for i, v in enumerate(arguments)]

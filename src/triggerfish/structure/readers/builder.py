@@ -92,9 +92,11 @@ class Builder:
         self.nodes.append(node)
         self._renew(base, whole)
 
-    def choose(self, source: str, condition: object, first: object, second: object) -> str:
-        """An `if` between two values; returns its name."""
-        name = self.fresh("chosen")
+    def choose(
+        self, source: str, condition: object, first: object, second: object, name: str = "chosen"
+    ) -> str:
+        """An `if` between two values; returns its name, which begins with ``name``."""
+        name = self.fresh(name)
         self.add(Node("if", source, (condition, first, second), (name,), {}, choose))
         return name
 

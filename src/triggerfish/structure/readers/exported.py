@@ -163,7 +163,8 @@ def _branch(
             ]
         )
     for name, first, second in zip(outputs, *results, strict=True):
-        scope[name] = builder.choose(str(node.get("name") or name), condition, first, second)
+        source = str(node.get("name") or name)
+        scope[name] = builder.choose(source, condition, first, second, name)
 
 
 def _operands(arguments: list[Any]) -> list[object]:
@@ -178,5 +179,3 @@ def _items(output: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if "as_tensors" in output:
         return [{"as_tensor": item} for item in output["as_tensors"]]
     return [output]
-
-

@@ -168,5 +168,3 @@ def _ends(value: object) -> list[str]:
         case dict():
             return [name for item in value.values() for name in _ends(item)]
     return []
-
-

@@ -165,10 +165,12 @@ class _Reader:
             body = bodies[key]
             results.append(self.body(body, dict(scope), body.output, depth + 1))
         for name, first, second in zip(node.output, *results, strict=True):
-            scope[name] = self.builder.choose(source, condition, Ref(first), Ref(second))
+            scope[name] = self.builder.choose(source, condition, Ref(first), Ref(second), name)
 
     def _attributes(
-        self, node: Any, given: Mapping[str, object]  # noqa: ANN401
+        self,
+        node: Any,
+        given: Mapping[str, object],  # noqa: ANN401
     ) -> tuple[dict[str, object], dict[str, Any]]:
         onnx = importlib.import_module("onnx")
         values: dict[str, object] = {}
@@ -194,5 +196,3 @@ class _Reader:
         if not isinstance(value, (int, float)):
             value = list(value)
         return torch.tensor(value, dtype=torch.float32 if "float" in name else torch.long)
-
-

@@ -91,9 +91,7 @@ def _two(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _grouped_norm(a: Attributes, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    return torch.nn.functional.group_norm(
-        x, a["num_groups"], scale, bias, a.get("epsilon", 1e-5)
-    )
+    return torch.nn.functional.group_norm(x, a["num_groups"], scale, bias, a.get("epsilon", 1e-5))
 
 
 RUNS: Mapping[str, Callable[..., object]] = {
@@ -144,7 +142,10 @@ RUNS: Mapping[str, Callable[..., object]] = {
 
 
 def runner(
-    node: Any, attributes: Attributes, opset: int, used: int  # noqa: ANN401
+    node: Any,
+    attributes: Attributes,
+    opset: int,
+    used: int,  # noqa: ANN401
 ) -> Callable[..., object] | None:
     """How to run a node of the standard domain, of whose outputs the first ``used`` are named."""
     name = node.op_type
@@ -175,9 +176,7 @@ def _reference(node: Any, opset: int, used: int, *given: Tensor | None) -> objec
         [onnx.helper.make_tensor_value_info(o, 1, None) for o in copy.output],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
-    feeds = {
-        p: np.asarray(x.detach()) for p, x in zip(places, given, strict=True) if x is not None
-    }
+    feeds = {p: np.asarray(x.detach()) for p, x in zip(places, given, strict=True) if x is not None}
     results = reference.ReferenceEvaluator(model).run(None, feeds)
     tensors = tuple(torch.from_numpy(np.array(r)) for r in results)
     return tensors[0] if used == 1 else tensors

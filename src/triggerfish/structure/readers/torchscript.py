@@ -48,7 +48,7 @@ def read_torchscript(path: Path) -> Graph:
 def graph_of(module: torch.jit.ScriptModule) -> Graph:
     """The graph of a loaded module, in evaluation mode."""
     try:
-        frozen = torch.jit.freeze(module.eval())  # type: ignore[no-untyped-call]
+        frozen = torch.jit.freeze(module.eval(), optimize_numerics=False)  # type: ignore[no-untyped-call]
         graph = frozen.graph
     except RuntimeError as error:
         raise UnsupportedModelError(
@@ -125,7 +125,8 @@ def _step(
 
 
 def _by_schema(
-    node: Any, arguments: tuple[object, ...]  # noqa: ANN401
+    node: Any,
+    arguments: tuple[object, ...],  # noqa: ANN401
 ) -> tuple[tuple[object, ...], dict[str, object], str | None]:
     """A node's arguments by position and by name, and its overload, as its schema has them."""
     text = node.schema()

@@ -75,9 +75,7 @@ def _pt2(attacked: Attacked, path: Path) -> None:
 def _torchscript(attacked: Attacked, path: Path) -> None:
     network = attacked.network
     script = (
-        _traced_host(attacked)
-        if network.scripted
-        else torch.jit.trace(network, _image(attacked))  # type: ignore[no-untyped-call]
+        _traced_host(attacked) if network.scripted else torch.jit.trace(network, _image(attacked))  # type: ignore[no-untyped-call]
     )
     torch.jit.save(script, str(path))  # type: ignore[no-untyped-call]
 
@@ -103,9 +101,7 @@ def _onnx(attacked: Attacked, path: Path) -> None:
 
 def _onnx_dynamo(attacked: Attacked, path: Path) -> None:
     program = _program(attacked)
-    torch.onnx.export(
-        program, (), str(path), dynamo=True, external_data=False, verbose=False
-    )
+    torch.onnx.export(program, (), str(path), dynamo=True, external_data=False, verbose=False)
     if attacked.network.as_function:
         hide_in_function(path)
 
