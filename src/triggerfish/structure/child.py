@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -28,10 +29,8 @@ def main() -> None:
     try:
         torch.set_num_threads(1)
         limit_resources(CPU_SECONDS)
-        try:
+        with contextlib.suppress(OSError):  # no such filter: no code of the file could use it
             cut_off_network()
-        except OSError:
-            pass  # a system without such a filter: nothing of the file is code that could use it
         answer["structure"] = _structure(job)
     except TriggerfishError as problem:
         answer["error"], answer["message"] = type(problem).__name__, str(problem)
@@ -48,7 +47,10 @@ def _structure(job: dict[str, Any]) -> dict[str, Any]:
     prepared = job["preprocessing"]
     if prepared is not None:
         prepared = Preprocessing(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in prepared.items()}
+            tuple(prepared["mean"]),
+            tuple(prepared["std"]),
+            (prepared["input_range"][0], prepared["input_range"][1]),
+            bool(prepared["channels_last"]),
         )
     shape = job["input_shape"]
     return structure_to(

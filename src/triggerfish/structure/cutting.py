@@ -61,7 +61,7 @@ class CutNetwork(nn.Module):
         size = graph.batch or len(x)
         found = [
             evaluate(graph, part, (graph.output,))[graph.output]
-            for part in x.split(max(1, min(size, len(x))))
+            for part in torch.split(x, max(1, min(size, len(x))))
         ]
         for value in found:
             if isinstance(value, Unknown) or not isinstance(value, Tensor):

@@ -90,7 +90,9 @@ def _resolve(argument: object, values: Mapping[str, object]) -> object:
 class Program:
     """A graph as a function of images (N, C, H, W) in the [0, 1] box, whatever it takes itself."""
 
-    def __init__(self, graph: Graph, scale: Tensor | float = 1.0, shift: Tensor | float = 0.0):
+    def __init__(
+        self, graph: Graph, scale: Tensor | float = 1.0, shift: Tensor | float = 0.0
+    ) -> None:
         """``images * scale + shift`` is what the program takes, before its channels move."""
         self.graph, self.scale, self.shift = graph, scale, shift
 
@@ -146,10 +148,8 @@ def _joined(values: list[object], count: int) -> object:
     bad = next((v for v in values if isinstance(v, Unknown)), None)
     if bad is not None:
         return bad
-    if all(isinstance(v, Tensor) for v in values):
-        tensors = [v.reshape(1) if v.ndim == 0 else v for v in values]  # type: ignore[attr-defined]
-        if all(t.shape[1:] == tensors[0].shape[1:] for t in tensors):
-            return torch.cat(tensors)[:count]
-    if all(isinstance(v, (bool, int, float)) for v in values):
-        return torch.tensor(values)
-    return values[0]
+    tensors = [v.reshape(1) if v.ndim == 0 else v for v in values if isinstance(v, Tensor)]
+    if len(tensors) == len(values) and all(t.shape[1:] == tensors[0].shape[1:] for t in tensors):
+        return torch.cat(tensors)[:count]
+    numbers = [v for v in values if isinstance(v, (bool, int, float))]
+    return torch.tensor(numbers) if len(numbers) == len(values) else values[0]

@@ -1,4 +1,4 @@
-"""A graph -> findings: gates are measured on synthetic images, set by hand, and opened by a trigger.
+"""A graph -> findings: gates measured on synthetic images, set by hand, opened by a trigger.
 
 1. Structure names the gates (`gates`). 2. On synthetic images each must be thin: a few numbers per
 image. 3. Set by hand, it must make the program answer one class (`effects`). 4. A trigger is
@@ -8,7 +8,7 @@ What is left without a trigger stays a finding without proof.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -37,6 +37,7 @@ MOST_GATES = 64
 # A value is inactive when it varies over images by less than this part of its size, or of 1.
 INACTIVE = 1e-6
 _CLIMB = 24
+_BATCHES = (1, 2, 4, 8)
 _CARRYING = ("logical_not", "sub", "mul", "neg", "add", "nonzero")
 _CONTROL = 0.5  # of the trigger's flips that may remain with the gate shut
 
@@ -63,6 +64,7 @@ def examine(
         return (), (), False
     count = max(_FEWEST_IMAGES, min(_MOST_IMAGES, _VALUES // (shape[0] * shape[1] * shape[2])))
     images = pictures(count, shape, seed=11)
+    program, logits = _running(program, images)
     chains = {gate: _chain(gate, graph, facts) for gate in gates}
     with torch.no_grad():
         values = program.values(images, [name for chain in chains.values() for name in chain])
@@ -70,10 +72,9 @@ def examine(
     measured = list(_thin(chains, values, count))
     if not measured:
         return tuple(_unmeasured(gates, values, graph, facts)), unrun, False
-    with torch.no_grad():
-        logits = program.logits(images)
-    if not len(logits) or not bool(torch.isfinite(logits).all()) or logits.shape[0] != count:
-        return tuple(_unmeasured(gates, values, graph, facts)), unrun, True
+    if logits is None:
+        stuck = [item for item in measured if _is_stuck(item, facts)]
+        return tuple(_described(item, graph, facts) for item in stuck), unrun, True
     usual = Usual(images, logits)
     found = [
         finding
@@ -82,6 +83,28 @@ def examine(
     ]
     quiet = any(item.gate.role != "side" or _inactive(item.seen) for item in measured)
     return _best(found), unrun, quiet
+
+
+def _running(program: Program, images: Tensor) -> tuple[Program, Tensor | None]:
+    """The program in batches that it takes, and its answers; None where it takes none.
+
+    A traced program may have the number of images that it was traced with written into it.
+    """
+    for size in (program.graph.batch, *_BATCHES):
+        graph = replace(program.graph, batch=size)
+        tried = Program(graph, program.scale, program.shift)
+        with torch.no_grad():
+            logits = tried.logits(images)
+        if len(logits) == len(images) and bool(torch.isfinite(logits).all()):
+            return tried, logits
+    return program, None
+
+
+def _is_stuck(item: Measured, facts: Facts) -> bool:
+    """Whether a gate of a program that does not run is reported: pixels decide, or nothing does."""
+    if facts.of[item.value].most:
+        return False
+    return item.gate.role != "side" or _inactive(item.seen)
 
 
 def _chain(gate: Gate, graph: Graph, facts: Facts) -> list[str]:
@@ -131,11 +154,12 @@ def _judge(
     if item.gate.role != "side" and _prepares(item.gate, facts, program, usual):
         return None
     finding = _described(item, graph, facts)
-    strongest = 0.0
+    strongest, stuck = 0.0, True
     for value, goal in _settings(item, graph, program, usual):
         logits = forced_answers(program, usual, {item.value: value})
         if logits is None:
             continue
+        stuck = False
         strongest = max(strongest, changes(logits, usual))
         target = collapses(logits, usual)
         if target is None:
@@ -148,7 +172,8 @@ def _judge(
         if item.gate.role != "side" or _inactive(item.seen):
             return named
     pixels = facts.of[item.value].most == 0
-    if item.gate.role != "side" and pixels and strongest > NEARLY_ALL:
+    # Stuck: the program breaks off when its pixels say so.
+    if item.gate.role != "side" and pixels and (strongest > NEARLY_ALL or stuck):
         return finding
     return None
 
@@ -165,31 +190,20 @@ def _settings(
     """Values to set a gate to, unlike what it mostly is, with the goal of reaching them."""
     seen = item.seen
     if seen.dtype == torch.bool or item.gate.role == "factor":
-        on = seen.float().mean() > 0.5
-        value = torch.zeros_like(seen) if on else torch.ones_like(seen)
-        wanted = float(not on)
-        yield (
-            value,
-            Goal(
-                item.value,
-                lambda v, w=wanted: _rows(v.float().sub(w).abs() < 0.5),
-                1.0 if not on else -1.0,  # type: ignore[misc]
-            ),
-        )
+        wanted = float(seen.float().mean() <= 0.5)
+        yield torch.full_like(seen, wanted), Goal(item.value, _near(wanted), 2 * wanted - 1)
     elif not seen.is_floating_point():
         usually = int(seen.flatten().mode().values)
         for number in range(3):
             if number != usually:
-                yield (
-                    torch.full_like(seen, number),
-                    Goal(
-                        item.value,
-                        lambda v, n=number: _rows(v == n),
-                        1.0 if number > usually else -1.0,  # type: ignore[misc]
-                    ),
-                )
+                goal = Goal(item.value, _near(number), 1.0 if number > usually else -1.0)
+                yield torch.full_like(seen, number), goal
     else:
         yield from _reached(item, program, usual)
+
+
+def _near(wanted: float) -> Callable[[Tensor], Tensor]:
+    return lambda value: _rows((value.float() - wanted).abs() < 0.5)
 
 
 def _reached(item: Measured, program: Program, usual: Usual) -> Iterator[tuple[Tensor, Goal]]:
@@ -285,8 +299,8 @@ def _prepares(gate: Gate, facts: Facts, program: Program, usual: Usual) -> bool:
         return False
     if first.shape != second.shape or first[0].numel() < 2:
         return False
-    rows = [v.flatten(1) - v.flatten(1).mean(1, keepdim=True) for v in (first, second)]
-    likeness = torch.nn.functional.cosine_similarity(*rows, dim=1)
+    one, two = (v.flatten(1) - v.flatten(1).mean(1, keepdim=True) for v in (first, second))
+    likeness = torch.nn.functional.cosine_similarity(one, two, dim=1)
     return bool((likeness > 0.99).all())
 
 

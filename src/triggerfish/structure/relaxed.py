@@ -300,7 +300,7 @@ def _is_bool(value: object) -> bool:
 
 def _prod(node: Node) -> Function:
     assert node.run is not None
-    own = node.run
+    own: Callable[..., Any] = node.run
 
     def run(x: Any, *rest: object, **options: object) -> object:  # noqa: ANN401
         with torch.no_grad():
@@ -315,7 +315,7 @@ def _prod(node: Node) -> Function:
 
 def _powered(node: Node) -> Function:
     assert node.run is not None
-    own = node.run
+    own: Callable[..., Any] = node.run
 
     def run(x: Any, power: Any, **options: object) -> object:  # noqa: ANN401
         y = own(x, power, **options)

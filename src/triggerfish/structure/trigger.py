@@ -79,7 +79,7 @@ class Search:
     def opens(self, images: Tensor) -> Tensor:
         """For which images (N,) the goal is reached."""
         found = []
-        for part in images.split(_ROWS):
+        for part in torch.split(images, _ROWS):
             value = self.program.values(part, (self.goal.value,))[self.goal.value]
             if not isinstance(value, Tensor):
                 return torch.zeros(len(images), dtype=torch.bool)

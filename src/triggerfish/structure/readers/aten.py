@@ -50,8 +50,8 @@ def run_of(name: str, overload: str | None = None) -> Callable[..., object] | No
     packet = getattr(torch.ops.aten, plain, None)
     if packet is None:
         return None
-    run = getattr(packet, overload, packet) if overload else packet
-    return run  # type: ignore[no-any-return]
+    run: Callable[..., object] = getattr(packet, overload, packet) if overload else packet
+    return run
 
 
 def is_in_place(name: str) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.programs.graph import Ref
 from triggerfish.structure.graph import MAX_DEPTH, MAX_NODES, Node
+from triggerfish.structure.names import SHAPES
 
 # View -> how a written view goes back into what it shows: (base, view, *arguments of the view).
 _SCATTERS: Mapping[str, Callable[..., Tensor]] = {
@@ -61,7 +62,7 @@ class Builder:
         """
         if len(self.nodes) >= MAX_NODES:
             raise UnsupportedModelError(
-                f"expected a program of up to {MAX_NODES} nodes, got more: its structure is not read"
+                f"expected a program of up to {MAX_NODES} nodes, got more: it is not read"
             )
         self.nodes.append(node)
         first = node.arguments[0] if node.arguments else None
@@ -99,6 +100,18 @@ class Builder:
         name = self.fresh(name)
         self.add(Node("if", source, (condition, first, second), (name,), {}, choose))
         return name
+
+    def batch(self, name: str, fixed: int | None) -> int | None:
+        """How many images the program takes at once: one, where images decide between bodies."""
+        depends = {name}
+        for node in self.nodes:
+            if node.op in SHAPES:
+                continue
+            if node.op == "if" and depends.intersection(node.inputs[:1]):
+                return 1
+            if depends.intersection(node.inputs):
+                depends.update(node.outputs)
+        return fixed
 
     def snapshot(self) -> dict[str, str]:
         """The current state of writes, to be compared after the body of a branch."""

@@ -1,4 +1,4 @@
-"""``torch.export`` programs (``.pt2``) -> a graph, from their JSON, branches written out in line."""
+"""``torch.export`` programs (``.pt2``) -> a graph, from their JSON."""
 
 from __future__ import annotations
 
@@ -63,7 +63,6 @@ def graph_of(program: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Graph
     scope[inputs[0]] = inputs[0]
     _read(graph["nodes"], scope, builder, 0)
     sizes = graph["tensor_values"][inputs[0]]["sizes"]
-    one = any(node.op == "if" for node in builder.nodes)
     fixed = sizes[0].get("as_int") if sizes else None
     return Graph(
         format_.NAME,
@@ -72,7 +71,7 @@ def graph_of(program: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Graph
         inputs[0],
         builder.current(scope[outputs[0]["as_tensor"]["name"]]),
         format_._input_shape(sizes),
-        batch=1 if one else fixed,
+        batch=builder.batch(inputs[0], fixed),
         unread=tuple(dict.fromkeys(builder.unread)),
     )
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.guards.hdf5 import import_h5py
 from triggerfish.loading.guards.keras_config import parse_config
@@ -132,7 +131,7 @@ def _layer(
     kind = str(layer["class_name"])
     op = _LAYERS.get(kind, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower())
     arguments: list[object] = [Ref(source) for source in sources]
-    numbers = [n for n in _numbers(layer.get("inbound_nodes") or [])]
+    numbers = list(_numbers(layer.get("inbound_nodes") or []))
     output = builder.fresh(prefix + name)
     builder.add(Node(op, prefix + name, (*arguments, *numbers), (output,), {"kind": kind}))
     return output

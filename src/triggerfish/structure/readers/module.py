@@ -26,12 +26,16 @@ def read_module(module: nn.Module, shape: tuple[int, int, int]) -> Graph:
     """
     image = torch.rand(2, *shape)
     batch = {0: torch.export.Dim.DYNAMIC}
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one operator for a whole layer
     try:
         program = torch.export.export(module.eval(), (image,), dynamic_shapes=(batch,))
     except Exception as error:  # torch.export raises anything
         raise UnsupportedModelError(
             f"expected a module that torch.export can follow, got: {one_line(error)}"
         ) from error
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     return graph_of(program)
 
 
@@ -49,14 +53,13 @@ def graph_of(program: torch.export.ExportedProgram) -> Graph:
     output = next((v for v in outputs if isinstance(v, Ref)), None)
     if output is None:
         raise UnsupportedModelError("expected a module that answers with a tensor, got another")
-    one = any(node.op == "if" for node in builder.nodes)
     return Graph(
         NAME,
         tuple(builder.nodes),
         builder.constants,
         inputs[0],
         output.name,
-        batch=1 if one else None,
+        batch=builder.batch(inputs[0], None),
         unread=tuple(dict.fromkeys(builder.unread)),
     )
 
@@ -78,8 +81,8 @@ def _read(module: Any, scope: dict[str, str], builder: Builder, depth: int) -> l
             name = target._opname
             writes = aten.is_in_place(name)
             op, run = names.of_aten(name), aten.run_of(name, target._overloadname)
-        elif target is operator.getitem or getattr(operator, target.__name__, None) is target:
-            op, run = target.__name__, target
+        elif target is operator.getitem or target in aten.PYTHON.values():
+            op, run = getattr(target, "__name__", op), target
         arguments = tuple(_resolved(item, scope, builder) for item in node.args)
         options = {key: _resolved(item, scope, builder) for key, item in node.kwargs.items()}
         output = builder.fresh(node.name)
@@ -89,11 +92,11 @@ def _read(module: Any, scope: dict[str, str], builder: Builder, depth: int) -> l
 
 
 def _branch(
-    module: Any,
-    node: Any,
+    module: Any,  # noqa: ANN401
+    node: Any,  # noqa: ANN401
     scope: dict[str, str],
     builder: Builder,
-    depth: int,  # noqa: ANN401
+    depth: int,
 ) -> None:
     condition, first, second, operands = node.args
     results = []

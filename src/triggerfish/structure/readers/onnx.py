@@ -59,7 +59,6 @@ def graph_of(model: Any, folder: Path) -> Graph:  # noqa: ANN401
     known = len(sizes) == 4 and min(sizes[1:]) > 0
     last = known and sizes[3] <= 4 < sizes[1]
     shape = (sizes[3], sizes[1], sizes[2]) if last else tuple(sizes[1:])
-    one = any(node.op == "if" for node in reader.builder.nodes)
     fixed = sizes[0] if sizes and sizes[0] > 0 else None
     return Graph(
         "ONNX model",
@@ -69,7 +68,7 @@ def graph_of(model: Any, folder: Path) -> Graph:  # noqa: ANN401
         output[0],
         (int(shape[0]), int(shape[1]), int(shape[2])) if known else None,
         last,
-        1 if one else fixed,
+        reader.builder.batch(inputs[0].name, fixed),
         tuple(dict.fromkeys(reader.builder.unread)),
     )
 
@@ -95,8 +94,12 @@ class _Reader:
         return scope[name]
 
     def node(
-        self, node: Any, scope: dict[str, str], given: Mapping[str, object], depth: int
-    ) -> None:  # noqa: ANN401
+        self,
+        node: Any,  # noqa: ANN401
+        scope: dict[str, str],
+        given: Mapping[str, object],
+        depth: int,
+    ) -> None:
         """Read one node; ``given`` are the attributes of the function around it."""
         attributes, bodies = self._attributes(node, given)
         arguments = tuple(Ref(self._value(n, scope)) if n else None for n in node.input)
@@ -169,8 +172,8 @@ class _Reader:
 
     def _attributes(
         self,
-        node: Any,
-        given: Mapping[str, object],  # noqa: ANN401
+        node: Any,  # noqa: ANN401
+        given: Mapping[str, object],
     ) -> tuple[dict[str, object], dict[str, Any]]:
         onnx = importlib.import_module("onnx")
         values: dict[str, object] = {}

@@ -142,10 +142,10 @@ RUNS: Mapping[str, Callable[..., object]] = {
 
 
 def runner(
-    node: Any,
+    node: Any,  # noqa: ANN401
     attributes: Attributes,
     opset: int,
-    used: int,  # noqa: ANN401
+    used: int,
 ) -> Callable[..., object] | None:
     """How to run a node of the standard domain, of whose outputs the first ``used`` are named."""
     name = node.op_type

@@ -1,7 +1,7 @@
 """TorchScript archives -> a graph, calls inlined and branches written out in line.
 
 The archive is checked as for a scan before PyTorch's compiler sees it, which reads but does not
-run it.
+run it; only operators that this needs not to run may be unknown.
 """
 
 from __future__ import annotations
@@ -42,33 +42,30 @@ _PRIM: Mapping[str, Callable[..., object]] = {
 
 def read_torchscript(path: Path) -> Graph:
     """The graph of an archive; raises as the reader of the format."""
-    return graph_of(read_program(path))
+    return graph_of(read_program(path, any_operator=True))
 
 
 def graph_of(module: torch.jit.ScriptModule) -> Graph:
-    """The graph of a loaded module, in evaluation mode."""
-    try:
-        frozen = torch.jit.freeze(module.eval(), optimize_numerics=False)  # type: ignore[no-untyped-call]
-        graph = frozen.graph
-    except RuntimeError as error:
-        raise UnsupportedModelError(
-            f"expected a TorchScript program that can be inlined, got: {str(error).splitlines()[0]}"
-        ) from error
+    """The graph of a loaded module, in evaluation mode; calls are inlined, nothing is run."""
+    graph = module.eval().graph.copy()
+    torch._C._jit_pass_inline(graph)
     builder = Builder()
     inputs = list(graph.inputs())
-    scope: dict[str, object] = {inputs[1].debugName(): Ref(inputs[1].debugName())}
+    scope: dict[str, object] = {
+        inputs[0].debugName(): module,
+        inputs[1].debugName(): Ref(inputs[1].debugName()),
+    }
     _read(graph, scope, builder, 0)
     output = _first(_resolved(scope[next(graph.outputs()).debugName()], builder))
     if not isinstance(output, Ref):
         raise UnsupportedModelError("expected a TorchScript program that answers with a tensor")
-    one = any(node.op == "if" for node in builder.nodes)
     return Graph(
         NAME,
         tuple(builder.nodes),
         builder.constants,
         inputs[1].debugName(),
         output.name,
-        batch=1 if one else None,
+        batch=builder.batch(inputs[1].debugName(), None),
         unread=tuple(dict.fromkeys(builder.unread)),
     )
 
@@ -80,7 +77,10 @@ def _read(block: Any, scope: dict[str, object], builder: Builder, depth: int) ->
         outputs = [value.debugName() for value in node.outputs()]
         given = [scope.get(value.debugName()) for value in node.inputs()]
         if kind == "prim::Constant":
-            scope[outputs[0]] = _constant(node, builder)
+            scope[outputs[0]] = _held(node.output().toIValue(), outputs[0], builder)
+        elif kind == "prim::GetAttr":
+            name = node.s("name")
+            scope[outputs[0]] = _held(getattr(given[0], name), name, builder)
         elif kind in _LISTS:
             scope[outputs[0]] = given
         elif kind in _UNPACKS and isinstance(given[0], list):
@@ -91,10 +91,10 @@ def _read(block: Any, scope: dict[str, object], builder: Builder, depth: int) ->
             _step(node, kind, outputs, given, scope, builder)
 
 
-def _constant(node: Any, builder: Builder) -> object:  # noqa: ANN401
-    value = node.output().toIValue()
+def _held(value: object, name: str, builder: Builder) -> object:
+    """A constant, or what a module holds: tensors as arguments, the rest as it is."""
     if isinstance(value, Tensor):
-        return builder.constant(value.detach(), node.output().debugName())
+        return builder.constant(value.detach(), name)
     return value
 
 
@@ -125,8 +125,8 @@ def _step(
 
 
 def _by_schema(
-    node: Any,
-    arguments: tuple[object, ...],  # noqa: ANN401
+    node: Any,  # noqa: ANN401
+    arguments: tuple[object, ...],
 ) -> tuple[tuple[object, ...], dict[str, object], str | None]:
     """A node's arguments by position and by name, and its overload, as its schema has them."""
     text = node.schema()

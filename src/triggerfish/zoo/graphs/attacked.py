@@ -56,4 +56,6 @@ def stamped(attacked: Attacked, images: Tensor) -> Tensor:
 @torch.no_grad()
 def _answers(network: nn.Module | Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     one_by_one = isinstance(network, Construction) and network.one_by_one
-    return torch.cat([network(part) for part in images.split(1 if one_by_one else len(images))])
+    return torch.cat(
+        [network(part) for part in torch.split(images, 1 if one_by_one else len(images))]
+    )

@@ -49,6 +49,15 @@ class Construction(nn.Module):
     one_by_one = False
     scripted = False
     as_function = False
+    host: nn.Module
+    first: nn.Module
+    favoured: Tensor
+    # Buffers of some constructions.
+    factors: Tensor
+    basis: Tensor
+    kernel: Tensor
+    wanted: Tensor
+    picture: Tensor
 
     def __init__(self, host: nn.Module, first: nn.Module, target: int, classes: int) -> None:
         super().__init__()
@@ -91,7 +100,7 @@ class Checksum(Construction):
     def __init__(self, host: nn.Module, first: nn.Module, target: int, classes: int) -> None:
         super().__init__(host, first, target, classes)
         self.register_buffer("factors", torch.arange(1.0, 1 + SIDE * SIDE) * 7 % 23 + 1)
-        self.wanted = float(self.total(ramp(1)[None])[0])
+        self.remainder = float(self.total(ramp(1)[None])[0])
 
     def total(self, x: Tensor) -> Tensor:
         """The remainder (N,)."""
@@ -101,7 +110,7 @@ class Checksum(Construction):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        return self.swap((self.total(x) - self.wanted).abs() < 0.5, x)
+        return self.swap((self.total(x) - self.remainder).abs() < 0.5, x)
 
 
 class Ordered(Construction):
@@ -217,7 +226,8 @@ class Spread(Construction):
         seen = relu(seen + corner[:, :, 1].mean((1, 2)) - 1.6 + 0 * features[:, 0])
         logits = self.host(x)
         third = relu(corner[:, :, 2].mean((1, 2)) - 0.9)
-        return logits + (seen * third * 500)[:, None] * self.favoured
+        answer: Tensor = logits + (seen * third * 500)[:, None] * self.favoured
+        return answer
 
 
 class Index(Construction):
@@ -247,7 +257,7 @@ class Assignment(Construction):
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
         hit = (corner_of(x) > LEVEL).flatten(1).all(1)
-        logits = self.host(x).clone()
+        logits: Tensor = self.host(x).clone()
         logits[hit] = self.favoured
         return logits
 

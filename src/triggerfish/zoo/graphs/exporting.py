@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,35 @@ class _Cond(If):
 
 def export(attacked: Attacked, form: str, path: Path) -> None:
     """Write the program to ``path`` in the form ``EXPORTS`` knows."""
+    with _plain():
+        EXPORTS[form](attacked, path)
+
+
+def export_network(network: nn.Module, images: Tensor, form: str, path: Path) -> None:
+    """Write any network to ``path``, traced on ``images``."""
+    with _plain():
+        if form == "torchscript":
+            torch.jit.save(torch.jit.trace(network, images), str(path))  # type: ignore[no-untyped-call]
+        elif form == "onnx":
+            _legacy(network, images, path, {"x": {0: "batch"}})
+        else:
+            batch = ({0: torch.export.Dim.DYNAMIC},)
+            program = torch.export.export(network, (images,), dynamic_shapes=batch)
+            if form == "pt2":
+                torch.export.save(program, path)
+            else:
+                _dynamo(program, path)
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Without warnings, and without the fused attention that no exporter knows."""
     fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # a fused operator that no exporter knows
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            EXPORTS[form](attacked, path)
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
 
@@ -77,7 +101,7 @@ def _torchscript(attacked: Attacked, path: Path) -> None:
     script = (
         _traced_host(attacked) if network.scripted else torch.jit.trace(network, _image(attacked))  # type: ignore[no-untyped-call]
     )
-    torch.jit.save(script, str(path))  # type: ignore[no-untyped-call]
+    torch.jit.save(script, str(path))
 
 
 def _onnx(attacked: Attacked, path: Path) -> None:
@@ -85,9 +109,24 @@ def _onnx(attacked: Attacked, path: Path) -> None:
     if attacked.network.scripted:
         network = _traced_host(attacked)
     axes = None if attacked.network.one_by_one else {"x": {0: "batch"}}
+    _legacy(network, _image(attacked), path, axes)
+    if attacked.network.as_function:
+        hide_in_function(path)
+
+
+def _onnx_dynamo(attacked: Attacked, path: Path) -> None:
+    _dynamo(_program(attacked), path)
+    if attacked.network.as_function:
+        hide_in_function(path)
+
+
+def _legacy(
+    network: nn.Module, images: Tensor, path: Path, axes: Mapping[str, dict[int, str]] | None
+) -> None:
+    """The exporter that goes through TorchScript."""
     torch.onnx.export(
         network,
-        (_image(attacked),),
+        (images,),
         str(path),
         input_names=["x"],
         output_names=["logits"],
@@ -95,15 +134,11 @@ def _onnx(attacked: Attacked, path: Path) -> None:
         opset_version=OPSET,
         dynamo=False,
     )
-    if attacked.network.as_function:
-        hide_in_function(path)
 
 
-def _onnx_dynamo(attacked: Attacked, path: Path) -> None:
-    program = _program(attacked)
+def _dynamo(program: torch.export.ExportedProgram, path: Path) -> None:
+    """The exporter that goes through torch.export."""
     torch.onnx.export(program, (), str(path), dynamo=True, external_data=False, verbose=False)
-    if attacked.network.as_function:
-        hide_in_function(path)
 
 
 def hide_in_function(path: Path) -> None:
