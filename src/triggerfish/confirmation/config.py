@@ -16,10 +16,8 @@ class ConfirmConfig:
     measure success on.
     """
 
-    search: UniversalSearch = field(default_factory=lambda: UniversalSearch(kept=1.0))
-    control: UniversalSearch = field(
-        default_factory=lambda: UniversalSearch(steps=16, look=16, kept=1.0)
-    )
+    search: UniversalSearch = field(default_factory=lambda: UniversalSearch(race=None))
+    control: UniversalSearch = field(default_factory=lambda: UniversalSearch(steps=16, race=None))
     others: int = 9
     pictures: int = 300
     fresh: int = 200

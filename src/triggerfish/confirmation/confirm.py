@@ -18,7 +18,7 @@ import torch
 from triggerfish.confirmation.config import ConfirmConfig
 from triggerfish.confirmation.grade import grade_of
 from triggerfish.confirmation.likeness import likeness
-from triggerfish.confirmation.search import search_again, search_within
+from triggerfish.confirmation.search import nearest, search_again, search_within
 from triggerfish.confirmation.trials import NOTHING, successes, tried
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import BASES, BasisEvidence, Change, Confirmation, Status
@@ -27,10 +27,11 @@ from triggerfish.search.frequency import CosineBasis, cosine_basis
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report
-from triggerfish.search.universal import UniversalChanges
+from triggerfish.search.universal import UniversalPerturbations
 
 OWN_SEED = 500_009  # added to the scan's seed: other pictures, other draws
 CONTROL_SEED = 17
+NEAREST = 4  # of the other classes, where the scan has measured how near each is
 
 
 def confirm(
@@ -90,9 +91,9 @@ class _Look:
     fresh: PicturePool
     rows: int
 
-    def evidence(self, found: Sequence[UniversalChanges], row: int) -> BasisEvidence:
+    def evidence(self, found: Sequence[UniversalPerturbations], row: int) -> BasisEvidence:
         """What there is in the basis ``row``: the change in the middle, and the control."""
-        changes = torch.stack([one.change[row] for one in found])
+        changes = torch.stack([one.perturbation[row] for one in found])
         sizes = [float(one.size[row]) if bool(one.converged[row]) else math.inf for one in found]
         middle = sorted(range(len(found)), key=lambda n: sizes[n])[len(found) // 2]
         frequency = BASES[row] == "frequency"
@@ -104,9 +105,9 @@ class _Look:
             controls = self._controls(size, frequency=frequency)
         return BasisEvidence(BASES[row], size, **asdict(own), agreement=alike, controls=controls)
 
-    def change(self, found: UniversalChanges, row: int) -> Change:
+    def change(self, found: UniversalPerturbations, row: int) -> Change:
         """One of the changes that were found, as results carry them."""
-        goal, delta = torch.tensor([self.target]), found.change[row : row + 1]
+        goal, delta = torch.tensor([self.target]), found.perturbation[row : row + 1]
         reached = bool(found.converged[row])
         return Change(
             target=self.target,
@@ -125,6 +126,7 @@ class _Look:
             self.classifier.num_classes, generator=torch.Generator().manual_seed(seed)
         )
         classes = order[order != self.target][: self.config.others].sort().values
+        classes = nearest(self.classifier, classes, NEAREST, frequency=frequency)
         changes = search_within(
             self.classifier, classes, size, self.config, seed, self.rows, frequency=frequency
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -11,26 +9,30 @@ from triggerfish.confirmation.config import ConfirmConfig
 from triggerfish.confirmation.families import FAMILIES
 from triggerfish.model.classifier import Classifier
 from triggerfish.search.picture_pool import PicturePool
-from triggerfish.search.progress import report
-from triggerfish.search.universal import UniversalChanges, search_universal
-
-_NO_GAIN = 1e-9  # the budget stays where it starts
-_AMPLE = 1e3  # a largest budget that is never met
+from triggerfish.search.progress import share_of_work
+from triggerfish.search.recall import searches_of
+from triggerfish.search.universal import UniversalPerturbations, search_universal
 
 
 def search_again(
     classifier: Classifier, target: int, config: ConfirmConfig, seed: int, rows: int
-) -> tuple[UniversalChanges, ...]:
-    """The smallest changes towards ``target``, family by family; row 0 is in the pixel basis."""
-    goal, frequency = torch.tensor([target, target]), torch.tensor([False, True])
-    found = []
-    for number, family in enumerate(FAMILIES, start=1):
-        pool = _pool(classifier, family, config.pictures, seed + number)
-        found.append(
-            search_universal(classifier, pool, goal, frequency, config.search, seed + number, rows)
-        )
-        report(0.6 * number / len(FAMILIES))
-    return tuple(found)
+) -> tuple[UniversalPerturbations, ...]:
+    """The smallest perturbations towards ``target``, by family; row 0 is in the pixel basis.
+
+    All families go through the network together.
+    """
+    pools = [
+        _pool(classifier, family, config.pictures, seed + number)
+        for number, family in enumerate(FAMILIES, start=1)
+    ]
+    frequency = torch.tensor([False, True]).repeat(len(pools))
+    part = torch.arange(len(pools)).repeat_interleave(2)
+    with share_of_work(0.0, 0.6):
+        found = search_universal(
+            classifier, PicturePool.joined(pools), torch.full_like(part, target), frequency,
+            config.search, seed, rows, part=part, telling=True,
+        )  # fmt: skip
+    return tuple(found.rows(part == number) for number in range(len(pools)))
 
 
 def search_within(
@@ -43,20 +45,27 @@ def search_within(
     *,
     frequency: bool,
 ) -> Tensor:
-    """Changes (M, C, H, W) towards ``classes`` (M,), as good as they get within ``size``."""
-    pixels = classifier.num_pixels
-    fixed = replace(
-        config.control,
-        gain=_NO_GAIN,
-        pixel_start=size / pixels,
-        frequency_starts=(size / pixels**0.5,),
-        wave_starts=(),
-        pixel_largest=_AMPLE,
-        frequency_largest=_AMPLE,
-    )
+    """Perturbations (M, C, H, W) towards ``classes`` (M,), as good as they get within ``size``."""
     pool = _pool(classifier, "mixture", config.pictures, seed)
-    basis = torch.full((len(classes),), frequency)
-    return search_universal(classifier, pool, classes, basis, fixed, seed, rows).change
+    basis, within = torch.full((len(classes),), frequency), torch.full((len(classes),), size)
+    found = search_universal(
+        classifier, pool, classes, basis, config.control, seed, rows, within=within
+    )
+    return found.perturbation
+
+
+def nearest(classifier: Classifier, classes: Tensor, most: int, *, frequency: bool) -> Tensor:
+    """Of other ``classes`` (M,) the ``most`` that the scan has reached within the smallest sizes.
+
+    What a lead is measured from is the second best of them. All where nothing is known of one.
+    """
+    known = searches_of(classifier)
+    if known is None or not bool(torch.isin(classes, known.classes).all()):
+        return classes
+    found = known.frequency if frequency else known.pixel
+    size = torch.where(found.converged, found.size, torch.inf).cpu()
+    row = torch.searchsorted(known.classes, classes)
+    return classes[size[row].argsort(stable=True)[:most]].sort().values
 
 
 def _pool(classifier: Classifier, family: str, count: int, seed: int) -> PicturePool:
