@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from triggerfish.confirmation.config import ConfirmConfig
 from triggerfish.confirmation.families import FAMILIES
 from triggerfish.model.classifier import Classifier
+from triggerfish.results import BASES, Basis
 from triggerfish.search.picture_pool import PicturePool
-from triggerfish.search.progress import share_of_work
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import UniversalPerturbations, search_universal
 
 
-def search_again(
-    classifier: Classifier, target: int, config: ConfirmConfig, seed: int, rows: int
-) -> tuple[UniversalPerturbations, ...]:
-    """The smallest perturbations towards ``target``, by family; row 0 is in the pixel basis.
+def families_of(classifier: Classifier, config: ConfirmConfig, seed: int) -> PicturePool:
+    """The pictures of all `FAMILIES`, each a part of the pool, in their order."""
+    pools = []
+    for number, make in enumerate(FAMILIES.values(), start=1):
+        generator = torch.Generator().manual_seed(seed + number)
+        images = make(config.pictures, classifier.input_shape, generator)
+        pools.append(PicturePool.of(classifier, images))
+    return PicturePool.joined(pools)
 
-    All families go through the network together.
-    """
-    pools = [
-        _pool(classifier, family, config.pictures, seed + number)
-        for number, family in enumerate(FAMILIES, start=1)
-    ]
-    frequency = torch.tensor([False, True]).repeat(len(pools))
-    part = torch.arange(len(pools)).repeat_interleave(2)
-    with share_of_work(0.0, 0.6):
-        found = search_universal(
-            classifier, PicturePool.joined(pools), torch.full_like(part, target), frequency,
-            config.search, seed, rows, part=part, telling=True,
-        )  # fmt: skip
-    return tuple(found.rows(part == number) for number in range(len(pools)))
+
+def search_again(
+    classifier: Classifier,
+    pool: PicturePool,
+    target: int,
+    config: ConfirmConfig,
+    seed: int,
+    rows: int,
+    *,
+    frequency: bool,
+) -> UniversalPerturbations:
+    """The smallest perturbations towards ``target`` in one basis, a row for each family."""
+    part = torch.arange(len(FAMILIES))
+    basis = torch.full_like(part, frequency).bool()
+    return search_universal(
+        classifier, pool, torch.full_like(part, target), basis, config.search, seed, rows,
+        part=part, telling=True,
+    )  # fmt: skip
 
 
 def search_within(
     classifier: Classifier,
+    pool: PicturePool,
     classes: Tensor,
     size: float,
     config: ConfirmConfig,
@@ -45,13 +56,28 @@ def search_within(
     *,
     frequency: bool,
 ) -> Tensor:
-    """Perturbations (M, C, H, W) towards ``classes`` (M,), as good as they get within ``size``."""
-    pool = _pool(classifier, "mixture", config.pictures, seed)
-    basis, within = torch.full((len(classes),), frequency), torch.full((len(classes),), size)
+    """Perturbations (M, C, H, W) towards ``classes`` (M,), as good as they get within ``size``.
+
+    On pictures of the first family.
+    """
     found = search_universal(
-        classifier, pool, classes, basis, config.control, seed, rows, within=within
-    )
+        classifier, pool, classes, torch.full_like(classes, frequency).bool(), config.control,
+        seed, rows, part=torch.zeros_like(classes), within=torch.full((len(classes),), size),
+    )  # fmt: skip
     return found.perturbation
+
+
+def likelier_basis(classifier: Classifier, target: int) -> Basis:
+    """The basis in which ``target`` is farther below the other classes, as the scan found them."""
+    known = searches_of(classifier)
+    if known is None or target not in known.classes.tolist():
+        return "pixel"
+    row, lead = known.classes.tolist().index(target), dict[Basis, float]()
+    for basis, found in zip(BASES, (known.pixel, known.frequency), strict=True):
+        size = found.size[found.converged]
+        reached = bool(found.converged[row])
+        lead[basis] = float((size.median() / found.size[row]).log()) if reached else -math.inf
+    return "frequency" if lead["frequency"] > lead["pixel"] else "pixel"
 
 
 def nearest(classifier: Classifier, classes: Tensor, most: int, *, frequency: bool) -> Tensor:
@@ -66,9 +92,3 @@ def nearest(classifier: Classifier, classes: Tensor, most: int, *, frequency: bo
     size = torch.where(found.converged, found.size, torch.inf).cpu()
     row = torch.searchsorted(known.classes, classes)
     return classes[size[row].argsort(stable=True)[:most]].sort().values
-
-
-def _pool(classifier: Classifier, family: str, count: int, seed: int) -> PicturePool:
-    generator = torch.Generator().manual_seed(seed)
-    images = FAMILIES[family](count, classifier.input_shape, generator)
-    return PicturePool.of(classifier, images)

@@ -9,7 +9,7 @@ from torch import Tensor
 from triggerfish.search.activation_maximization import chunks
 
 VALUES_AT_ONCE = 2**20
-"""Values that go through a program together: it holds a dozen copies, which should stay in cache."""
+"""Values that go through a program together: a dozen copies, which should stay in cache."""
 
 
 def best_within_budget(

@@ -50,7 +50,7 @@ def pair_bounds(
 
 def _fraction(rate: Tensor, wanted: float) -> float:
     """Where success rates (F,) at `FRACTIONS` reach ``wanted``, between two linearly."""
-    rates = torch.cummax(rate, 0).values.tolist()
+    rates: list[float] = torch.cummax(rate, 0).values.tolist()
     if rates[-1] < wanted:
         return 1.0 + BEYOND * (wanted - rates[-1])
     above = next(n for n, one in enumerate(rates) if one >= wanted)

@@ -69,7 +69,7 @@ class PicturePool:
         )
 
     def by_class(self, most: int, sources: Tensor) -> PicturePool:
-        """The first ``most`` pictures of each of the called classes ``sources`` (S,), their part."""
+        """The first ``most`` pictures of each class of ``sources`` (S,), which is their part."""
         index = [(self.called == k).nonzero().flatten()[:most] for k in sources.tolist()]
         chosen = torch.cat([*index, self.called.new_zeros(0)])
         called = self.called[chosen]

@@ -21,9 +21,9 @@ class Standings:
     """A race of units, each a row of the result with one run or more: ``unit`` (N,) of each run.
 
     Units are ranked within their ``group`` (R,), by their log-budgets, above those that are
-    ``usual`` (R,) where that is known. Only the best run of a unit goes on. ``middle`` (R,) marks the units that were in the middle when most sizes were
-    known; ``seen`` has per rung the log-budgets of all units that were still there, and which of
-    them stopped, (R,) both.
+    ``usual`` (R,) where that is known. Only the best run of a unit goes on. ``middle`` (R,) marks
+    the units that were in the middle when most sizes were known; ``seen`` has per rung the
+    log-budgets of all units that were still there, and which of them stopped, (R,) both.
     """
 
     race: Race
@@ -36,9 +36,7 @@ class Standings:
     def __post_init__(self) -> None:
         self.middle = torch.zeros_like(self.group, dtype=torch.bool)
 
-    def going_on(
-        self, runs: Tensor, log_budget: Tensor, known: Tensor, survivors: float
-    ) -> Tensor:
+    def going_on(self, runs: Tensor, log_budget: Tensor, known: Tensor, survivors: float) -> Tensor:
         """Mask (n,) of the ``runs`` (n,) that go on, by their ``log_budget`` (n,).
 
         In each group the fraction ``survivors`` of the smallest, the middle, and the units of which
@@ -51,7 +49,7 @@ class Standings:
         alive, is_known = best.isfinite(), torch.zeros_like(self.middle)
         is_known[unit[known]] = True
         going = alive.clone()
-        for one in self.group.unique():
+        for one in _labels(self.group):
             rows = torch.nonzero(self.group == one).flatten()
             smallest, middle = self._ranked(rows, best, is_known, survivors)
             if not bool(self.middle[rows].any()):
@@ -88,7 +86,7 @@ class Standings:
         for _, stopped in self.seen:
             told &= ~stopped
         for best, stopped in self.seen:
-            for one in self.group[stopped].unique():
+            for one in _labels(self.group[stopped]):
                 mine = self.group == one
                 tell = mine & told & self.middle
                 tell = tell if bool(tell.any()) else mine & told
@@ -98,8 +96,12 @@ class Standings:
         return result
 
 
+def _labels(group: Tensor) -> list[int]:
+    return sorted(set(group.tolist()))
+
+
 def _leads(unit: Tensor, cost: Tensor, count: int) -> Tensor:
-    """Mask (n,) of the runs with the least ``cost`` (n,) in their ``unit`` (n,), the first of equals."""
+    """Mask (n,) of the first run with the least ``cost`` (n,) in each ``unit`` (n,)."""
     least = cost.new_full((count,), torch.inf).scatter_reduce_(0, unit, cost, "amin")
     number = torch.arange(len(unit), device=unit.device)
     candidates = torch.where(cost == least[unit], number, len(unit))
@@ -135,7 +137,7 @@ def best_run(unit: Tensor, size: Tensor, converged: Tensor, steps: Tensor) -> Te
 
 def expected_work(group: Tensor, steps: int, rungs: dict[int, float], race: Race | None) -> float:
     """Row-steps of a race of units in ``group`` (R,), about: for the progress report."""
-    counts = [int((group == one).sum()) for one in group.unique()]
+    counts = [int((group == one).sum()) for one in _labels(group)]
     work, left, before = 0.0, len(group), 0
     for step, survivors in rungs.items():
         work, before = work + left * (step - before), step

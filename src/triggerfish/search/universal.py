@@ -15,6 +15,7 @@ On a network with linear log-odds the perturbation is the exact optimum
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,7 +87,8 @@ def search_universal(
         classifier.input_shape, config.program.highest, classifier.device, classifier.dtype
     )
     rows = _Rows.at_start(classifier, pool, target[unit], frequency[unit], start, config, seed)
-    rows.part = None if part is None else part.to(classifier.device)[unit]
+    if part is not None:
+        rows.part = part.to(classifier.device)[unit]
     if within is not None:
         rows.log_budget = within.to(rows.log_budget)[unit].log()
     group = torch.where(target == UNTARGETED, 2, frequency.long()).to(classifier.device)
@@ -134,9 +136,7 @@ def search_universal(
         if step + 1 in rungs and standings is not None:
             _record(found, rows, basis, ENOUGH)
             known = (rows.turns > 0) & (found.success[rows.run] >= ENOUGH)
-            rows = rows.those(
-                standings.going_on(rows.run, rows.log_budget, known, rungs[step + 1])
-            )
+            rows = rows.those(standings.going_on(rows.run, rows.log_budget, known, rungs[step + 1]))
     _record(found, rows, basis, REACHED)
     return _by_unit(found, unit, standings)
 
@@ -145,7 +145,7 @@ def search_universal(
 class _Rows:
     """Runs still searched: indices into the result, values, running gradients, histories.
 
-    All but ``part`` and the histories are (n,) or (n, P): the first and largest budget, the widest
+    All are (n,) or (n, P), those of the histories too: the and largest budget, the widest
     trust region and the largest single value in each run's own basis; how much success was missing
     last, and how often that changed its sign.
     """
@@ -153,7 +153,7 @@ class _Rows:
     run: Tensor
     target: Tensor
     frequency: Tensor
-    part: Tensor | None
+    part: Tensor
     values: Tensor
     slope: Tensor
     log_budget: Tensor
@@ -200,7 +200,7 @@ class _Rows:
             run=torch.arange(len(target), device=classifier.device),
             target=target,
             frequency=frequency,
-            part=None,
+            part=torch.zeros_like(target).to(classifier.device),
             values=values,
             slope=zeros,
             log_budget=by_basis(budget.pixel_start * pixels, starts * unit).log(),
@@ -215,17 +215,12 @@ class _Rows:
 
     def those(self, mask: Tensor) -> _Rows:
         """The runs that ``mask`` (n,) marks."""
-        columns = {item.name: getattr(self, item.name) for item in fields(self)}
-        return _Rows(
-            **{
-                name: [one[mask] for one in value]
-                if isinstance(value, list)
-                else None
-                if value is None
-                else value[mask]
-                for name, value in columns.items()
-            }
-        )
+        kept: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            history = isinstance(value, list)
+            kept[item.name] = [one[mask] for one in value] if history else value[mask]
+        return _Rows(**kept)
 
 
 def _nothing(classifier: Classifier, runs: int) -> UniversalPerturbations:
@@ -236,9 +231,7 @@ def _nothing(classifier: Classifier, runs: int) -> UniversalPerturbations:
     )
 
 
-def _record(
-    found: UniversalPerturbations, rows: _Rows, basis: CosineBasis, needed: float
-) -> None:
+def _record(found: UniversalPerturbations, rows: _Rows, basis: CosineBasis, needed: float) -> None:
     """Write what ``rows`` have come to into ``found``, ``size`` as a logarithm.
 
     A budget is enough from a success rate of ``needed``.

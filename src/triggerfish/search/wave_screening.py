@@ -72,7 +72,7 @@ def best_waves(
     score = _scores(classifier, pool.images[first], waves, cap)
     score = score[:, target.clamp_min(0).cpu()]
     likely = score.topk(min(BEST, len(waves)), dim=0).indices  # (BEST, R)
-    some = likely.unique()
+    some = torch.tensor(sorted(set(likely.flatten().tolist())))
     rest = _scores(classifier, pool.images[others], waves[some.to(waves.device)], cap)
     total = torch.full_like(score, -torch.inf)
     total[some] = score[some] + rest[:, target.clamp_min(0).cpu()]
