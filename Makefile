@@ -80,6 +80,7 @@ docs: $(STAMP)
 	$(BIN)/python docs/make_cli_reference.py
 	$(BIN)/python docs/make_python_reference.py
 	$(BIN)/python docs/make_architectures.py
+	$(BIN)/python docs/make_schema.py
 
 picture: demo
 	$(BIN)/python docs/make_picture.py

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from triggerfish.codec.plain import as_plain
 from triggerfish.files import sha256_of, write_file
-from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.master_summary import MasterRow, render_master_summary
 from triggerfish.results import Skipped
 from triggerfish.runs import scan_paths

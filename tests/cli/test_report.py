@@ -7,8 +7,10 @@ import pytest
 from made_up import EVERYTHING, accepted, clean, dangerous, found, inconclusive, unreadable
 
 from triggerfish.cli.exit_codes import exit_code
+from triggerfish.codec.tensors import Shelf, render_tensors
 from triggerfish.reports import FORMATS
-from triggerfish.reports.json_report import json_schema, render_result
+from triggerfish.reports.artefacts import EVIDENCE
+from triggerfish.reports.json_report import as_dict, json_schema, render_result
 from triggerfish.reports.summary import Summary
 from triggerfish.results import Scanned, Skipped
 
@@ -19,6 +21,10 @@ def store(folder: Path, *results: Scanned | Skipped) -> Path:
     for number, result in enumerate(results):
         (folder / str(number)).mkdir(parents=True)
         (folder / str(number) / "result.json").write_text(render_result(result))
+        shelf = Shelf()
+        as_dict(result, shelf)
+        if (tensors := render_tensors(shelf.tensors)) is not None:
+            (folder / str(number) / EVIDENCE).write_bytes(tensors)
     return folder
 
 

@@ -125,7 +125,7 @@ def test_json_is_alone_on_stdout(triggerfish: Cli, models: Path, broken: Path) -
     scanned, skipped = document["results"]
     assert document["schema_version"] == 2
     assert (scanned["verdict"], scanned["flagged"]) == ("backdoored", [3])
-    assert len(scanned["anomaly_index"]) == len(scanned["statistic"]) == 10
+    assert len(scanned["anomaly_index"]) == len(scanned["scores"]["statistic"]) == 10
     assert scanned["config"]["settings"]["steps"] == 4
     assert skipped["status"] == "skipped"
     assert "verdict" not in skipped
@@ -222,5 +222,5 @@ def test_loading_options_reach_the_loader(triggerfish: Cli, models: Path) -> Non
         "scan", *QUICK, models / "clean.pt", "--mean", 0, "--std", 1, "--format", "json"
     )
     default = triggerfish("scan", *QUICK, models / "clean.pt", "--format", "json")
-    statistics = [json.loads(r.out)["results"][0]["statistic"] for r in (shown, default)]
+    statistics = [json.loads(r.out)["results"][0]["scores"]["statistic"] for r in (shown, default)]
     assert statistics[0] != statistics[1]

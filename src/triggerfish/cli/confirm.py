@@ -14,9 +14,9 @@ from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import echo, track
 from triggerfish.cli.threads import use_one_thread
+from triggerfish.codec.plain import plain_of
 from triggerfish.confirmation import confirm
 from triggerfish.files import sha256_of
-from triggerfish.reports.json_report import as_plain, look_as_dict
 from triggerfish.reports.looks import look_in_full
 from triggerfish.results import Confirmation
 
@@ -86,5 +86,4 @@ def _pieces(
         return
     about = {"schema_version": 1, "path": str(model), "sha256": sha256_of(model)}
     for look in looks:
-        plain = as_plain({**about, **look_as_dict(look)})
-        yield json.dumps(plain, allow_nan=False) + "\n", look.grade
+        yield json.dumps({**about, **plain_of(look)}, allow_nan=False) + "\n", look.grade

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from triggerfish.codec.plain import as_plain
 from triggerfish.reports.html.change_view import ChangeView, TrialView, change_views, trial_views
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
@@ -14,7 +15,6 @@ from triggerfish.reports.html.look_view import LookView, look_view
 from triggerfish.reports.html.pair_map import PairMap, pair_map
 from triggerfish.reports.html.pictures import change_picture
 from triggerfish.reports.html.plain_change import beyond_ground
-from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import CHECKS, next_step
 from triggerfish.reports.scope import KINDS, looked_for, not_looked_for
