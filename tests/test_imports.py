@@ -12,7 +12,7 @@ import triggerfish
 ROOT = Path(triggerfish.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 DETECTION = {
-    "ambiguity", "calibrate", "detectors", "loading", "model", "reports", "runs", "scanning",
+    "ambiguity", "api", "calibrate", "detectors", "loading", "model", "reports", "runs", "scanning",
     "search", "statistics", "verdict", "writer",
 }  # fmt: skip
 

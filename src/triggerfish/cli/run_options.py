@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from triggerfish.cli.option_groups import GroupedOption
-from triggerfish.cli.threads import jobs_option, processes
-from triggerfish.loading import LoadOptions, find_checkpoints
+from triggerfish.cli.threads import jobs_option
+from triggerfish.loading import LoadOptions
+from triggerfish.runs.files import find_sources
 from triggerfish.runs.listing import COLUMNS, read_list
-from triggerfish.runs.model import Model, Source
-from triggerfish.runs.on_ray import Cluster, on_ray
-from triggerfish.runs.run import Executor, locally
-from triggerfish.runs.selection import Shard, select
+from triggerfish.runs.model import Source
+from triggerfish.runs.on_ray import Cluster
+from triggerfish.runs.run import Executor
+from triggerfish.runs.selection import Shard
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 STDIN = "-"
@@ -88,26 +88,24 @@ class RunOptions:
     jobs: int | None
 
     def sources(self, paths: Sequence[Path], options: LoadOptions) -> list[Source]:
-        """What is to be scanned, in order; raises `click.UsageError` when that is nothing."""
+        """What is to be scanned, in order.
+
+        Raises `click.UsageError` when nothing was named, `CheckpointError` when that has no models.
+        """
         if STDIN in map(str, paths):
             raise click.UsageError("expected --from - to read a list of paths from stdin, got -")
         if not paths and self.listing is None:
             raise click.UsageError("expected PATH or --from, got neither")
-        found = [Source(path, options) for path in find_checkpoints(paths)]
-        if self.listing is not None:
-            found += _listed(self.listing, options)
-        chosen = select(found, self.include, self.exclude)
-        if not chosen:
-            what = "model files in PATH, got a folder without any"
-            raise click.UsageError(f"expected {what if not found else 'files that match'}")
-        return chosen
+        listed = [] if self.listing is None else _listed(self.listing, options)
+        return find_sources(
+            paths, options, include=self.include, exclude=self.exclude, listed=listed
+        )
 
-    def executor(self, models: Sequence[Model], device: str) -> Executor:
-        """Where the models are scanned."""
+    def executor(self, device: str) -> Executor | None:
+        """Where the models are scanned, if not on this machine."""
         if self.ray is None:
-            return locally(processes(self.jobs, len(models)), self.timeout)
-        gpu = device.startswith("cuda")
-        return partial(on_ray, Cluster(self.ray, self.jobs, gpu, self.timeout))
+            return None
+        return Cluster(self.ray, self.jobs, device.startswith("cuda"), self.timeout)
 
 
 def take_run_options(values: dict[str, Any]) -> RunOptions:
@@ -120,19 +118,13 @@ def take_run_options(values: dict[str, Any]) -> RunOptions:
 
 
 def _listed(listing: str, options: LoadOptions) -> list[Source]:
-    """The sources of a list, folders in it walked as those of the command line are."""
+    """The sources of a list."""
     if listing == STDIN:
-        sources = list(read_list(sys.stdin, listing, Path(), options))
-    else:
-        try:
-            with Path(listing).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-                sources = list(read_list(file, listing, Path(listing).parent, options))
-        except OSError as error:
-            raise click.UsageError(
-                f"expected a list of models in {listing}, got '{error.strerror}'"
-            ) from error
-    return [
-        Source(path, source.options)
-        for source in sources
-        for path in find_checkpoints([source.path])
-    ]
+        return list(read_list(sys.stdin, listing, Path(), options))
+    try:
+        with Path(listing).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return list(read_list(file, listing, Path(listing).parent, options))
+    except OSError as error:
+        raise click.UsageError(
+            f"expected a list of models in {listing}, got '{error.strerror}'"
+        ) from error
