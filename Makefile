@@ -77,6 +77,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 docs: $(STAMP)
+	$(BIN)/python docs/make_outline.py
 	$(BIN)/python docs/make_cli_reference.py
 	$(BIN)/python docs/make_python_reference.py
 	$(BIN)/python docs/make_architectures.py

@@ -48,7 +48,7 @@ def test_help_does_not_import_torch() -> None:
 def test_unknown_command_is_a_usage_error() -> None:
     code, out, err = invoke("scann")
     assert (code, out) == (2, "")
-    assert "No such command 'scann'" in err
+    assert "no command 'scann': did you mean scan?" in err
 
 
 @pytest.mark.parametrize(

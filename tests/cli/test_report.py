@@ -90,4 +90,4 @@ def test_what_is_no_result_is_one_line(triggerfish: Cli, tmp_path: Path) -> None
 def test_quiet_and_verbose_exclude_each_other(triggerfish: Cli, tmp_path: Path) -> None:
     run = triggerfish("report", store(tmp_path, clean()), "-q", "-v")
     assert run.code == 2
-    assert "expected --quiet or --verbose, got both" in run.err
+    assert "--quiet and --verbose exclude each other: drop one" in run.err

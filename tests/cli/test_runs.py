@@ -95,13 +95,13 @@ def test_a_list_from_stdin(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "expected PATH or --from, got neither"),
-        (("-",), "expected --from - to read a list of paths from stdin, got -"),
+        ((), "name a model file or a folder, or a list of them with --from"),
+        (("-",), "a list of paths from stdin is read with --from -, not with -"),
         (("{in}", "--include", "*.onnx"), "none of 4 model files matches --include and --exclude"),
-        (("{in}", "--rescan"), "expected --out with --rescan, got none"),
-        (("{in}", "--shard", "3/2"), "expected a shard like 1/4, got 3/2"),
-        (("{in}", "--from", "{in}/none.csv"), "expected a list of models in"),
-        (("--ray", "{in}"), "expected the address of a Ray cluster after --ray, got the path"),
+        (("{in}", "--rescan"), "--rescan needs the run folder: add --out FOLDER"),
+        (("{in}", "--shard", "3/2"), "--shard takes a share of all, such as 1/4, not 3/2"),
+        (("{in}", "--from", "{in}/none.csv"), "none.csv: no such file or directory"),
+        (("--ray", "{in}"), "--ray takes the address of a Ray cluster, not the path"),
     ],
 )
 def test_mistakes_are_found_first(

@@ -23,7 +23,13 @@ from triggerfish.verdict.reference import Reference, ReferenceKind
 from triggerfish.verdict.reference_file import render_reference
 
 
-@click.command("calibrate", cls=GroupedCommand)
+COMMON = (
+    "out", "name", "recipe", "kind", "detector", "fast", "jobs", "arch", "input_shape", "mean",
+    "std", "device", "seed",
+)  # fmt: skip
+
+
+@click.command("calibrate", cls=GroupedCommand, common=COMMON)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True,
               help="File for the reference.")  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from triggerfish.cli.checks import some_exist
 from triggerfish.cli.detector_options import (
     PUBLISHED,
     judgement_options,
@@ -31,8 +32,15 @@ from triggerfish.runs.files import Batch, FileScan
 from triggerfish.runs.run import Row
 
 
-@click.command("scan", cls=GroupedCommand)
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
+COMMON = (
+    "out", "output_format", "html", "jobs", "fast", "detector", "reference", "images", "accept",
+    "fail_on", "arch", "input_shape", "mean", "std", "device",
+)  # fmt: skip
+
+
+@click.command("scan", cls=GroupedCommand, common=COMMON)
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path),
+                callback=some_exist)  # fmt: skip
 @click.option("--format", "output_format", type=click.Choice(list(FORMATS)), default="table",
               help="What goes to stdout.")  # fmt: skip
 @click.option("--detector", type=click.Choice(list(DETECTORS)), help="Which statistic.")
