@@ -56,7 +56,7 @@ GROUPS = {
         "Detector",
     ),
     "Judging": ("ScanConfig", "Judge", "Reference", "read_reference"),
-    "Second looks and repair": (
+    "Confirmation tests and repair": (
         "confirm",
         "ConfirmConfig",
         "Confirmation",
@@ -73,7 +73,7 @@ GROUPS = {
         "Finding",
         "Assumption",
         "Fact",
-        "Change",
+        "Perturbation",
         "Skipped",
     ),
     "Errors": (

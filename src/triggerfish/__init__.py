@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from triggerfish.repairs import ChannelPruning, Repaired, Unlearning, repair
     from triggerfish.results import (
         Assumption,
-        Change,
         ClassScores,
         Confirmation,
         Fact,
         Finding,
+        Perturbation,
         Scanned,
         Skipped,
         Status,
@@ -66,7 +66,8 @@ _HOME = {
     "triggerfish.model.classifier": "Classifier Preprocessing",
     "triggerfish.repairs": "ChannelPruning Repaired Unlearning repair",
     "triggerfish.results": (
-        "Assumption Change ClassScores Confirmation Fact Finding Scanned Skipped Status Verdict"
+        "Assumption ClassScores Confirmation Fact Finding Perturbation Scanned Skipped Status "
+        "Verdict"
     ),
     "triggerfish.runs.on_ray": "Cluster",
     "triggerfish.scanning": "ScanConfig",
@@ -79,7 +80,6 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.
 __all__ = [
     "MMBD",
     "Assumption",
-    "Change",
     "ChannelPruning",
     "CheckpointError",
     "ClassScores",
@@ -100,6 +100,7 @@ __all__ = [
     "MinNorm",
     "OutputError",
     "PairwiseNorm",
+    "Perturbation",
     "Preprocessing",
     "Reference",
     "Repaired",

@@ -22,8 +22,8 @@ def test_version() -> None:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_lists_every_command(flag: str) -> None:
-    code, out, _ = invoke(flag)
-    assert code == 0
+    code, out, err = invoke(flag)
+    assert (code, err) == (0, "")
     assert all(f"  {name} " in out for name in COMMANDS)
 
 

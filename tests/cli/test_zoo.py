@@ -85,9 +85,15 @@ def test_dynamic(root, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--trigger-size", "2by2"), "--trigger-size takes a height and a width, such as 2x2, not 2by2"),
+        (
+            ("--trigger-size", "2by2"),
+            "--trigger-size takes a height and a width, such as 2x2, not 2by2",
+        ),
         (("--trigger-size", "2x2x2"), "--trigger-size takes a height and a width"),
-        (("--trigger-position", "middle"), "--trigger-position takes a corner, or a row and a column"),
+        (
+            ("--trigger-position", "middle"),
+            "--trigger-position takes a corner, or a row and a column",
+        ),
         (("--targets", "1,,2"), "--targets takes classes, such as 0,3,7, not 1,,2"),
         (("--device", "abacus"), "expected a device that works here"),
         (("--poisoning-rate", "1.5"), "1.5 is not in the range"),

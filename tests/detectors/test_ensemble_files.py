@@ -14,6 +14,7 @@ def test_evidence_is_kept_once():
     result = scan_classifier(classifier(backdoored=True), ScanConfig(QUICK))
     shelf = Shelf()
     as_dict(result, shelf)
-    changes = {f"scores.changes.{number}.delta" for number in range(len(result.scores.changes))}
-    assert set(shelf.tensors) == changes | {"scores.pictures"}
-    assert [part.changes for part in result.scores.parts] == [(), ()]
+    count = len(result.scores.perturbations)
+    names = {f"scores.perturbations.{number}.delta" for number in range(count)}
+    assert set(shelf.tensors) == names | {"scores.pictures"}
+    assert [part.perturbations for part in result.scores.parts] == [(), ()]

@@ -20,7 +20,10 @@ class ExistingPath(click.Path):
     """A path that has to be there; where it is not, one of a name like it is offered."""
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None  # noqa: ANN401
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
     ) -> Any:  # noqa: ANN401
         """The path; raises `click.UsageError` when it is not there."""
         if not os.path.lexists(value) and not str(value).startswith(HUB):
@@ -31,7 +34,7 @@ class ExistingPath(click.Path):
 def no_such_file(path: Path) -> str:
     """That there is no such file, and which one may be meant."""
     try:
-        names = os.listdir(path.parent)
+        names = [item.name for item in path.parent.iterdir()]
     except OSError:
         return f"{path}: no such file, and no folder {path.parent}"
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)

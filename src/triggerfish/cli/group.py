@@ -52,7 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "confirm": (
         "triggerfish.cli.confirm:confirm_command",
-        "Take a second, independent look at a class of a model that a scan has flagged.",
+        "Run a confirmation test of a class of a model that a scan has flagged.",
     ),
     "repair": (
         "triggerfish.cli.repair:repair_command",
@@ -129,10 +129,8 @@ class App(click.Group):
                 interrupt.leave()
                 code = interrupt.code
             except click.ClickException as error:
-                if isinstance(error, click.NoSuchOption):
-                    error.possibilities = _options_like(error)
                 with suppress(OSError):
-                    error.show()
+                    _with_a_near_match(error).show()
                 code = USAGE
             except TriggerfishError as error:
                 _complain(f"error: {error}")
@@ -169,13 +167,14 @@ def _no_such_command(name: str, args: list[str]) -> str:
     return f"no command {name!r}" + (f": did you mean {near[0]}?" if near else "")
 
 
-def _options_like(error: click.NoSuchOption) -> list[str]:
-    """The option of the command that is most like the one that there is not."""
-    if error.ctx is None:
-        return []
-    known = [name for item in error.ctx.command.get_params(error.ctx)
-             if isinstance(item, click.Option) for name in (*item.opts, *item.secondary_opts)]  # fmt: skip
-    return difflib.get_close_matches(error.option_name, known, n=1)
+def _with_a_near_match(error: click.ClickException) -> click.ClickException:
+    """An option that there is not, with the one of the command that is most like it."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error
+    options = [o for o in error.ctx.command.get_params(error.ctx) if isinstance(o, click.Option)]
+    known = [name for option in options for name in (*option.opts, *option.secondary_opts)]
+    near = difflib.get_close_matches(error.option_name, known, n=1)
+    return click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
 
 
 def _complain(line: str) -> None:

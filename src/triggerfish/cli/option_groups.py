@@ -38,7 +38,8 @@ class GroupedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, those without a group first."""
-        options = [item for item in self.get_params(ctx) if isinstance(item, click.Option)]
+        params = self.get_params(ctx)
+        options = [o for o in params if isinstance(o, click.Option) and not o.hidden]
         if self.common and not ctx.meta.get(_ALL):
             shown = self._shown(options)
             _section(formatter, "Options", shown, ctx)
@@ -57,7 +58,8 @@ class GroupedCommand(click.Command):
     def _shown(self, options: Sequence[click.Option]) -> list[click.Option]:
         """Those of ``common`` in its order, and what shows help."""
         by_name = {option.name: option for option in options}
-        return [by_name[name] for name in (*self.common, "help_all", "help")]
+        helps = [option for option in options if {"--help", "--help-all"} & {*option.opts}]
+        return [*(by_name[name] for name in self.common), *helps]
 
 
 def _section(

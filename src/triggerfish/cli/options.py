@@ -29,12 +29,8 @@ _OPTIONS = (
         "file.py:Factory, timm:NAME or torchvision:NAME.",
     ),
     click.option("--arch-args", multiple=True, metavar="KEY=VALUE", help="Arguments of --arch."),
-    click.option(
-        "--input-shape", callback=SHAPE, metavar="C,H,W", help="Shape of an image."
-    ),
-    click.option(
-        "--mean", callback=MEAN, help="Mean that is subtracted, one or a channel."
-    ),
+    click.option("--input-shape", callback=SHAPE, metavar="C,H,W", help="Shape of an image."),
+    click.option("--mean", callback=MEAN, help="Mean that is subtracted, one or a channel."),
     click.option("--std", callback=MEAN, help="Deviation that is divided by."),
     click.option(
         "--input-range",

@@ -11,7 +11,7 @@ import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ _PLAIN: dict[str, click.ParamType[Any]] = {
 }  # fmt: skip
 _KEPT = (
     "name", "opts", "secondary_opts", "required", "nargs", "multiple", "is_flag", "flag_value",
-    "help", "metavar", "show_default", "is_eager", "expose_value", "hidden", "group",
+    "help", "metavar", "show_default", "is_eager", "hidden", "group",
 )  # fmt: skip
 
 
@@ -50,6 +50,7 @@ def outline_of(command: click.Command) -> Data:
     data: Data = {
         "name": command.name,
         "help": command.help,
+        "epilog": command.epilog,
         "params": [_parameter(item) for item in command.params if item.name != "help_all"],
     }
     if isinstance(command, GroupedCommand):
@@ -60,7 +61,11 @@ def outline_of(command: click.Command) -> Data:
 
 
 def _parameter(item: click.Parameter) -> Data:
-    data = {name: getattr(item, name) for name in _KEPT if getattr(item, name, None) is not None}
+    data = {name: value for name in _KEPT if (value := getattr(item, name, None))}
+    if not item.expose_value:
+        data["expose_value"] = False
+    if "flag_value" in data and "is_flag" not in data:
+        data["is_flag"] = False  # else click takes it for one
     default = item.default
     if isinstance(default, (bool, int, float, str)):
         data["default"] = default
@@ -94,22 +99,24 @@ def _type(kind: click.ParamType[Any]) -> str | Data:
 def light_command(data: Data, load: Callable[[], click.Command]) -> click.Command:
     """The command that an outline is of; ``load`` imports the command itself."""
     params = [_made(item) for item in data["params"]]
+    texts = {"help": data["help"], "epilog": data["epilog"]}
     if "commands" in data:
-        group = click.Group(data["name"], help=data["help"], params=params)
+        group = click.Group(data["name"], params=params, **texts)
         for name, sub in data["commands"].items():
-            group.add_command(light_command(sub, lambda name=name: _below(load(), name)))
+            group.add_command(light_command(sub, partial(_below, load, name)))
         return group
     return _Light(
         data["name"],
         load,
-        help=data["help"],
         params=params,
         common=data.get("common", ()),
         grouped=data.get("grouped", False),
+        **texts,
     )
 
 
-def _below(group: click.Command, name: str) -> click.Command:
+def _below(load: Callable[[], click.Command], name: str) -> click.Command:
+    group = load()
     assert isinstance(group, click.Group)
     return group.commands[name]
 
@@ -123,7 +130,12 @@ def load_command(place: str) -> click.Command:
 
 class _Light(GroupedCommand):
     def __init__(
-        self, name: str, load: Callable[[], click.Command], *, grouped: bool, **settings: Any  # noqa: ANN401
+        self,
+        name: str,
+        load: Callable[[], click.Command],
+        *,
+        grouped: bool,
+        **settings: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(name, **settings)
         self._load, self._grouped = load, grouped

@@ -31,7 +31,6 @@ from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.files import Batch, FileScan
 from triggerfish.runs.run import Row
 
-
 COMMON = (
     "out", "output_format", "html", "jobs", "fast", "detector", "reference", "images", "accept",
     "fail_on", "arch", "input_shape", "mean", "std", "device",
@@ -50,8 +49,8 @@ COMMON = (
 @loading_options
 @run_options
 @report_options
-@click.option("--confirm/--no-confirm", "second_look", default=True,
-              help="A second look at every class that universal changes flag.")  # fmt: skip
+@click.option("--confirm/--no-confirm", "confirmation", default=True,
+              help="A confirmation test of every class that the scan flags.")  # fmt: skip
 @click.option(
     "--pairs/--no-pairs",
     default=True,
@@ -66,7 +65,7 @@ def scan_command(
     output_format: str,
     detector: str | None,
     preset: str | None,
-    second_look: bool,
+    confirmation: bool,
     pairs: bool,
     seed: int,
     **values: Any,  # noqa: ANN401
@@ -81,7 +80,7 @@ def scan_command(
     options = take_run_options(values)
     loading = take_load_options(values)
     config = scan_config(detector, preset, seed, values)
-    config = replace(config, confirm=second_look, pairs=pairs)
+    config = replace(config, confirm=confirmation, pairs=pairs)
     batch = FileScan(
         config=config,
         out=options.out,

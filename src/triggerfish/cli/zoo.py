@@ -30,7 +30,6 @@ from triggerfish.zoo.recipes import (
 )
 from triggerfish.zoo.varieties import VARIETIES, variety
 
-
 SIZE = Numbers("int", "a height and a width", "2x2", count=2, separator="x")
 
 

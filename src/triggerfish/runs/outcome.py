@@ -51,7 +51,7 @@ class Work:
     """What is done to each model, in a process or on a machine of its own: picklable.
 
     ``load`` opens a model by its options; ``complete`` adds to a result what the caller knows.
-    On the pictures in ``images`` every change to a flagged class is tried.
+    On the pictures in ``images`` every perturbation to a flagged class is tried.
     """
 
     config: ScanConfig

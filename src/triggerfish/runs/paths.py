@@ -45,7 +45,7 @@ def scan_opened(opened: Opened, config: ScanConfig, path: Path, sha256: str | No
 
 
 def _tried(result: Scanned, opened: Opened, images: Path | None) -> Scanned:
-    """The result with its changes tried on the user's pictures; with a note where that fails."""
+    """The result, tried on the user's own pictures; with a note where that fails."""
     if images is None or not is_flagged(result):
         return result
     try:
