@@ -157,5 +157,5 @@ def test_impossible_preprocessing_is_refused(values: dict) -> None:
 
 def test_one_mean_a_channel_or_one_for_all() -> None:
     assert Preprocessing((0.5,), (0.1, 0.2, 0.3)).affine(3)[0].shape == (1, 3, 1, 1)
-    with pytest.raises(ValueError, match="1 or 3 values of mean, got 2"):
+    with pytest.raises(ValueError, match="mean has 2 numbers, and an image 3 channels"):
         Preprocessing((0.5, 0.5)).affine(3)

@@ -40,7 +40,7 @@ class Preprocessing:
 
     ``mean`` and ``std`` have one value or one per channel, in units of ``input_range``;
     ``input_range`` is what [0, 1] is stretched to first, (0, 255) for networks fed raw bytes.
-    ``channels_last`` is for networks that take ``(N, H, W, C)``.
+    ``channels_last`` is for networks that take ``(N, H, W, C)``. A single number is one value.
 
     Raises:
         ValueError: A value that is not finite, a std that is not positive, an empty range.
@@ -57,6 +57,10 @@ class Preprocessing:
     channels_last: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            value: object = getattr(self, name)
+            if isinstance(value, (int, float)):
+                object.__setattr__(self, name, (float(value),))
         if not all(math.isfinite(v) for v in (*self.mean, *self.std, *self.input_range)):
             raise ValueError("expected finite mean, std and input range, got NaN or infinity")
         if any(s <= 0 for s in self.std):
@@ -71,9 +75,10 @@ class Preprocessing:
         """
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
+                count = "1 channel" if channels == 1 else f"{channels} channels"
                 raise ValueError(
-                    f"expected 1 or {channels} values of {name}, got {len(values)}: "
-                    "one for all channels or one for each"
+                    f"{name} has {len(values)} numbers, and an image {count}: "
+                    "give one number, or one for each channel"
                 )
         low, high = self.input_range
         mean = torch.tensor(self.mean, dtype=torch.float32).expand(channels)
