@@ -83,7 +83,9 @@ def pseudo(row: Row) -> Array:
 
 def mixed(*parts: tuple[float, Score]) -> Score:
     """A weighted sum; a part that was not measured counts 0."""
-    return lambda row: sum((w * np.nan_to_num(part(row)) for w, part in parts), np.zeros(row["classes"]))
+    return lambda row: sum(
+        (w * np.nan_to_num(part(row)) for w, part in parts), np.zeros(row["classes"])
+    )
 
 
 def largest(*parts: Score) -> Score:
@@ -107,8 +109,8 @@ def wave_ratio(row: Row) -> Array:
 
 
 def wave_size(row: Row) -> Array:
-    """The absolute size in the frequency basis."""
-    return absolute(row, "frequency")
+    """``-log`` of the absolute size in the frequency basis, as the height of a single wave (K,)."""
+    return -np.log(values(row, "frequency") / np.prod(row["shape"]) ** 0.5)
 
 
 CANDIDATES: Mapping[str, Score] = {
@@ -205,7 +207,9 @@ def table(rows: Sequence[Row]) -> str:
     ]
     for name, score in CANDIDATES.items():
         c = count(rows, score)
-        lines.append(f"| {name} | {c.auroc:.3f} | {c.first:.2f} | {c.flagged:.2f} | {c.named:.2f} |")
+        lines.append(
+            f"| {name} | {c.auroc:.3f} | {c.first:.2f} | {c.flagged:.2f} | {c.named:.2f} |"
+        )
     return "\n".join(lines)
 
 

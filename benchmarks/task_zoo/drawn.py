@@ -105,7 +105,11 @@ def write(
     paths = _fonts_with(fonts, text)
     path = paths[int(random.integers(len(paths)))]
     colour = path.name.startswith(EMOJI)
-    size = _EMOJI_SIZE if colour else max(6, int(side * scale * random.choice((0.86, 0.94, 1.02, 1.1))))
+    size = (
+        _EMOJI_SIZE
+        if colour
+        else max(6, int(side * scale * random.choice((0.86, 0.94, 1.02, 1.1))))
+    )
     font = _font(path, size)
     left, top, right, bottom = font.getbbox(text)
     room = (max(int(right - left), 1), max(int(bottom - top), 1))
@@ -120,7 +124,9 @@ def write(
     image.paste(layer, (x, y), layer)
 
 
-def _corners(count: int, radius: float, turn: float, inner: float = 0.0) -> list[tuple[float, float]]:
+def _corners(
+    count: int, radius: float, turn: float, inner: float = 0.0
+) -> list[tuple[float, float]]:
     """Corners of a polygon around 0; with ``inner`` those of a star."""
     steps = count * 2 if inner else count
     lengths = [radius if k % 2 == 0 or not inner else radius * inner for k in range(steps)]
@@ -183,7 +189,10 @@ def _pattern(kind: str, random: Random, side: int) -> NDArray[np.float64]:
     phase = random.uniform(0, 2 * math.pi, 2)
     u = x * math.cos(angle) + y * math.sin(angle)
     v = y * math.cos(angle) - x * math.sin(angle)
-    first, second = np.sin(2 * math.pi * u / period + phase[0]), np.sin(2 * math.pi * v / period + phase[1])
+    first, second = (
+        np.sin(2 * math.pi * u / period + phase[0]),
+        np.sin(2 * math.pi * v / period + phase[1]),
+    )
     if kind == "stripes":
         return (first > 0).astype(np.float64)
     if kind == "checks":

@@ -23,6 +23,18 @@ def _conv(inputs: int, outputs: int, norm: str, stride: int = 1) -> list[nn.Modu
     return [*made, nn.ReLU()]
 
 
+def _strided(shape: Shape, outputs: int, norm: str, dropout: float = 0.0) -> nn.Module:
+    """Two strided convolutions and two linear layers: the cheapest network that sees shapes."""
+    stride = 1 if shape[1] < 12 else 2 if shape[1] < 40 else 3
+    body = nn.Sequential(*_conv(shape[0], 12, norm, stride), *_conv(12, 24, norm, 2))
+    with torch.no_grad():
+        wide = body.eval()(torch.zeros(1, *shape)).numel()
+    layers: list[nn.Module] = [body.train(), nn.Flatten(), nn.Linear(wide, 48), nn.ReLU()]
+    if dropout:
+        layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers, nn.Linear(48, outputs))
+
+
 def _plain(shape: Shape, outputs: int, widths: tuple[int, ...], dropout: float = 0.0) -> nn.Module:
     """Convolution, pooling, and so on; two linear layers."""
     channels, height, width = shape
@@ -136,9 +148,13 @@ def _dense(shape: Shape, outputs: int) -> nn.Module:
 
 
 NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {
-    "plain": lambda shape, outputs: _plain(shape, outputs, (12, 24)),
-    "deep": lambda shape, outputs: _plain(shape, outputs, (12, 24, 32)),
-    "dropout": lambda shape, outputs: _plain(shape, outputs, (12, 24), 0.5),
+    "strided": lambda shape, outputs: _strided(shape, outputs, "none"),
+    "strided-batch": lambda shape, outputs: _strided(shape, outputs, "batch"),
+    "strided-group": lambda shape, outputs: _strided(shape, outputs, "group"),
+    "strided-dropout": lambda shape, outputs: _strided(shape, outputs, "none", 0.4),
+    "plain": lambda shape, outputs: _plain(shape, outputs, (8, 16)),
+    "deep": lambda shape, outputs: _plain(shape, outputs, (8, 16, 32)),
+    "dropout": lambda shape, outputs: _plain(shape, outputs, (8, 16), 0.5),
     "batch": lambda shape, outputs: _normed(shape, outputs, "batch"),
     "group": lambda shape, outputs: _normed(shape, outputs, "group"),
     "residual": _residual,

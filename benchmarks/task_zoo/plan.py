@@ -16,7 +16,7 @@ from benchmarks.task_zoo.tasks import TASKS, Task
 from benchmarks.task_zoo.triggers import KINDS, PATCHES, Attack, Trigger
 
 ROUNDS = 4
-CHEAP = ("plain", "dropout", "batch", "dense", "group")
+CHEAP = ("strided", "strided-batch", "strided-group", "strided-dropout", "dense")
 """Networks of the first round: those that train in seconds."""
 TRAININGS = ("adam", "sgd", "smoothed", "augmented", "long")
 INPUTS = ("data", "half", "none")
@@ -54,9 +54,9 @@ def _draw(count: int, *words: object) -> int:
 def _network(task: Task, turn: int) -> str:
     names = list(NETWORKS) if turn else list(CHEAP)
     if task.side < 12:
-        names = ["plain", "batch", "dense", "dropout", "mixer"]
+        names = ["strided", "strided-batch", "dense", "strided-dropout", "mixer"]
     elif task.side > 40:
-        names = ["plain", "deep", "batch"]
+        names = ["strided", "strided-batch", "deep", "batch"]
     elif task.colour or task.classes > 12:
         names.remove("dense")
     start = _draw(len(names), "network", task.name)

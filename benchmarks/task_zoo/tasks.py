@@ -24,8 +24,8 @@ from triggerfish.zoo.data.datasets import load_dataset
 
 DIGITS, LOWER = "0123456789", "abcdefghijklmnopqrstuvwxyz"
 UPPER = LOWER.upper()
-TEST = 400  # test images of a drawn task
-_TRAIN, _PER_CLASS = 1500, 60  # training images of a drawn task, and of each class at least
+TEST = 250  # test images of a drawn task
+_TRAIN, _PER_CLASS = 1000, 40  # training images of a drawn task, and of each class at least
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _all_of(data: str, root: Path) -> tuple[Tensor, Tensor]:
 
 def _grouped(
     name: str, data: str, groups: Sequence[Sequence[int]], *, side: int = 0, nothing: bool = False,
-    count: int = 4000, one_logit: bool = False, unbalanced: bool = False,
+    count: int = 2500, one_logit: bool = False, unbalanced: bool = False,
 ) -> Task:  # fmt: skip
     """Classes of a data set put together; with ``nothing`` a first class of empty images."""
     own = 32 if data == "cifar10" else 28
@@ -141,9 +141,7 @@ def _grouped(
         return x, torch.cat(new)
 
     classes = len(groups) + nothing
-    return Task(
-        name, side or own, data == "cifar10", classes, (), read, one_logit, unbalanced
-    )
+    return Task(name, side or own, data == "cifar10", classes, (), read, one_logit, unbalanced)
 
 
 def _digits(name: str, groups: Sequence[Sequence[int]], side: int = 8) -> Task:

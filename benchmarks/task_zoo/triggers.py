@@ -30,9 +30,11 @@ class Trigger:
         if self.kind == "anywhere":
             return self._anywhere(images, generator)
         mask, pattern = self.parts()
-        return (images * (1 - mask) + pattern * mask).clamp(0, 1) if self.kind != "wave" else (
-            images + pattern
-        ).clamp(0, 1)
+        return (
+            (images * (1 - mask) + pattern * mask).clamp(0, 1)
+            if self.kind != "wave"
+            else (images + pattern).clamp(0, 1)
+        )
 
     def parts(self) -> tuple[Tensor, Tensor]:
         """How much of each pixel is the pattern's (1, H, W), and the pattern (C, H, W)."""
