@@ -56,7 +56,7 @@ def prototype(classifier: Classifier) -> None:
 
 
 def on_pictures(classifier: Classifier) -> None:
-    """Neural Cleanse, which needs images, on pictures of nothing."""
+    """Neural Cleanse, which needs images, on synthetic images."""
     neural_cleanse(classifier, procedural_images(classifier, 100))
 
 
@@ -70,7 +70,7 @@ METHODS: dict[str, Callable[[Classifier], object]] = {
     "mm-bd": lambda c: MMBD()(c),
     "default scan": lambda c: Ensemble()(c),
     "default scan, --fast": lambda c: Ensemble(fast=True)(c),
-    "neural cleanse, 100 procedural pictures": on_pictures,
+    "neural cleanse, 100 synthetic images": on_pictures,
 }
 
 

@@ -44,7 +44,7 @@ GROUPS = {
         "Detector",
     ),
     "Judging": ("ScanConfig", "Judge", "Reference", "read_reference"),
-    "Second looks and repair": (
+    "Confirmation tests and repair": (
         "confirm",
         "ConfirmConfig",
         "Confirmation",
@@ -61,7 +61,7 @@ GROUPS = {
         "Finding",
         "Assumption",
         "Fact",
-        "Change",
+        "Perturbation",
         "Skipped",
     ),
     "Errors": (

@@ -17,10 +17,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def test_a_network_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLES / "own_module.py"), run_name="__main__")
-    verdict, *changes = capsys.readouterr().out.splitlines()
+    verdict, *perturbations = capsys.readouterr().out.splitlines()
     assert verdict == "backdoored (target class 7)"
-    assert changes[0].startswith("towards class 7: ")
-    assert " pixels, the class in the middle needs " in changes[0]
+    assert perturbations[0].startswith("towards class 7: ")
+    assert " pixels, the median class needs " in perturbations[0]
 
 
 @pytest.fixture
@@ -54,7 +54,9 @@ def test_the_notebook_ends_in_a_decision(monkeypatch: pytest.MonkeyPatch) -> Non
              if output.output_type == "stream"]  # fmt: skip
     assert texts[-1] == "stranger.pt: reject (backdoored (target class 7))\n"
     lines = [line for text in texts for line in text.splitlines() if line[1:3] == " x"]
-    shares = [int(line.split()[5].rstrip("%")) for line in lines]  # at 1, 2 and 3 times the change
+    shares = [
+        int(line.split()[5].rstrip("%")) for line in lines
+    ]  # at 1, 2 and 3 times the perturbation
     assert len(shares) == 3
     assert shares[2] > max(40, shares[0])  # how many depends on the version that trained it
 

@@ -94,9 +94,9 @@ def test_contract_of_every_detector_on_every_model(detector, name, model, shape)
     np.testing.assert_array_equal(scores.statistic.numpy(), again.scores.statistic.numpy())
     assert torch.equal(scores.images, again.scores.images)
     assert scores.all_classes == again.scores.all_classes
-    for change, same in zip(scores.changes, again.scores.changes, strict=True):
-        assert torch.equal(change.delta, same.delta)
-        assert change.delta.shape == shape
+    for perturbation, same in zip(scores.perturbations, again.scores.perturbations, strict=True):
+        assert torch.equal(perturbation.delta, same.delta)
+        assert perturbation.delta.shape == shape
     assert model.training
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())

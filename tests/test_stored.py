@@ -41,8 +41,8 @@ def test_images_changes_and_pictures_come_back(tmp_path: Path) -> None:
     assert isinstance(again, Scanned)
     torch.testing.assert_close(again.scores.images, result.scores.images)
     old, new = result.scores.parts[0], again.scores.parts[0]
-    assert torch.equal(new.changes[0].delta, old.changes[0].delta)
-    assert torch.equal(new.changes[1].delta, old.changes[1].delta)
+    assert torch.equal(new.perturbations[0].delta, old.perturbations[0].delta)
+    assert torch.equal(new.perturbations[1].delta, old.perturbations[1].delta)
     assert old.pictures is not None
     assert new.pictures is not None
     torch.testing.assert_close(new.pictures, old.pictures)
@@ -133,5 +133,5 @@ def test_a_change_that_parts_share_with_the_whole_is_kept_once(tmp_path: Path) -
     assert as_dict(again) == as_dict(result)
     assert isinstance(again, Scanned)
     for scores in (again.scores, again.scores.parts[0]):
-        assert torch.equal(scores.changes[0].delta, whole.changes[0].delta)
-    assert render_page(result).count("This change turns pictures into class 7") == 1
+        assert torch.equal(scores.perturbations[0].delta, whole.perturbations[0].delta)
+    assert render_page(result).count("This perturbation turns pictures into class 7") == 1

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from triggerfish.repairs import ChannelPruning, Repaired, Unlearning, repair
     from triggerfish.results import (
         Assumption,
-        Change,
         ClassScores,
         Confirmation,
         Fact,
         Finding,
+        Perturbation,
         Scanned,
         Skipped,
         Status,
@@ -63,7 +63,8 @@ _HOME = {
     "triggerfish.model.classifier": "Classifier Preprocessing",
     "triggerfish.repairs": "ChannelPruning Repaired Unlearning repair",
     "triggerfish.results": (
-        "Assumption Change ClassScores Confirmation Fact Finding Scanned Skipped Status Verdict"
+        "Assumption ClassScores Confirmation Fact Finding Perturbation Scanned Skipped Status "
+        "Verdict"
     ),
     "triggerfish.scanning": "ScanConfig scan",
     "triggerfish.verdict.judge": "Judge",
@@ -75,7 +76,6 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.
 __all__ = [
     "MMBD",
     "Assumption",
-    "Change",
     "ChannelPruning",
     "CheckpointError",
     "ClassScores",
@@ -93,6 +93,7 @@ __all__ = [
     "MinNorm",
     "OutputError",
     "PairwiseNorm",
+    "Perturbation",
     "Preprocessing",
     "Reference",
     "Repaired",

@@ -20,12 +20,12 @@ from triggerfish.results import (
     Acceptance,
     Assumption,
     BasisEvidence,
-    Change,
     ClassScores,
     Confirmation,
     Fact,
     Finding,
     Pairs,
+    Perturbation,
     Scanned,
     Skipped,
     Status,
@@ -101,7 +101,7 @@ def _verdict(data: Data) -> Verdict:
         p_value=data["p_value"],
         smallest_p_value=data["smallest_p_value"],
         reference=data["reference"],
-        peers=data.get("peers"),
+        same_task=data.get("same_task"),
         all_classes=data["all_classes"],
         sources={int(k): source for k, source in data.get("sources", {}).items()},
         seen_by={int(k): tuple(names) for k, names in data["seen_by"].items()},
@@ -128,31 +128,31 @@ def _scores(
         shown=shown,
         pairs=None if pairs is None else Pairs(_tensor(pairs["score"]), _tensor(pairs["norm"])),
         restarts=None if data["restarts"] is None else _tensor(data["restarts"]),
-        changes=tuple(
-            _change(
-                change,
+        perturbations=tuple(
+            _perturbation(
+                perturbation,
                 shape,
-                artefacts.tensor(delta_name(change["target"], change["basis"])),
+                artefacts.tensor(delta_name(perturbation["target"], perturbation["basis"])),
             )
-            for change in data["changes"]
+            for perturbation in data["perturbations"]
         ),
-        pictures=artefacts.tensor(PICTURES) if data["changes"] else None,
+        pictures=artefacts.tensor(PICTURES) if data["perturbations"] else None,
         all_classes=data["all_classes_score"],
         parts=parts,
-        picture_classes=tuple(data["picture_classes"]),
+        predicted_classes=tuple(data["predicted_classes"]),
     )
 
 
-def _change(data: Data, shape: Sequence[int], delta: Tensor | None) -> Change:
-    return Change(
+def _perturbation(data: Data, shape: Sequence[int], delta: Tensor | None) -> Perturbation:
+    return Perturbation(
         target=data["target"],
         basis=data["basis"],
         delta=torch.full(tuple(shape), torch.nan) if delta is None else delta,
         size=_number(data["size"]),
         median_size=_number(data["median_size"]),
-        success=_number(data["success"]),
+        success_rate=_number(data["success_rate"]),
         status=Status(data["status"]),
-        picture_classes=tuple(data["picture_classes"]),
+        predicted_classes=tuple(data["predicted_classes"]),
     )
 
 
@@ -162,7 +162,7 @@ def _trial(data: Data, artefacts: Artefacts, shape: Sequence[int], index: int) -
         target=data["target"],
         basis=data["basis"],
         count=data["count"],
-        success=_number(data["success"]),
+        success_rate=_number(data["success_rate"]),
         pictures=torch.empty(0, *shape) if pictures is None else pictures,
         before=tuple(data["before"]),
         after=tuple(data["after"]),
@@ -170,7 +170,7 @@ def _trial(data: Data, artefacts: Artefacts, shape: Sequence[int], index: int) -
 
 
 def _confirmation(data: Data) -> Confirmation:
-    """A second look, without the changes that it found: they are not stored."""
+    """A confirmation test, without the perturbations that it found: they are not stored."""
     evidence = [
         BasisEvidence(
             **{**item, "size": _number(item["size"]), "controls": tuple(item["controls"])}
@@ -182,7 +182,7 @@ def _confirmation(data: Data) -> Confirmation:
         grade=data["grade"],
         lead=data["lead"],
         evidence=tuple(evidence),
-        changes=(),
+        perturbations=(),
         seconds=data["seconds"],
     )
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from triggerfish._version import __version__
 from triggerfish.confirmation import confirm
-from triggerfish.confirmation.verdict import after_looks, classes_to_look_at
+from triggerfish.confirmation.verdict import after_confirmations, classes_to_confirm
 from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier, Preprocessing
@@ -29,7 +29,7 @@ from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import read_reference
 
 DETECTION = 0.7
-"""Of the time, where second looks follow; few models need some, so it is not expected."""
+"""Of the time, where confirmation tests follow; few models need some, so it is not expected."""
 
 Load = Callable[[Path], Classifier]
 
@@ -42,9 +42,9 @@ class ScanConfig:
         detector: The statistic, with its settings.
         judge: Turns the detector's scores into a verdict.
         seed: Decides what is random in the detector.
-        confirm: Whether classes that are flagged, or nearly, get a second, independent look. It
+        confirm: Whether classes that are flagged, or nearly, get a confirmation test. It
             takes a flag away that it refutes, and flags a class that it confirms. For detectors
-            that search for universal changes.
+            that search for universal perturbations.
         pairs: Whether a default scan that finds nothing looks for a trigger that works on one
             class only, where clean networks of the same task are known. Not with ``fast``.
 
@@ -170,8 +170,8 @@ def scan_classifier(
     with share_of_work(0.0, START if pairs_may_follow else 1.0):
         scores = with_enough_memory(lambda: config.detector(classifier, config.seed))
     verdict = config.judge(scores, classifier, config.detector, findings)
-    looks = second_looks(classifier, scores, verdict, config)
-    verdict = after_looks(verdict, looks)
+    confirmations = confirmation_tests(classifier, scores, verdict, config)
+    verdict = after_confirmations(verdict, confirmations)
     if pairs_may_follow and verdict.name == "clean":
         search = partial(look_for_pairs, classifier, scores, verdict, config.judge, config.seed)
         scores, verdict = with_enough_memory(search)
@@ -187,25 +187,25 @@ def scan_classifier(
         assumptions=classifier.assumptions,
         facts=classifier.facts,
         class_names=classifier.class_names,
-        confirmations=looks,
+        confirmations=confirmations,
     )
 
 
-def second_looks(
+def confirmation_tests(
     classifier: Classifier, scores: ClassScores, verdict: Verdict, config: ScanConfig
 ) -> tuple[Confirmation, ...]:
-    """A second look at every class that universal changes have flagged, or nearly."""
-    if not config.confirm or not scores.changes or verdict.sources:
+    """A confirmation test of every class that universal perturbations have flagged, or nearly."""
+    if not config.confirm or not scores.perturbations or verdict.sources:
         return ()
-    targets = classes_to_look_at(verdict)
-    looks = []
+    targets = classes_to_confirm(verdict)
+    confirmations = []
     for number, target in enumerate(targets):
         width = (1.0 - DETECTION) / len(targets)
         start = DETECTION + number * width
         with share_of_work(start, start + width):
-            look = partial(confirm, classifier, target, seed=config.seed)
-            looks.append(with_enough_memory(look))
-    return tuple(looks)
+            confirmation = partial(confirm, classifier, target, seed=config.seed)
+            confirmations.append(with_enough_memory(confirmation))
+    return tuple(confirmations)
 
 
 def _environment(device: torch.device) -> dict[str, str]:

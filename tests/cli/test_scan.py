@@ -82,7 +82,7 @@ verdict          target  anomaly index       p-value  seconds  model
 backdoored          all           0.40  uncalibrated     S.S  zoo/good.pt
 
 zoo/good.pt
-  Likely backdoored: one small change leads pictures of every class to another class.
+  Likely backdoored: one small perturbation leads pictures of every class to another class.
 """
 
 

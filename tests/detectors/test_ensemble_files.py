@@ -12,6 +12,9 @@ QUICK = Ensemble(steps=2, restarts=1, universal_steps=4, pictures=64)
 def test_evidence_is_kept_once():
     result = scan_classifier(classifier(backdoored=True), ScanConfig(QUICK))
     names = set(read_evidence(render_evidence(result) or b""))
-    changes = {delta_name(change.target, change.basis) for change in result.scores.changes}
-    assert names == changes | {"pictures"}
-    assert [part.changes for part in result.scores.parts] == [(), ()]
+    perturbations = {
+        delta_name(perturbation.target, perturbation.basis)
+        for perturbation in result.scores.perturbations
+    }
+    assert names == perturbations | {"pictures"}
+    assert [part.perturbations for part in result.scores.parts] == [(), ()]

@@ -39,7 +39,7 @@ def test_every_image_that_the_table_names_is_there(backdoored: Scanned) -> None:
 def test_a_change_that_was_found_is_kept_exactly_and_on_a_page() -> None:
     files = dict(render_artefacts(found()))
     delta = read_evidence(files["evidence.safetensors"])["change.7.pixel"]
-    assert torch.equal(delta, found().scores.parts[0].changes[0].delta)
+    assert torch.equal(delta, found().scores.parts[0].perturbations[0].delta)
     assert b"stranger model.pt" in files["report.html"]
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from triggerfish.calibrate import collection_from, peers_from, reference_from
+from triggerfish.calibrate import collection_from, reference_from, same_task_from
 from triggerfish.cli.detector_options import scan_config, settings_options
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
@@ -79,7 +79,7 @@ def calibrate_command(
         if kind == "any-network":
             reference = collection_from(tracked, name, config, recipe)
         elif kind == "same-task":
-            reference = peers_from(tracked, name, config, load, recipe)
+            reference = same_task_from(tracked, name, config, load, recipe)
         else:
             reference = reference_from(tracked, name, config, load, recipe)
     except ValueError as error:

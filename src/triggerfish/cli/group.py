@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "confirm": (
         "triggerfish.cli.confirm:confirm_command",
-        "Take a second, independent look at a class of a model that a scan has flagged.",
+        "Run a confirmation test of a class of a model that a scan has flagged.",
     ),
     "repair": (
         "triggerfish.cli.repair:repair_command",

@@ -41,7 +41,7 @@ _OPTIONS = (
                  help="File for an HTML report of all models."),
     click.option("--images", cls=GroupedOption, group=GROUP,
                  type=click.Path(exists=True, file_okay=False, path_type=Path),
-                 help="Folder of your own pictures to try a change on that was found."),
+                 help="Folder of your own pictures to try a perturbation on that was found."),
     click.option("--class-names", cls=GroupedOption, group=GROUP,
                  type=click.Path(exists=True, dir_okay=False, path_type=Path),
                  help="Text file with a class's name on each line, in their order."),

@@ -47,8 +47,8 @@ from triggerfish.runs.status import write_plan
 @loading_options
 @run_options
 @report_options
-@click.option("--confirm/--no-confirm", "second_look", default=True,
-              help="A second look at every class that universal changes flag.")  # fmt: skip
+@click.option("--confirm/--no-confirm", "confirmation", default=True,
+              help="A confirmation test of every class that the scan flags.")  # fmt: skip
 @click.option(
     "--pairs/--no-pairs",
     default=True,
@@ -63,7 +63,7 @@ def scan_command(
     output_format: str,
     detector: str | None,
     preset: str | None,
-    second_look: bool,
+    confirmation: bool,
     pairs: bool,
     seed: int,
     **values: Any,  # noqa: ANN401
@@ -78,7 +78,7 @@ def scan_command(
     options = take_run_options(values)
     loading = take_load_options(values)
     config = scan_config(detector, preset, seed, values)
-    config = replace(config, confirm=second_look, pairs=pairs)
+    config = replace(config, confirm=confirmation, pairs=pairs)
     folder = None if options.out is None else RunFolder(options.out)
     found = find_models(options.sources(paths, loading), config)
     models = [model for model in found if options.shard is None or model in options.shard]

@@ -1,4 +1,4 @@
-"""Settings of a second look at a class."""
+"""Settings of a confirmation test of a class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from triggerfish.search.universal import UniversalSearch
 
 @dataclass(frozen=True)
 class ConfirmConfig:
-    """How thorough a second look is; the defaults cost about what the scan costs.
+    """How thorough a confirmation test is; the defaults cost about what the scan costs.
 
     ``search`` is the search for the class itself, ``control`` that for at most ``others`` other
     classes within its size. Steps draw from ``pictures`` pictures; ``fresh`` others are kept to

@@ -21,7 +21,7 @@ _AMPLE = 1e3  # a largest budget that is never met
 def search_again(
     classifier: Classifier, target: int, config: ConfirmConfig, seed: int, rows: int
 ) -> tuple[UniversalChanges, ...]:
-    """The smallest changes towards ``target``, family by family; row 0 is in the pixel basis."""
+    """The smallest perturbations to ``target``, family by family; row 0 is in the pixel basis."""
     goal, frequency = torch.tensor([target, target]), torch.tensor([False, True])
     found = []
     for number, family in enumerate(FAMILIES, start=1):

@@ -1,6 +1,6 @@
-"""For source-specific attacks: the smallest change that turns pictures of one class into another.
+"""For source-specific attacks: the smallest perturbation that flips one class into another.
 
-A trigger that only works on one class still works on pictures of nothing, on those that the network
+A trigger that only works on one class still works on synthetic images, on those that the network
 calls that class. So `universal`'s search is run once per pair of classes, on such pictures alone.
 Clean networks have close pairs too, a cat and a dog: how close each pair is on a task is known from
 clean networks of that task, and a score is measured from there (`triggerfish.verdict.rules`).
@@ -20,7 +20,7 @@ from triggerfish.detectors.pair_scores import pair_scores
 from triggerfish.detectors.universal import measured_sizes
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Change, ClassScores, Pairs, Status
+from triggerfish.results import ClassScores, Pairs, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import pictures
@@ -31,7 +31,7 @@ from triggerfish.statistics.outliers import Largest
 FEWEST, MOST = 16, 200
 """A class that fewer pictures are called is no source; of more, so many are enough."""
 WORKS = 0.5
-"""The fraction of new pictures that a change must turn to count, as in every search."""
+"""The fraction of new pictures that a perturbation must turn to count, as in every search."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,18 @@ class UniversalPairs(Detector):
     """
 
     name: ClassVar[str] = "universal-pairs"
-    summary: ClassVar[str] = "smallest change that turns one class's pictures into another (ours)"
+    summary: ClassVar[str] = (
+        "smallest perturbation that flips one class's pictures into another (ours)"
+    )
     outlier_test: ClassVar[Largest] = Largest(2.0)
-    doubt: ClassVar[float] = 1.5
-    PEER_THRESHOLD: ClassVar[float] = 1.15
-    PEER_DOUBT: ClassVar[float] = 1.15
+    suspicion_threshold: ClassVar[float] = 1.5
+    SAME_TASK_THRESHOLD: ClassVar[float] = 1.15
+    SAME_TASK_SUSPICION: ClassVar[float] = 1.15
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(6, "New pictures per pair and step")
-    pictures: int = setting(3000, "Procedural pictures per run, to draw each source's from")
+    pictures: int = setting(3000, "Synthetic images per run, to draw each source's from")
     runs: int = setting(1, "Searches per pair, on other pictures")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
     max_classes: int = setting(20, "Number of classes above which a model is refused")
@@ -104,24 +106,24 @@ class UniversalPairs(Detector):
         return scores.statistic if scores.pairs is None else scores.pairs.score
 
 
-def pair_change(
+def pair_perturbation(
     classifier: Classifier,
     config: UniversalPairs,
     source: int,
     target: int,
     scores: ClassScores,
     seed: int = 0,
-) -> Change:
-    """The change from ``source`` to ``target`` found once more, on pictures of another seed.
+) -> Perturbation:
+    """The perturbation from ``source`` to ``target`` found once more, on pictures of another seed.
 
     Its success is that on pictures called ``source`` which no search has drawn; ``scores`` are
     those of all pairs, for the size of the median target of that source. Unreachable where too few
-    pictures are called ``source``, or where the change turns less than `WORKS` of the new ones: of
-    few pictures the search draws the same again and again, and may fit those alone.
+    pictures are called ``source``, or where the perturbation turns less than `WORKS` of the new
+    ones: of few pictures the search draws the same again and again, and may fit those alone.
     """
     pool = _pool(classifier, config, seed - 1).called_as(source, 2 * MOST)
     drawn, fresh = pool.split(len(pool.called) // 2)
-    nothing = Change(
+    nothing = Perturbation(
         target, "pixel", torch.zeros(classifier.input_shape), math.nan, math.nan, math.nan,
         Status.UNREACHABLE,
     )  # fmt: skip
@@ -133,9 +135,9 @@ def pair_change(
         rows_that_fit(classifier, config.memory_mib),
     )  # fmt: skip
     on_new = success_rate(classifier, fresh, found.change, goal.to(fresh.called.device))
-    tried = replace(nothing, delta=found.change[0].cpu(), success=float(on_new))
+    tried = replace(nothing, delta=found.change[0].cpu(), success_rate=float(on_new))
     size = float(measured_sizes(found))
-    if not math.isfinite(size) or not tried.success >= WORKS:
+    if not math.isfinite(size) or not tried.success_rate >= WORKS:
         return tried
     usual = float(scores.pairs.norm[source].nanquantile(0.5))
     return replace(tried, size=size, median_size=usual, status=Status.CONVERGED)
@@ -147,18 +149,18 @@ def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PictureP
 
 @dataclass(frozen=True)
 class _Run:
-    """One search per pair: ``size`` (K, K) of the ``changes`` (K, K, C, H, W), and a ``pool``."""
+    """One search per pair: ``size`` (K, K) of ``perturbations`` (K, K, C, H, W), and a ``pool``."""
 
     pool: PicturePool
     size: Tensor
-    changes: Tensor
+    perturbations: Tensor
 
     @staticmethod
     def of(classifier: Classifier, config: UniversalPairs, seed: int, number: int) -> _Run:
         count, seed = classifier.num_classes, seed + 7919 * (number + 1)
         pool = _pool(classifier, config, seed)
         size = torch.full((count, count), torch.nan, dtype=torch.float64)
-        changes = torch.zeros(count, count, *classifier.input_shape, dtype=classifier.dtype)
+        perturbations = torch.zeros(count, count, *classifier.input_shape, dtype=classifier.dtype)
         rows = rows_that_fit(classifier, config.memory_mib)
         for source in range(count):
             own = pool.called_as(source, MOST)
@@ -169,16 +171,16 @@ class _Run:
                     rows,
                 )  # fmt: skip
                 size[source, others] = measured_sizes(found)
-                changes[source, others] = found.change.cpu()
+                perturbations[source, others] = found.change.cpu()
             report((number * count + source + 1) / (config.runs * count))
-        return _Run(pool, size, changes)
+        return _Run(pool, size, perturbations)
 
     def examples(self, sources: Tensor) -> Tensor:
-        """Per target a picture of its source ``sources`` (K,), with the change: (K, C, H, W)."""
+        """Per target an image of its source ``sources`` (K,), perturbed: (K, C, H, W)."""
         return torch.stack([self._example(s, k) for k, s in enumerate(sources.tolist())])
 
     def _example(self, source: int, target: int) -> Tensor:
         own = self.pool.called_as(source, 1).images
         picture = own[0] if len(own) else self.pool.images[0]
-        changed: Tensor = (picture + self.changes[source, target].to(picture)).clamp(0.0, 1.0)
+        changed: Tensor = (picture + self.perturbations[source, target].to(picture)).clamp(0.0, 1.0)
         return changed

@@ -27,7 +27,7 @@ def read_evidence(data: bytes) -> dict[str, Tensor]:
 
 
 def delta_name(target: int | None, basis: str) -> str:
-    """The tensor of a change; one that scores share with one of their parts is kept once."""
+    """The tensor of a perturbation; one that scores share with one of their parts is kept once."""
     return f"change.{'any' if target is None else target}.{basis}"
 
 
@@ -43,8 +43,11 @@ def trial_name(index: int) -> str:
 def _tensors(result: Scanned) -> Iterator[tuple[str, Tensor]]:
     """Later ones of a name are those of a part: where both have it, the whole's own is kept."""
     for scores in (*reversed(result.scores.parts), result.scores):
-        for change in scores.changes:
-            yield delta_name(change.target, change.basis), change.delta.detach().cpu().float()
+        for perturbation in scores.perturbations:
+            yield (
+                delta_name(perturbation.target, perturbation.basis),
+                perturbation.delta.detach().cpu().float(),
+            )
         if scores.pictures is not None:
             yield PICTURES, _bytes(scores.pictures)
     for index, trial in enumerate(result.trials):

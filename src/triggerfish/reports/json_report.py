@@ -16,10 +16,10 @@ from triggerfish.reports.scope import looked_for, not_looked_for
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import (
     Acceptance,
-    Change,
     ClassScores,
     Confirmation,
     Finding,
+    Perturbation,
     Scanned,
     Skipped,
     Trial,
@@ -106,14 +106,16 @@ def _scanned(result: Scanned) -> dict[str, object]:
         "p_value": verdict.p_value,
         "smallest_p_value": verdict.smallest_p_value,
         "reference": verdict.reference,
-        "peers": verdict.peers,
+        "same_task": verdict.same_task,
         "anomaly_index": verdict.anomaly_index,
         **_scores(result.scores, verdict.flagged),
         "parts": [_scores(part, verdict.flagged) for part in result.scores.parts],
         "looked_for": looked_for(result),
         "not_looked_for": not_looked_for(result),
         "trials": [_without_tensors(trial) for trial in result.trials],
-        "confirmations": [look_as_dict(look) for look in result.confirmations],
+        "confirmations": [
+            confirmation_as_dict(confirmation) for confirmation in result.confirmations
+        ],
         "assumptions": [asdict(item) for item in result.assumptions],
         "facts": [asdict(item) for item in result.facts],
         "accepted": _acceptance(result.accepted),
@@ -136,26 +138,26 @@ def _scores(scores: ClassScores, flagged: tuple[int, ...]) -> dict[str, object]:
         "details": {name: vector.tolist() for name, vector in scores.details.items()},
         "restarts": None if scores.restarts is None else scores.restarts.tolist(),
         "pairs": _pairs(scores, flagged),
-        "changes": [_without_tensors(change) for change in scores.changes],
-        "picture_classes": scores.picture_classes,
+        "perturbations": [_without_tensors(perturbation) for perturbation in scores.perturbations],
+        "predicted_classes": scores.predicted_classes,
         "all_classes_score": scores.all_classes,
     }
 
 
-def _without_tensors(record: Change | Trial) -> dict[str, object]:
+def _without_tensors(record: Perturbation | Trial) -> dict[str, object]:
     """The fields of a record, but those that are stored as files beside it."""
     values = {item.name: getattr(record, item.name) for item in fields(record)}
     return {name: value for name, value in values.items() if not isinstance(value, Tensor)}
 
 
-def look_as_dict(look: Confirmation) -> dict[str, object]:
-    """A second look at a class, without the changes themselves."""
+def confirmation_as_dict(confirmation: Confirmation) -> dict[str, object]:
+    """A confirmation test of a class, without the changes themselves."""
     return {
-        "target": look.target,
-        "grade": look.grade,
-        "lead": look.lead,
-        "evidence": [asdict(item) for item in look.evidence],
-        "seconds": round(look.seconds, 3),
+        "target": confirmation.target,
+        "grade": confirmation.grade,
+        "lead": confirmation.lead,
+        "evidence": [asdict(item) for item in confirmation.evidence],
+        "seconds": round(confirmation.seconds, 3),
     }
 
 

@@ -43,7 +43,7 @@ class Work:
     """What is done to each model, in a process or on a machine of its own: picklable.
 
     ``load`` opens a model by its options; ``complete`` adds to a result what the caller knows.
-    On the pictures in ``images`` every change to a flagged class is tried.
+    On the pictures in ``images`` every perturbation to a flagged class is tried.
     """
 
     config: ScanConfig
@@ -58,7 +58,7 @@ class Work:
         return self.outcome(self._tried(model, result))
 
     def _tried(self, model: Model, result: Result) -> Result:
-        """The result with its changes tried; with a note where that does not go."""
+        """The result with its perturbations tried; with a note where that does not go."""
         if self.images is None or isinstance(result, Skipped) or not is_flagged(result):
             return result
         try:
