@@ -35,15 +35,17 @@ from triggerfish.confirmation.trials import shifted, without_largest
 from triggerfish.detectors import Universal
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.model.temperature import at_temperature, temperature_of
-from triggerfish.results import Change, ClassScores
+from triggerfish.results import ClassScores, Perturbation
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import pictures
+from triggerfish.search.sure_images import sure_images
 from triggerfish.search.universal import search_universal
 from triggerfish.verdict.model_checks import probe_pictures, spread
 
 FOLDER = RESULTS / "family"
+SURE = 240  # images that the network is made sure of
 FEW, PSEUDO = 5, 8  # classes up to which pseudo-classes are measured, and how many
 TRIED_ON, NOISE = 120, 0.1
 LARGE_FILE = 900_000  # bytes
@@ -148,6 +150,16 @@ def _truth_of_zoo(r: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def measured_again(case: Case) -> dict[str, Any]:
+    """Sizes on images that the network is sure of; results/strangers has the others."""
+    start, model = time.process_time(), case.classifier
+    sharp = spread(model.logits(probe_pictures(model)).double())
+    found = sure_sizes(at_temperature(model, temperature_of(sharp)))
+    about = {"classes": model.num_classes, "shape": list(model.input_shape), "spread": sharp}
+    seconds = round(time.process_time() - start, 2)
+    return {**case.truth, **about, **found, "seconds": seconds}
+
+
 def measured(case: Case) -> dict[str, Any]:
     """Everything about one network."""
     start, model = time.process_time(), case.classifier
@@ -169,17 +181,33 @@ def measured(case: Case) -> dict[str, Any]:
         "pixel": _short(scores.details["size_pixel"]),
         "frequency": _short(scores.details["size_frequency"]),
         "margin": _short(scores.details["margin"]),
-        "untargeted": _short(torch.tensor([scores.changes[-1].size]))[0],
-        "trials": [_trials(model, change) for change in scores.changes[:-1]],
+        "untargeted": _short(torch.tensor([scores.perturbations[-1].size]))[0],
+        "trials": [_trials(model, change) for change in scores.perturbations[:-1]],
         "search_seconds": round(search, 2),
     }
+    row |= sure_sizes(model)
     if model.num_classes <= FEW:
         row["pseudo"] = pseudo_sizes(model, scores)
     return {**row, "seconds": round(time.process_time() - start, 2)}
 
 
+def sure_sizes(model: Classifier) -> dict[str, list[float | None]]:
+    """Sizes on images that the network is sure of, by lead and basis."""
+    images, classes = pictures(SURE, model.input_shape, 0), torch.arange(model.num_classes)
+    found = {}
+    for lead, basis in ((4.0, "pixel"), (8.0, "pixel"), (4.0, "frequency")):
+        pool = PicturePool.of(model, sure_images(model, images, lead))
+        frequency = torch.full((len(classes),), basis == "frequency")
+        search = replace(Universal().search, kept=1.0)
+        made = search_universal(model, pool, classes, frequency, search, 0, 512)
+        found[f"{basis}_sure_{lead:g}"] = _short(
+            torch.where(made.converged, made.size, torch.nan)
+        )
+    return found
+
+
 @torch.no_grad()
-def _trials(model: Classifier, change: Change) -> dict[str, Any]:
+def _trials(model: Classifier, change: Perturbation) -> dict[str, Any]:
     """How a perturbation that was found does when it, the images or the network are changed."""
     goal, delta = torch.tensor([change.target]), change.delta.to(model.dtype)
     random = Generator().manual_seed(5)
@@ -318,9 +346,10 @@ def main(what: str, folder: Path, half: str, only: str, out: Path, wait: float) 
         found = strangers(folder) if what == "strangers" else zoo_networks(folder, half)
         todo = [(key, make) for key, make in found if key not in done and only in key]
         for key, make in todo:
-            row = {"id": key, **measured(make())}
+            row = {"id": key, **(measured if what == "zoo" else measured_again)(make())}
             append_line(path, row)
-            least = sorted((v, k) for k, v in enumerate(row["pixel"]) if v is not None)[:2]
+            sizes = row["pixel_sure_4"]
+            least = sorted((v, k) for k, v in enumerate(sizes) if v is not None)[:2]
             click.echo(f"{key}: {row['way']} {row['targets']}, {least}, {row['seconds']} s")
         if not todo:
             if time.monotonic() > end:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ MOST_FONTS = 30  # of one kind: each is opened in several sizes
 _EMOJI_SIZE = 109  # the only one that this font has
 
 
-@lru_cache(maxsize=None)
+@cache
 def fonts_of(prefixes: tuple[str, ...]) -> tuple[Path, ...]:
     """At most `MOST_FONTS` whose names begin so, spread over all; an error where there are none."""
     found = [p for p in FONTS.rglob("*.[to]tf") if p.name.startswith(prefixes)]
@@ -45,7 +45,7 @@ def fonts_of(prefixes: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(found[:: -(-len(found) // MOST_FONTS)])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _fonts_with(prefixes: tuple[str, ...], text: str) -> tuple[Path, ...]:
     """Those of them that have every character of a text."""
     if text.isascii():
@@ -56,7 +56,7 @@ def _fonts_with(prefixes: tuple[str, ...], text: str) -> tuple[Path, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _characters(path: Path) -> frozenset[int]:
     with TTFont(path, lazy=True) as font:
         return frozenset(font.getBestCmap() or ())
@@ -79,8 +79,8 @@ def finished(image: Image.Image, random: Random, noise: float = 6.0) -> Array:
     """The image with a little blur, sometimes, and noise."""
     if random.random() < 0.3:
         image = image.filter(ImageFilter.GaussianBlur(float(random.uniform(0.2, 0.8))))
-    values = np.asarray(image, np.float32)
-    values = values + random.normal(0.0, noise * random.random(), values.shape)
+    noisy = random.normal(0.0, noise * random.random(), (*image.size[::-1], 3))
+    values = np.asarray(image, np.float64) + noisy
     return values.clip(0, 255).astype(np.uint8)
 
 
@@ -184,7 +184,7 @@ def texture(kind: str) -> Draw:
 
 def _pattern(kind: str, random: Random, side: int) -> NDArray[np.float64]:
     """How much of the second colour, (H, W) in [0, 1]."""
-    y, x = np.mgrid[:side, :side].astype(np.float64)
+    y, x = np.indices((side, side)).astype(np.float64)
     angle, period = random.uniform(0, math.pi), random.uniform(4, 10)
     phase = random.uniform(0, 2 * math.pi, 2)
     u = x * math.cos(angle) + y * math.sin(angle)

@@ -1,6 +1,6 @@
 """Small networks of many kinds, for images of any size: `build` makes one by name.
 
-A network answers logits ``(N, K)``; with ``outputs`` 1 it answers one, of the second of two classes.
+A network answers logits ``(N, K)``; with ``outputs`` 1 one logit, of the second of two classes.
 """
 
 from __future__ import annotations

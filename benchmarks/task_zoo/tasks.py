@@ -180,7 +180,7 @@ def _solar(name: str, side: int, *, one_logit: bool) -> Task:
 
 
 _CHESS = [["\u265f"], ["\u265c"], ["\u265e"], ["\u265d"], ["\u265b"], ["\u265a"]]
-_CHESS_BOTH = _CHESS + [["\u2659"], ["\u2656"], ["\u2658"], ["\u2657"], ["\u2655"], ["\u2654"]]
+_CHESS_BOTH = [*_CHESS, *([chr(0x2654 + k)] for k in (5, 2, 4, 3, 1, 0))]
 _SUITS = [["\u2660"], ["\u2665"], ["\u2666"], ["\u2663"]]
 _GREEK = [[c] for c in "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ"]
 _CYRILLIC = [[c] for c in "БГДЖИЛПФЦЧШЩЫЭЮЯ"]
@@ -234,7 +234,7 @@ def _all_tasks() -> list[Task]:
         _glyphs("piece-or-empty-32", ["".join(c for [c] in _CHESS)], 32, chess, nothing=True,
                 one_logit=True),
         _glyphs("suits-28", _SUITS, 28, chess),
-        _glyphs("ranks-13-32", [["A"], *[[k] for k in "23456789"], ["10"], ["J"], ["Q"], ["K"]], 32),
+        _glyphs("ranks-13-32", [["10"], *[[k] for k in "A23456789JQK"]], 32),
         _glyphs("faces-10-32", _FACES, 32, emoji),
         _glyphs("animals-8-32", _ANIMALS, 32, emoji),
         _glyphs("fruit-3-32", _FRUIT[:3], 32, emoji),

@@ -89,7 +89,9 @@ class Fitting:
         rate = {"sgd": 0.02}.get(unit.training, 2e-3 if unit.network != "vit" else 1e-3)
         optimizer: torch.optim.Optimizer = torch.optim.Adam(parameters, rate, fused=True)
         if unit.training == "sgd":
-            optimizer = torch.optim.SGD(self.network.parameters(), rate, 0.9, nesterov=True, fused=True)
+            optimizer = torch.optim.SGD(
+                self.network.parameters(), rate, 0.9, nesterov=True, fused=True
+            )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, rate * (5 if unit.training == "sgd" else 1), total_steps=steps + 1
         )
@@ -204,7 +206,7 @@ def train_unit(
             "classes": task.classes, "one_logit": task.one_logit, "build": asdict(build),
             "mean": means, "std": stds, "training": unit.training, "tuned": tuned,
             "attacked": attack is not None, "attack": asdict(attack) if attack else None,
-            "accuracy": round(accuracy, 4), "success": None if success is None else round(success, 4),
+            "accuracy": round(accuracy, 4), "success": success and round(success, 4),
             "steps": steps, "cpu_seconds": round(time.process_time() - before, 1),
         }  # fmt: skip
         if number == 0 and not kept:
