@@ -113,6 +113,23 @@ def wave_size(row: Row) -> Array:
     return -np.log(values(row, "frequency") / np.prod(row["shape"]) ** 0.5)
 
 
+def share_of(row: Row) -> Array:
+    """``log`` of the share of synthetic images that are the class already (K,)."""
+    return np.log(values(row, "share") + 0.01)
+
+
+def _of(part: Callable[[Row, str], Array], name: str) -> Score:
+    return lambda row: part(row, name)
+
+
+def wave(row: Row, name: str) -> Array:
+    """``-log`` of the absolute size in the frequency basis, as the height of a single wave (K,)."""
+    return -np.log(values(row, name) / np.prod(row["shape"]) ** 0.5)
+
+
+SURE_RATIO, SURE_SIZE = _of(ratio, "pixel_sure"), _of(absolute, "pixel_sure")
+SURE_WAVE, SURE_WAVE_SIZE = _of(ratio, "frequency_sure"), _of(wave, "frequency_sure")
+
 CANDIDATES: Mapping[str, Score] = {
     "pixel ratio": pixel_ratio,
     "pixel size": pixel_size,
@@ -125,6 +142,13 @@ CANDIDATES: Mapping[str, Score] = {
     "beside untargeted": untargeted,
     "beside pseudo-classes": pseudo,
     "pixel + margin/2": mixed((1, pixel_ratio), (0.5, pixel_size), (0.5, margins)),
+    "sure: ratio": SURE_RATIO,
+    "sure: size": SURE_SIZE,
+    "sure: ratio + size/2": mixed((1, SURE_RATIO), (0.5, SURE_SIZE)),
+    "sure: ratio + size": mixed((1, SURE_RATIO), (1, SURE_SIZE)),
+    "sure: ratio/2 + size": mixed((0.5, SURE_RATIO), (1, SURE_SIZE)),
+    "sure: frequency ratio": SURE_WAVE,
+    "sure: frequency ratio + size": mixed((1, SURE_WAVE), (1, SURE_WAVE_SIZE)),
 }
 
 

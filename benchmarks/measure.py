@@ -46,7 +46,7 @@ from triggerfish.verdict.model_checks import probe_pictures, spread
 
 FOLDER = RESULTS / "family"
 SURE = 240  # images that the network is made sure of
-FEW, PSEUDO = 5, 8  # classes up to which pseudo-classes are measured, and how many
+FEW, PSEUDO = 5, 4  # classes up to which pseudo-classes are measured, and how many
 TRIED_ON, NOISE = 120, 0.1
 LARGE_FILE = 900_000  # bytes
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -192,18 +192,17 @@ def measured(case: Case) -> dict[str, Any]:
 
 
 def sure_sizes(model: Classifier) -> dict[str, list[float | None]]:
-    """Sizes on images that the network is sure of, by lead and basis."""
-    images, classes = pictures(SURE, model.input_shape, 0), torch.arange(model.num_classes)
-    found = {}
-    for lead, basis in ((4.0, "pixel"), (8.0, "pixel"), (4.0, "frequency")):
-        pool = PicturePool.of(model, sure_images(model, images, lead))
-        frequency = torch.full((len(classes),), basis == "frequency")
-        search = replace(Universal().search, kept=1.0)
-        made = search_universal(model, pool, classes, frequency, search, 0, 512)
-        found[f"{basis}_sure_{lead:g}"] = _short(
-            torch.where(made.converged, made.size, torch.nan)
-        )
-    return found
+    """Sizes on images that the network is sure of, in both bases."""
+    images = sure_images(model, pictures(SURE, model.input_shape, 0))
+    pool = PicturePool.of(model, images)
+    classes = torch.arange(model.num_classes).repeat(2)
+    frequency = torch.arange(len(classes)) >= model.num_classes
+    made = search_universal(model, pool, classes, frequency, Universal().search, 0, 512)
+    sizes = torch.where(made.converged, made.size, torch.nan)
+    return {
+        "pixel_sure": _short(sizes[: model.num_classes]),
+        "frequency_sure": _short(sizes[model.num_classes :]),
+    }
 
 
 @torch.no_grad()
@@ -348,7 +347,7 @@ def main(what: str, folder: Path, half: str, only: str, out: Path, wait: float) 
         for key, make in todo:
             row = {"id": key, **(measured if what == "zoo" else measured_again)(make())}
             append_line(path, row)
-            sizes = row["pixel_sure_4"]
+            sizes = row["pixel_sure"]
             least = sorted((v, k) for k, v in enumerate(sizes) if v is not None)[:2]
             click.echo(f"{key}: {row['way']} {row['targets']}, {least}, {row['seconds']} s")
         if not todo:
