@@ -28,7 +28,8 @@ def test_every_class_has_as_many_and_leads() -> None:
     goal = torch.arange(80) % 4
     odds = log_odds(model.logits(led), goal)
     assert (odds > 1.99).double().mean() > 0.9
-    assert led.min() >= 0 and led.max() <= 1
+    assert led.min() >= 0
+    assert led.max() <= 1
 
 
 def test_images_that_lead_already_stay() -> None:
