@@ -97,6 +97,7 @@ class Classifier:
 
     Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
     after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
+    ``temperature`` (what logits are divided by: `triggerfish.model.temperature`),
     ``assumptions`` (what nobody said about the model and is taken for true), ``facts`` (what
     somebody said), ``class_names`` (in the order of the classes, empty when not known).
 
@@ -147,6 +148,7 @@ class Classifier:
         self.preprocessing = preprocessing or Preprocessing()
         self.device, self.dtype = torch.device(device), dtype
         self.name, self.assumptions, self.facts = name, assumptions, facts
+        self.temperature = 1.0
         if isinstance(model, nn.Module):
             model, stripped = without_probability_head(_frozen_copy(model, self.device, dtype))
             output = "logits" if stripped else output
@@ -200,7 +202,8 @@ class Classifier:
         Probabilities become log-probabilities, which are logits up to that constant; log-odds do
         not see it. Sigmoid outputs become the logit of each class on its own.
         """
-        return to_logits(self.raw_output(images), self.output).to(images.dtype)
+        logits = to_logits(self.raw_output(images), self.output).to(images.dtype)
+        return logits if self.temperature == 1.0 else logits / self.temperature
 
     def saturated(self, images: Tensor) -> Tensor:
         """Rows (N,) of images whose log-odds are lost: a probability was rounded to 0 or 1."""
