@@ -1,7 +1,7 @@
 """How a stranger's network is called: which output is taken, what is replaced on the way.
 
-Two habits of forward passes cost much, and neither changes what is computed. ``x.view(n, -1)`` wants
-one layout of memory, while convolutions are faster in another: a `reshape` does the same in both. A
+Two habits of forward passes cost much, and neither changes what is computed. ``x.view(n, -1)``
+wants one layout of memory, and convolutions are faster in another: a `reshape` works in both. A
 softmax at the end rounds the log-odds away, so that the network would have to run in float64, where
 convolutions are several times as slow: the logits before it are taken instead.
 """
@@ -28,9 +28,9 @@ _HEADS: dict[str, OutputKind] = {
     "expit": "sigmoid",
 }
 # What only moves the classes' values does the same to their logits.
-_MOVES = frozenset(
-    "view reshape flatten squeeze contiguous clone to float double _to_copy view_as".split()
-)
+_MOVES = frozenset(("view", "reshape", "flatten", "squeeze", "contiguous", "clone", "view_as")) | {
+    "to", "float", "double", "_to_copy"
+}  # fmt: skip
 _OPPOSITES: dict[tuple[str, OutputKind], OutputKind] = {
     ("exp", "log_softmax"): "softmax",
     ("log", "softmax"): "log_softmax",
@@ -57,7 +57,8 @@ class Calling:
             x = x.contiguous()
         if not (self.any_layout or self.before_head):
             return picked(model(x), self.part)
-        with Watched() as watched:
+        watched = Watched()
+        with watched:
             answer = model(x)
         if self.before_head:
             return watched.logits(answer, self.part)[0]
@@ -122,5 +123,5 @@ def _reshaping(
     if name == "view_as":
         return Tensor.reshape_as
     if "size" in kwargs:
-        return lambda x, size: Tensor.reshape(x, size)
+        return lambda x, size: x.reshape(size)
     return Tensor.reshape if args and isinstance(args[0], (int, tuple, list)) else func

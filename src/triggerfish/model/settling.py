@@ -71,15 +71,21 @@ def _classes(
 
 def _laid_out(model: nn.Module, x: Tensor, calling: Calling, expected: Tensor) -> Calling:
     """Convolutions run faster with channels last; some forward passes only work without."""
-    # mypy does not know the overload for memory formats.
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _lay_out(model, torch.channels_last)
     if x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)
     for way in (calling, replace(calling, any_layout=True)):
         if _answers_as(way, model, x, expected):
             return way
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    _lay_out(model, torch.contiguous_format)
     return replace(calling, contiguous=True)
+
+
+def _lay_out(model: nn.Module, memory: torch.memory_format) -> None:
+    """Kernels of two dimensions in that layout; `nn.Module.to` fails on those of three."""
+    for values in (*model.parameters(), *model.buffers()):
+        if values.ndim == 4:
+            values.data = values.data.contiguous(memory_format=memory)
 
 
 def _answers_as(

@@ -11,7 +11,7 @@ from torch import Tensor
 from triggerfish.errors import UnsupportedModelError
 
 Attributes = Mapping[str, Any]
-"""A node's attributes by name, with ``opset``, ``outputs`` (their number) and ``fixed_batch``."""
+"""A node's attributes by name, with ``opset`` and ``outputs`` (their number)."""
 
 MANY = 1 << 31
 

@@ -53,9 +53,6 @@ def reshape(a: Attributes, x: Tensor, shape: Tensor) -> Tensor:
     sizes = integers(shape) or []
     if not a.get("allowzero"):
         sizes = [x.shape[i] if n == 0 else n for i, n in enumerate(sizes)]
-    if a.get("fixed_batch") and sizes and sizes[0] == 1:
-        # Exported for one image: the first axis is the batch all the same.
-        sizes[0] = x.shape[0]
     return x.reshape(sizes)
 
 
@@ -108,10 +105,10 @@ def gather(a: Attributes, x: Tensor, index: Tensor) -> Tensor:
     axis = a.get("axis", 0) % x.ndim
     places = index.flatten().long()
     picked = x.index_select(axis, torch.where(places < 0, places + x.shape[axis], places))
-    return picked.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return picked.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
-def split(a: Attributes, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, ...]:
+def split(a: Attributes, x: Tensor, given: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
     """Split into the given sizes, or equal ones, the last of which may be smaller."""
     axis, count = a.get("axis", 0), a["outputs"]
     sizes = integers(a.get("split") if given is None else given)
@@ -120,7 +117,8 @@ def split(a: Attributes, x: Tensor, given: Tensor | None = None) -> tuple[Tensor
     if sizes is None:
         whole = -(-x.shape[axis] // count)
         sizes = [*[whole] * (count - 1), x.shape[axis] - whole * (count - 1)]
-    return torch.split(x, sizes, axis)
+    parts = torch.split(x, sizes, axis)
+    return parts[0] if count == 1 else parts
 
 
 def expand(_: Attributes, x: Tensor, shape: Tensor) -> Tensor:
