@@ -86,11 +86,11 @@ def for_any_batch(network: nn.Module, shape: tuple[int, ...]) -> nn.Module | Non
         try:
             with torch.no_grad():
                 network.eval()(torch.zeros(size, *shape))
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            if is_out_of_memory(error):
-                raise
         except UnsupportedModelError as error:
             problem = problem or error
+        except Exception as error:  # a stranger's program
+            if is_out_of_memory(error):
+                raise
         else:
             return network if size == SIZES[0] else FixedBatch(network, size)
     if problem is not None:

@@ -100,14 +100,6 @@ def slice_(a: Attributes, x: Tensor, *given: Tensor | None) -> Tensor:
     return x
 
 
-def gather(a: Attributes, x: Tensor, index: Tensor) -> Tensor:
-    """Pick along ``axis``; negative places count from the end."""
-    axis = a.get("axis", 0) % x.ndim
-    places = index.flatten().long()
-    picked = x.index_select(axis, torch.where(places < 0, places + x.shape[axis], places))
-    return picked.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
-
-
 def split(a: Attributes, x: Tensor, given: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
     """Split into the given sizes, or equal ones, the last of which may be smaller."""
     axis, count = a.get("axis", 0), a["outputs"]
@@ -152,3 +144,25 @@ def depth_to_space(a: Attributes, x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     blocks = x.reshape(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
     return blocks.reshape(n, c // block**2, h * block, w * block)
+
+
+def space_to_depth(a: Attributes, x: Tensor) -> Tensor:
+    """Blocks of pixels to channels, the opposite of `depth_to_space`."""
+    block, mode = a["blocksize"], a.get("mode", b"DCR").decode()
+    if mode not in ("DCR", "CRD"):
+        raise UnsupportedModelError(f"expected SpaceToDepth in DCR or CRD mode, got {mode!r}")
+    n, c, h, w = x.shape
+    blocks = x.reshape(n, c, h // block, block, w // block, block)
+    blocks = blocks.permute((0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4))
+    return blocks.reshape(n, c * block**2, h // block, w // block)
+
+
+def arange(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
+    """Numbers from ``start`` to before ``limit``."""
+    return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
+
+
+def triangle(a: Attributes, x: Tensor, offset: Tensor | None = None) -> Tensor:
+    """The upper or lower triangle."""
+    diagonal = 0 if offset is None else int(offset.item())
+    return x.triu(diagonal) if a.get("upper", 1) else x.tril(diagonal)
