@@ -7,8 +7,9 @@ plausible reading, with its assumptions, and `narrowed` drops those that speak a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,16 +26,20 @@ from triggerfish.loading.format import recognise
 from triggerfish.loading.guards import sandbox
 from triggerfish.loading.hints import Hints, LoadOptions, Settings, refuse_assumptions
 from triggerfish.loading.preprocessing import plausible
-from triggerfish.loading.weights.architecture import make_network
+from triggerfish.loading.weights.architecture import make_network, sizes
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
-from triggerfish.loading.weights.matching import fill, guess_channels, guess_classes
+from triggerfish.loading.weights.matching import fill
 from triggerfish.loading.weights.order import named_as
+from triggerfish.loading.weights.part import Aside, Part
+from triggerfish.loading.weights.parts import Filled, fill_parts
+from triggerfish.loading.weights.state_dict import StateDict
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Fact
 
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
 CARRIED = "carried by the file"
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Reading:
     ``builtin`` is the name of the catalogue's network that was found to fit, if one was looked
     for. ``share`` is how likely the reading is, of 1 for all of the file's. ``options`` are those
     that say what is assumed here. ``part`` names the network or the output of the file that is
-    read, empty where the file has one.
+    read, empty where the file has one; ``beside`` is what else the file holds and nobody reads.
     """
 
     classifier: Classifier
@@ -55,6 +60,7 @@ class Reading:
     builtin: str | None = None
     share: float = 1.0
     part: str = ""
+    beside: tuple[Aside, ...] = ()
 
     @property
     def options(self) -> str:
@@ -92,42 +98,80 @@ def open_readings(
     if kind.program and not kind.fragile and not confined:
         sandbox.probe(path, options)
     said = [options.given, card, contents.hints]
-    choices = _networks(contents, Settings(said).merged(), str(path))
-    readings = [
-        reading
-        for choice in choices
-        for reading in _readings(choice, contents, said, keras=kind.name.startswith("Keras"))
-    ]
+    found, beside = _found(contents, Settings(said).merged(), str(path))
     if options.strict:
-        refuse_assumptions(readings[0].settings, str(path))
-    kept = (
-        readings[:1] if confined else narrowed(readings)
-    )  # a child process only tries the program
-    return tuple(_model(reading, kind.name, options, path) for reading in kept)
+        _refuse_unread(beside, path)
+    alone = len(found) == 1 and not any(aside.network for aside in beside)
+    readings: list[Reading] = []
+    problems: list[UnsupportedModelError] = []
+    for one in found:
+        key = None if alone else one.part.key
+        known = _known(said, one, key, len(found))
+        try:
+            plans = _plans(one, known, keras=kind.name.startswith("Keras"))
+            if options.strict:
+                refuse_assumptions(plans[0].settings, str(path))
+            kept = plans[:1] if confined else narrowed(plans)  # a child only tries the program
+            facts = _about(one, contents)
+            readings += [_model(plan, kind.name, options, path, facts) for plan in kept]
+        except UnsupportedModelError as error:
+            problems.append(error)
+            beside = (*beside, Aside(one.part.key, str(error), network=True))
+    if problems and (options.strict or not readings):
+        raise problems[0]
+    return tuple(replace(reading, beside=beside) for reading in readings)
 
 
-def _model(reading: Plan, kind: str, options: LoadOptions, path: Path) -> Reading:
+def _known(said: Sequence[Hints], one: Filled, key: str | None, count: int) -> list[Hints]:
+    """What is said about one network of a file; ``key`` is None where it is the only one."""
+    known = [*said, *([one.hints] if one.hints else [])]
+    if key is not None and Settings(said).merged().state_key is None:
+        source = f"one of {count} networks in the file" if count > 1 else "the one that was read"
+        known.append(Hints(source, state_key=key))
+    return known
+
+
+def _plans(one: Filled, known: Sequence[Hints], *, keras: bool) -> list[Plan]:
+    """Every reading of one network that nobody has ruled out."""
+    return [
+        plan for choice in one.choices for plan in _readings(choice, one.part, known, keras=keras)
+    ]
+
+
+def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
+    """Raise `UnsupportedModelError` where something of a file may be a network and is not read."""
+    unread = next((aside for aside in beside if aside.network), None)
+    if unread is not None:
+        raise UnsupportedModelError(
+            f"expected every network of {path} to be read with --strict, got "
+            f"{unread.key or 'one'} that is not ({unread.why}): pass --state-key to choose one"
+        )
+
+
+def _model(
+    reading: Plan, kind: str, options: LoadOptions, path: Path, facts: tuple[Fact, ...]
+) -> Reading:
     choice = reading.choice
+    facts = (*_carried(choice, kind), *facts, *reading.settings.facts())
     return Reading(
-        _classifier(
-            choice.network, reading.settings, _facts(reading, kind), options.device, path.name
-        ),
+        _classifier(choice.network, reading.settings, facts, options.device, path.name),
         choice.network,
         kind,
         choice.name,
         reading.settings,
         choice.name if choice.builtin else None,
         reading.share,
+        part=reading.settings.merged().state_key or "",
     )
 
 
 def _readings(
-    choice: NetworkChoice, contents: Contents, said: list[Hints], *, keras: bool
+    choice: NetworkChoice, part: Part, said: Sequence[Hints], *, keras: bool
 ) -> Iterator[Plan]:
     """A network with every input shape and preprocessing that nobody has ruled out."""
     known = [*said, choice.hints]
     merged = Settings(known).merged()
-    for shape in _input_shapes(choice, merged, contents):
+    for shape in _input_shapes(choice, merged, part):
         shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
         if merged.mean or merged.std or merged.input_range:
             rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
@@ -137,31 +181,55 @@ def _readings(
             yield Plan(choice, Settings([*shaped, hints]), rank)
 
 
-def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
+def _found(
+    contents: Contents, hints: Hints, path: str
+) -> tuple[tuple[Filled, ...], tuple[Aside, ...]]:
+    """The networks of a file, and what else it holds."""
     if contents.network is not None:
-        return (NetworkChoice(CARRIED, contents.network, Hints("file")),)
-    assert contents.state is not None
+        carried = NetworkChoice(CARRIED, contents.network, Hints("file"))
+        return (Filled(Part("", {}), (carried,)),), contents.asides
+    find = partial(_choices, contents=contents, hints=hints, path=path)
+    named = hints.architecture is not None
+    return fill_parts(contents.states, contents.asides, find, hints.state_key, named=named)
+
+
+def _choices(part: Part, contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
+    """The networks that a state dict fills; raises `UnsupportedModelError` for none."""
+    if hints.architecture is None and part.network is not None:
+        network = fill(part.network, part.state, CARRIED)
+        return (NetworkChoice(CARRIED, network, Hints("file")),)
     if hints.architecture is None:
-        return network_choices(contents.state, hints, path)
-    network, carried = make_network(hints.architecture, contents.state, hints)
-    state = contents.state
+        return network_choices(part, hints, path)
+    network, carried = make_network(hints.architecture, part.state, hints)
+    state = part.state
     if contents.ordered:
         state = named_as(network, state, hints.architecture)
     filled = fill(network, state, hints.architecture)
     tasks: tuple[Task, ...] = ()
     if hints.architecture in ARCHITECTURES:
-        classes = hints.num_classes or guess_classes(contents.state)[0]
-        channels = hints.input_shape[0] if hints.input_shape else guess_channels(contents.state)[0]
+        classes, channels = sizes(ARCHITECTURES[hints.architecture], part.state, hints)
         tasks = ARCHITECTURES[hints.architecture].tasks_for(classes, channels)
     shapes = tuple(dict.fromkeys(task.input_shape for task in tasks))
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
-def _facts(reading: Plan, kind: str) -> tuple[Fact, ...]:
-    """What somebody said; a file that carries its network has said that by itself."""
-    carried = reading.choice.name == CARRIED
-    network = (Fact("network", CARRIED, kind),) if carried else ()
-    return (*network, *reading.settings.facts())
+def _carried(choice: NetworkChoice, kind: str) -> tuple[Fact, ...]:
+    """A file that carries its network has said that by itself."""
+    return (Fact("network", CARRIED, kind),) if choice.name == CARRIED else ()
+
+
+def _about(one: Filled, contents: Contents) -> tuple[Fact, ...]:
+    """What was left out of the weights, and which classes the file names that nobody looked at."""
+    facts = []
+    if one.left_out:
+        facts.append(Fact("left out", _few(one.left_out), "in no layer of the network"))
+    if contents.unknown:
+        facts.append(Fact("classes not looked at", _few(contents.unknown), "named in the file"))
+    return tuple(facts)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def _classifier(
@@ -192,7 +260,7 @@ def _preprocessing(settings: Settings, channels: int) -> Preprocessing:
     return preprocessing
 
 
-def _input_shapes(choice: NetworkChoice, hints: Hints, contents: Contents) -> tuple[Shape, ...]:
+def _input_shapes(choice: NetworkChoice, hints: Hints, part: Part) -> tuple[Shape, ...]:
     """The given shape, else the network's usual ones, else the first usual one that it accepts."""
     if hints.input_shape is not None:
         if math.prod(hints.input_shape) > MAX_PIXELS or min(hints.input_shape) < 1:
@@ -201,7 +269,7 @@ def _input_shapes(choice: NetworkChoice, hints: Hints, contents: Contents) -> tu
                 "fix the input shape"
             )
         return (hints.input_shape,)
-    usual = choice.input_shapes or tuple(_usual_shapes(contents))
+    usual = choice.input_shapes or tuple(_usual_shapes(part.state))
     fitting = tuple(shape for shape in usual if _accepts(choice.network, shape))
     if not fitting:
         raise UnsupportedModelError(
@@ -220,8 +288,8 @@ def _accepts(network: nn.Module, shape: Shape) -> bool:
     return True
 
 
-def _usual_shapes(contents: Contents) -> Iterator[Shape]:
-    kernels = [value for value in (contents.state or {}).values() if value.ndim == 4]
+def _usual_shapes(state: StateDict) -> Iterator[Shape]:
+    kernels = [value for value in state.values() if value.ndim == 4]
     channels = [int(kernels[0].shape[1])] if kernels else [1, 3]
     for side in _USUAL_SIDES:
         for count in channels:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from triggerfish.ambiguity import scan_readings
 from triggerfish.errors import TriggerfishError, described
 from triggerfish.files import sha256_of
 from triggerfish.loading import Reading, open_readings
 from triggerfish.model.classifier import Classifier
 from triggerfish.parallel import in_order
+from triggerfish.parts import scan_parts
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import ScanConfig, scan_classifier
 
@@ -27,7 +27,7 @@ def scan_path(path: Path, config: ScanConfig, load: Load = open_readings) -> Sca
     try:
         sha256 = sha256_of(path)
         one = partial(scan_classifier, config=config, path=path, sha256=sha256)
-        return scan_readings(load(path), one)
+        return scan_parts(load(path), one)
     except TriggerfishError as error:
         return Skipped(path, str(error), sha256, error.kind, error.imports)
     except Exception as error:

@@ -22,7 +22,7 @@ from triggerfish.loading.guards.onnx_tensors import read_tensor
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.graph import GraphNetwork, Ref, Step, without_head
 from triggerfish.loading.programs.onnx_operators import OPERATORS, OPSETS
-from triggerfish.loading.weights.state_dict import as_state_dict
+from triggerfish.loading.weights.state_dict import checked
 
 NAME = "ONNX model"
 MAX_BYTES = 2 << 30  # of a protocol buffer
@@ -82,7 +82,7 @@ def _contents(model: Any, folder: Path) -> Contents:  # noqa: ANN401
     shape, channels_last, fixed_batch = _input(inputs[0])
     constants, steps = read_steps(graph, folder, opset_of(model), fixed_batch)
     steps, output = without_head(steps, graph.output[0].name)
-    network = GraphNetwork(inputs[0].name, as_state_dict(constants), steps, output)
+    network = GraphNetwork(inputs[0].name, checked(constants), steps, output)
     hints = Hints(f"{NAME} (file)", input_shape=shape, channels_last=channels_last or None)
     return Contents(hints, network=network)
 

@@ -19,7 +19,7 @@ from triggerfish.loading.guards.pytorch_archive import (
 )
 from triggerfish.loading.guards.torchscript_check import check_source
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.weights.state_dict import as_state_dict
+from triggerfish.loading.weights.state_dict import checked
 
 NAME = "TorchScript program"
 MAX_SOURCE_BYTES = 16 << 20
@@ -45,7 +45,7 @@ def read_program(path: Path) -> torch.jit.ScriptModule:
         raise CheckpointError(
             f"expected a TorchScript program that loads, got: {one_line(error)}"
         ) from error
-    as_state_dict(network.state_dict())
+    checked(network.state_dict())
     return network  # type: ignore[no-any-return]
 
 
