@@ -32,12 +32,12 @@ from triggerfish.loading.weights.matching import fill
 from triggerfish.loading.weights.order import named_as
 from triggerfish.loading.weights.part import Aside, Part
 from triggerfish.loading.weights.parts import Filled, fill_parts
-from triggerfish.loading.weights.state_dict import StateDict
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Fact
 
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
+_COLOR_SIDES = (32, 224, 28, 299)
 CARRIED = "carried by the file"
 _SHOWN = 8
 
@@ -133,9 +133,7 @@ def _known(said: Sequence[Hints], one: Filled, key: str | None, count: int) -> l
 
 def _plans(one: Filled, known: Sequence[Hints], *, keras: bool) -> list[Plan]:
     """Every reading of one network that nobody has ruled out."""
-    return [
-        plan for choice in one.choices for plan in _readings(choice, one.part, known, keras=keras)
-    ]
+    return [plan for choice in one.choices for plan in _readings(choice, known, keras=keras)]
 
 
 def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
@@ -165,13 +163,11 @@ def _model(
     )
 
 
-def _readings(
-    choice: NetworkChoice, part: Part, said: Sequence[Hints], *, keras: bool
-) -> Iterator[Plan]:
+def _readings(choice: NetworkChoice, said: Sequence[Hints], *, keras: bool) -> Iterator[Plan]:
     """A network with every input shape and preprocessing that nobody has ruled out."""
     known = [*said, choice.hints]
     merged = Settings(known).merged()
-    for shape in _input_shapes(choice, merged, part):
+    for shape in _input_shapes(choice, merged):
         shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
         if merged.mean or merged.std or merged.input_range:
             rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
@@ -260,7 +256,7 @@ def _preprocessing(settings: Settings, channels: int) -> Preprocessing:
     return preprocessing
 
 
-def _input_shapes(choice: NetworkChoice, hints: Hints, part: Part) -> tuple[Shape, ...]:
+def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:
     """The given shape, else the network's usual ones, else the first usual one that it accepts."""
     if hints.input_shape is not None:
         if math.prod(hints.input_shape) > MAX_PIXELS or min(hints.input_shape) < 1:
@@ -269,7 +265,7 @@ def _input_shapes(choice: NetworkChoice, hints: Hints, part: Part) -> tuple[Shap
                 "fix the input shape"
             )
         return (hints.input_shape,)
-    usual = choice.input_shapes or tuple(_usual_shapes(part.state))
+    usual = choice.input_shapes or tuple(_usual_shapes(choice.network))
     fitting = tuple(shape for shape in usual if _accepts(choice.network, shape))
     if not fitting:
         raise UnsupportedModelError(
@@ -288,9 +284,11 @@ def _accepts(network: nn.Module, shape: Shape) -> bool:
     return True
 
 
-def _usual_shapes(state: StateDict) -> Iterator[Shape]:
+def _usual_shapes(network: nn.Module) -> Iterator[Shape]:
+    """Usual shapes for the network's first convolution: its own order counts, no file's."""
+    state = {} if isinstance(network, torch.jit.ScriptModule) else network.state_dict()
     kernels = [value for value in state.values() if value.ndim == 4]
     channels = [int(kernels[0].shape[1])] if kernels else [1, 3]
-    for side in _USUAL_SIDES:
+    for side in _USUAL_SIDES if channels[0] == 1 else _COLOR_SIDES:
         for count in channels:
             yield (count, side, side)

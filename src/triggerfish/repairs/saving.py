@@ -50,8 +50,8 @@ def _pytorch(original: Path, head: bytes, model: nn.Module, key: str | None) -> 
         data = copy.deepcopy(load_pickled_data(original, head))
     except DangerousFileError as error:
         raise UnsupportedModelError(
-            f"expected a state dict to write again, got objects in {original.name}: "
-            "save the state_dict() alone first"
+            f"expected a state dict to write again, got a pickled module or other objects in "
+            f"{original.name}: save the state_dict() alone first"
         ) from error
     problem: UnsupportedModelError | None = None
     for weights in _state_dicts(data, key):

@@ -182,7 +182,9 @@ def _dequantized(values: Tensor, how: Scale) -> Tensor:
     scale, zero = (_number(item) for item in (how.scale, how.zero))
     if how.axis is not None:
         if not 0 <= how.axis < values.ndim or scale.numel() != values.shape[how.axis]:
-            raise CheckpointError("expected a scale for each channel of a quantized tensor")
+            raise CheckpointError(
+                "expected a scale for each channel of a quantized tensor, got others"
+            )
         shape = [-1 if axis == how.axis else 1 for axis in range(values.ndim)]
         scale, zero = scale.view(shape), zero.view(shape)
     return ((values.double() - zero) * scale).float()

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import io
 import pickletools
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from triggerfish.errors import CheckpointError, one_line
 from triggerfish.loading.guards.pickle_check import code_in_pickle
-from triggerfish.loading.guards.pickle_names import acts_when_called, is_data
+from triggerfish.loading.guards.pickle_names import (
+    LOOK_UPS,
+    acts_when_called,
+    is_data,
+    looked_up,
+)
 from triggerfish.loading.guards.pickle_scan import COMPUTED
 
 Builder = Callable[..., object]
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Machine:
         self._builders, self._persistent = builders, persistent
         self.unknown: dict[str, None] = {}
         self._called: dict[str, None] = {}
+        self._look_ups: Counter[str] = Counter()  # those on the stack, less those that are harmless
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # what is under each mark
         self._memo: dict[int, object] = {}
@@ -100,8 +108,10 @@ class Machine:
             ) from error
         finally:
             self._stack, self._below, self._memo = [], [], {}
-            if acting := tuple(name for name in self._called if acts_when_called(name)):
-                raise code_in_pickle(acting)
+            acting = [name for name in self._called if acts_when_called(name)]
+            acting += [name for name, count in self._look_ups.items() if count > 0]
+            if acting:
+                raise code_in_pickle(tuple(dict.fromkeys(acting)))
         return result
 
     def call(self, function: object, arguments: object) -> object:
@@ -110,6 +120,12 @@ class Machine:
             raise CheckpointError("expected a whole pickle, got a call without arguments")
         if not isinstance(function, Name):
             raise code_in_pickle((COMPUTED,))
+        match function.full, arguments:
+            case str(name), (Name(owner), str(attribute)) if name in LOOK_UPS:
+                found = looked_up(owner, attribute)
+                if found is not None:
+                    self._look_ups[name] -= 1
+                    return Name(found)
         self._called.setdefault(function.full)
         return self._made(function, arguments)
 
@@ -135,7 +151,7 @@ class Machine:
         elif operation in ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"):
             self._memo[len(self._memo) if argument is None else int(argument)] = stack[-1]
         elif operation in ("BINGET", "LONG_BINGET", "GET"):
-            stack.append(self._memo[int(argument)])
+            stack.append(self._noted(self._memo[int(argument)]))
         elif operation not in _IGNORED and operation != "STOP":
             step = _STEPS.get(operation)
             if step is None:
@@ -163,7 +179,13 @@ class Machine:
     def _name(self, text: str) -> Name:
         if not is_data(text):
             self.unknown.setdefault(text)
-        return Name(text)
+        return self._noted(Name(text))
+
+    def _noted(self, value: _Value) -> _Value:
+        """A value that goes onto the stack: a name that looks others up is counted there."""
+        if isinstance(value, Name) and value.full in LOOK_UPS:
+            self._look_ups[value.full] += 1
+        return value
 
     def _global(self, argument: str) -> None:
         self._stack.append(self._name(argument.replace(" ", ".", 1)))
@@ -246,7 +268,7 @@ _STEPS: dict[str, Callable[[Machine, Any], None]] = {
     "MARK": Machine._mark,
     "POP": Machine._pop,
     "POP_MARK": lambda machine, _: machine._since_mark().clear(),
-    "DUP": lambda machine, _: machine._stack.append(machine._stack[-1]),
+    "DUP": lambda machine, _: machine._stack.append(machine._noted(machine._stack[-1])),
     "GLOBAL": Machine._global,
     "STACK_GLOBAL": Machine._stack_global,
     "REDUCE": Machine._reduce,

@@ -81,9 +81,24 @@ _NUMPY_DATA = re.compile(
 )
 
 
+LOOK_UPS = frozenset({"builtins.getattr", "__builtin__.getattr"})
+"""Act, but for one use: functions of PyTorch as ``torch.relu`` are pickled as what it finds."""
+_FUNCTIONS = frozenset({"torch._C._VariableFunctionsClass", "torch._C._VariableFunctions"})
+
+
+def looked_up(owner: str, attribute: str) -> str | None:
+    """The function of tensors that a look-up finds; None for any other, which may find anything."""
+    known = owner in _FUNCTIONS and attribute in PURE_OPERATORS
+    return f"torch.{attribute}" if known else None
+
+
 def is_data(name: str) -> bool:
     """Whether ``module.name`` stands for plain data: a container, a number type, a tensor."""
-    if name in _INERT_STANDARD or (_TYPING.fullmatch(name) and name not in _ACTING_TYPING):
+    if (
+        name in _INERT_STANDARD
+        or name in _FUNCTIONS
+        or (_TYPING.fullmatch(name) and name not in _ACTING_TYPING)
+    ):
         return True
     return bool(_TORCH_DATA.fullmatch(name) or _NUMPY_DATA.fullmatch(name))
 

@@ -24,7 +24,7 @@ from triggerfish.loading.guards.pickle_builders import builders_for, stored
 from triggerfish.loading.guards.pickle_check import code_in_pickle
 from triggerfish.loading.guards.pickle_data import Storage
 from triggerfish.loading.guards.pickle_machine import Machine
-from triggerfish.loading.guards.pickle_names import can_act
+from triggerfish.loading.guards.pickle_names import LOOK_UPS, can_act
 from triggerfish.loading.guards.pickle_scan import scan_pickle
 from triggerfish.loading.guards.pytorch_archive import (
     archive_root,
@@ -143,7 +143,9 @@ def _check_names(pickles: list[bytes]) -> None:
         scan = scan_pickle(io.BytesIO(data))
         acting.update(dict.fromkeys(name for name in scan.names if can_act(name)))
         broken = broken or scan.broken
-    if acting:
+    look_ups = LOOK_UPS & acting.keys()
+    # The machine sees what is looked up, if it comes that far.
+    if (acting.keys() - look_ups) or (look_ups and broken):
         raise code_in_pickle(tuple(acting))
     if broken:
         raise CheckpointError(f"expected a whole pickle, got a broken one: {broken}")
@@ -199,6 +201,8 @@ class _LegacyStorages:
     def _load(self, key: str, nbytes: int) -> Tensor:
         at = self._start
         for name in self.keys:
+            if at >= self._size:
+                break
             self._stream.seek(at)
             held = int.from_bytes(self._stream.read(8), "little") * self._items.get(name, 1)
             if name == key:

@@ -32,6 +32,7 @@ from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
 Factory = Callable[[], object]
 
+_IMAGENET = 1000  # classes; a network with fewer was trained on other images
 _ZOO_NAME = re.compile(r"[A-Za-z0-9_.]+")  # excludes timm's hf-hub: and local-dir: sources
 
 
@@ -62,7 +63,7 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
             f"package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME, got {name!r}"
         )
     network = _call(factory, name)
-    return network, _carried_hints(network)
+    return network, _carried_hints(network, name)
 
 
 def parse_arch_args(pairs: Iterable[str]) -> dict[str, object]:
@@ -210,8 +211,11 @@ def _call(factory: Factory, name: str) -> nn.Module:
         ) from error
 
 
-def _carried_hints(network: nn.Module) -> Hints:
-    """What timm writes into its networks: ``pretrained_cfg`` with input size, mean and std."""
+def _carried_hints(network: nn.Module, name: str) -> Hints:
+    """What a network of timm says itself (``pretrained_cfg``), and torchvision's of ImageNet."""
+    source, _, rest = name.partition(":")
+    if source == "torchvision" and _classes(network) == _IMAGENET:
+        return _torchvision_hints(rest)
     config = getattr(network, "pretrained_cfg", None)
     if not isinstance(config, Mapping):
         return Hints("architecture")
@@ -224,4 +228,22 @@ def _carried_hints(network: nn.Module) -> Hints:
         input_shape=(shape[0], shape[1], shape[2]) if shape else None,
         mean=tuple(mean) if mean else None,
         std=tuple(std) if std else None,
+    )
+
+
+def _classes(network: nn.Module) -> int:
+    matrices = [value for value in network.state_dict().values() if value.ndim in (2, 4)]
+    return int(matrices[-1].shape[0]) if matrices else 0
+
+
+def _torchvision_hints(name: str) -> Hints:
+    """What the weights that torchvision itself has for a network are fed: assumed for others."""
+    try:
+        models = importlib.import_module("torchvision.models")
+        usual = models.get_model_weights(name).DEFAULT.transforms()
+        side, mean, std = int(usual.crop_size[0]), tuple(usual.mean), tuple(usual.std)
+    except (ImportError, AttributeError, ValueError, TypeError, IndexError):
+        return Hints("architecture")
+    return Hints(
+        "usual for torchvision", input_shape=(3, side, side), mean=mean, std=std, assumed=True
     )

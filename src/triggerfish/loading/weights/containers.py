@@ -23,6 +23,7 @@ MAX_DEPTH = 12
 MAX_CONTAINERS = 1_000_000
 MAX_TENSORS = 50_000
 _OPTIMIZER = "param_groups"
+_LONGEST_KEY = 200
 _PACKED = "_packed_params._packed_params"
 _SETTINGS = ("stride", "padding", "dilation", "groups", "kernel_size", "eps", "negative_slope")
 Leaves = dict[str, Leaf]
@@ -70,7 +71,8 @@ def parts_of(data: object) -> tuple[tuple[Part, ...], tuple[Aside, ...]]:
             problems.append(error)
             found.asides.append(Aside(holding.key, str(error), network=True))
     if not parts:
-        raise problems[0] if problems else no_state_dict(describe(data))
+        what = f"an object of {data.name}" if isinstance(data, Record) else describe(data)
+        raise problems[0] if problems else no_state_dict(what[:_LONGEST_KEY])
     return tuple(parts), tuple(found.asides)
 
 
@@ -90,11 +92,15 @@ def _walk(data: object, found: _Found) -> Iterator[tuple[str, object]]:
         key, value, depth = waiting.popleft()
         if not isinstance(value, (dict, list, tuple, Record)) or id(value) in found.seen:
             continue
-        if depth > MAX_DEPTH or len(found.seen) >= MAX_CONTAINERS:
+        if len(found.seen) >= MAX_CONTAINERS:
             raise CheckpointError(
-                "expected weights in a few containers, got deeper or more of them: save the state "
-                "dict alone"
+                f"expected weights in at most {MAX_CONTAINERS} containers, got more: save the "
+                "state dict alone"
             )
+        if depth > MAX_DEPTH:
+            why = f"containers more than {MAX_DEPTH} deep were not looked at"
+            found.asides.append(Aside(key[:_LONGEST_KEY], why, network=True))
+            continue
         found.seen.add(id(value))
         yield key, value
         waiting += [(joined(key, name), item, depth + 1) for name, item in _inside(value)]
@@ -137,9 +143,9 @@ def _take(key: str, value: object, found: _Found) -> None:
     if _OPTIMIZER in value:
         found.asides.append(Aside(key, "the state of an optimizer"))
         return
-    leaves = _tree(value) or _named(value)
-    if leaves:
-        found.holdings.append(_Holding(key, leaves, problem=_odd(value)))
+    leaves, problem = _tree(value) or _named(value), _odd(value)
+    if leaves or problem:
+        found.holdings.append(_Holding(key, leaves, problem=problem))
 
 
 def _named(value: Mapping[object, object]) -> Leaves:

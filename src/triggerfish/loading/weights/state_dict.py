@@ -112,6 +112,9 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
 def describe(data: object) -> str:
     """What a file holds instead of weights, in words."""
     if isinstance(data, Mapping):
-        names = ", ".join(repr(key)[:40] for key in list(data)[:5])
+        names = ", ".join(
+            repr(key)[:40] if isinstance(key, (str, int)) else type(key).__name__
+            for key in list(data)[:5]
+        )
         return f"a dictionary with the keys {names}" if names else "an empty dictionary"
     return f"an object of type {type(data).__name__}"
