@@ -20,6 +20,7 @@ from triggerfish.model.heads import (
     OutputKind,
     is_saturated,
     to_logits,
+    two_classes,
     without_probability_head,
 )
 from triggerfish.model.input_convolution import with_fast_input_gradient
@@ -33,6 +34,8 @@ __all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
 
 _PROBES = 4  # images in the probe: grey, and noise enough to tell kinds of output apart
+_FAR = (10.0, 100.0, 1000.0)  # times the images' range: where no logit stays in [0, 1]
+_MOVES = 0.01  # less is a constant, and no probability
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,10 @@ class Classifier:
             settled = settle(model, self.prepared(self._probes()), part, output)
         self._check(settled.answers)
         self._calling, self.output = settled.calling, settled.output
+        if settled.answers.shape[1] == 1 and output is None:
+            self.output = "sigmoid" if self._stays_in_unit_range(settled.answers) else "logits"
         self.outputs, self.facts = settled.classes, (*facts, *_said(settled))
-        self.num_classes = int(settled.answers.shape[1])
+        self.num_classes = max(2, int(settled.answers.shape[1]))
         fitting = len(class_names) == self.num_classes
         self.class_names: tuple[str, ...] = tuple(class_names) if fitting else ()
         if num_classes is not None and num_classes != self.num_classes:
@@ -196,9 +201,10 @@ class Classifier:
         """Logits ``(N, K)`` of images ``(N, C, H, W)`` in [0, 1], up to a constant per row.
 
         Probabilities become log-probabilities, which are logits up to that constant; log-odds do
-        not see it. Sigmoid outputs become the logit of each class on its own.
+        not see it. Sigmoid outputs become the logit of each class on its own. A single output z
+        is the logit of class 1 against class 0: (0, z).
         """
-        logits = to_logits(self.raw_output(images), self.output).to(images.dtype)
+        logits = two_classes(to_logits(self.raw_output(images), self.output)).to(images.dtype)
         return logits if self.temperature == 1.0 else logits / self.temperature
 
     def saturated(self, images: Tensor) -> Tensor:
@@ -229,7 +235,7 @@ class Classifier:
 
     def _check(self, y: Tensor) -> None:
         """Raise when the answers to the probes are no logits."""
-        if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 2:
+        if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 1:
             raise UnsupportedModelError(
                 f"expected an output of shape (N, classes), got {tuple(y.shape)} "
                 f"for {_PROBES} images: only classifiers can be scanned"
@@ -239,6 +245,19 @@ class Classifier:
                 "expected finite outputs, got NaN, infinity or integers for a grey image and "
                 "noise: the weights or the preprocessing are broken"
             )
+
+    def _stays_in_unit_range(self, probed: Tensor) -> bool:
+        """Whether one output (N, 1) is a probability: it is one for inputs far out as well.
+
+        A few logits may lie in [0, 1] by chance, those of inputs many times larger do not.
+        """
+        if not bool(((probed >= 0) & (probed <= 1)).all()):
+            return False
+        noise = torch.rand((_PROBES, *self.input_shape), generator=torch.Generator()) - 0.5
+        far = torch.cat([noise * factor for factor in _FAR]).to(self.device, probed.dtype)
+        with torch.no_grad():
+            y = self.raw_output(far)
+        return bool(((y >= 0) & (y <= 1)).all()) and bool(y.max() - y.min() > _MOVES)
 
 
 def _frozen_copy(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
