@@ -43,11 +43,11 @@ class Ensemble(Detector):
     name: ClassVar[str] = "ensemble"
     summary: ClassVar[str] = "min-norm and universal together, one verdict (the default)"
     outlier_test: ClassVar[Largest] = Universal.outlier_test
-    doubt: ClassVar[float] = Universal.doubt
+    suspicion_threshold: ClassVar[float] = Universal.suspicion_threshold
     ALL_CLASSES_THRESHOLD: ClassVar[float] = Universal.ALL_CLASSES_THRESHOLD
-    ALL_CLASSES_DOUBT: ClassVar[float] = Universal.ALL_CLASSES_DOUBT
-    PEER_THRESHOLD: ClassVar[float] = Universal.PEER_THRESHOLD
-    PEER_DOUBT: ClassVar[float] = Universal.PEER_DOUBT
+    ALL_CLASSES_SUSPICION: ClassVar[float] = Universal.ALL_CLASSES_SUSPICION
+    SAME_TASK_THRESHOLD: ClassVar[float] = Universal.SAME_TASK_THRESHOLD
+    SAME_TASK_SUSPICION: ClassVar[float] = Universal.SAME_TASK_SUSPICION
     EFFORT: ClassVar[frozenset[str]] = frozenset({"fast", "thorough"})
     may_be_unreachable: ClassVar[float] = Universal.may_be_unreachable
 
@@ -56,7 +56,7 @@ class Ensemble(Detector):
     steps: int = setting(30, "Linear programs per search")
     restarts: int = setting(2, "Runs of each search, all but one from noise")
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
-    pictures: int = setting(400, "Procedural pictures that steps draw from")
+    pictures: int = setting(400, "Synthetic images that steps draw from")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
 
     def __post_init__(self) -> None:
@@ -99,14 +99,14 @@ class Ensemble(Detector):
             universal = second(classifier, seed)
         report(1.0)
         # The evidence is the whole's: once is enough.
-        parts = (norms, replace(universal, changes=(), pictures=None))
+        parts = (norms, replace(universal, perturbations=(), pictures=None))
         return replace(universal, name="ensemble_score", parts=parts)
 
     def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Per flagged class, the detectors that score it above where their doubt begins.
+        """Per flagged class, the detectors that score it above where their suspicion begins.
 
-        The score is the second part's, so a class that only its peers make suspicious is seen by
-        that one.
+        The score is the second part's, so a class that only networks of its task make suspicious is
+        seen by that one.
         """
         parts = self.parts if len(scores.parts) == len(self.parts) else ()
         seen = {}
@@ -114,7 +114,8 @@ class Ensemble(Detector):
             names = [
                 part.name
                 for part, found in zip(parts, scores.parts, strict=False)
-                if part.doubt is not None and float(found.statistic[target]) > part.doubt
+                if part.suspicion_threshold is not None
+                and float(found.statistic[target]) > part.suspicion_threshold
             ]
             seen[target] = tuple(names) or (parts[-1].name if parts else self.name,)
         return seen

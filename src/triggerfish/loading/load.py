@@ -26,11 +26,14 @@ from triggerfish.loading.format import recognise
 from triggerfish.loading.guards import sandbox
 from triggerfish.loading.hints import Hints, LoadOptions, Settings, refuse_assumptions
 from triggerfish.loading.preprocessing import plausible
+from triggerfish.loading.programs.batches import for_any_batch
+from triggerfish.loading.programs.first_steps import first_steps
+from triggerfish.loading.programs.parts import parts_of
 from triggerfish.loading.weights.architecture import make_network, sizes
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
 from triggerfish.loading.weights.matching import fill
 from triggerfish.loading.weights.order import named_as
-from triggerfish.loading.weights.part import Aside, Part
+from triggerfish.loading.weights.part import Aside, Part, joined
 from triggerfish.loading.weights.parts import Filled, fill_parts
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Fact
@@ -38,8 +41,8 @@ from triggerfish.results import Fact
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
 _COLOR_SIDES = (32, 224, 28, 299)
-CARRIED = "carried by the file"
 _SHOWN = 8
+CARRIED = "carried by the file"
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def open_readings(
             plans = _plans(one, known, keras=kind.name.startswith("Keras"))
             if options.strict:
                 refuse_assumptions(plans[0].settings, str(path))
-            kept = plans[:1] if confined else narrowed(plans)  # a child only tries the program
+            kept = _worth_reading(plans, confined=confined)
             facts = _about(one, contents)
             readings += [_model(plan, kind.name, options, path, facts) for plan in kept]
         except UnsupportedModelError as error:
@@ -146,20 +149,28 @@ def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
         )
 
 
+def _worth_reading(plans: Sequence[Plan], *, confined: bool) -> list[Plan]:
+    """Of each output the likeliest readings; a child process only tries the program."""
+    kept: list[Plan] = []
+    for label in dict.fromkeys(plan.label for plan in plans):
+        read = [plan for plan in plans if plan.label == label]
+        kept += read[:1] if confined else narrowed(read)
+    return kept
+
+
 def _model(
     reading: Plan, kind: str, options: LoadOptions, path: Path, facts: tuple[Fact, ...]
 ) -> Reading:
     choice = reading.choice
-    facts = (*_carried(choice, kind), *facts, *reading.settings.facts())
     return Reading(
-        _classifier(choice.network, reading.settings, facts, options.device, path.name),
+        _classifier(reading, (*facts, *_facts(reading, kind)), options.device, path.name),
         choice.network,
         kind,
         choice.name,
         reading.settings,
         choice.name if choice.builtin else None,
         reading.share,
-        part=reading.settings.merged().state_key or "",
+        joined(reading.settings.merged().state_key or "", reading.label),
     )
 
 
@@ -169,12 +180,18 @@ def _readings(choice: NetworkChoice, said: Sequence[Hints], *, keras: bool) -> I
     merged = Settings(known).merged()
     for shape in _input_shapes(choice, merged):
         shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
-        if merged.mean or merged.std or merged.input_range:
-            rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
-            yield Plan(choice, Settings([*shaped, rest]))
-            continue
-        for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
-            yield Plan(choice, Settings([*shaped, hints]), rank)
+        taken = _as_taken(shape, merged)
+        carried = choice.name == CARRIED and for_any_batch(choice.network, taken)
+        for part in parts_of(carried or choice.network, taken):
+            read = replace(choice, network=part.network)
+            own = first_steps(part.network, taken, merged) if carried else Hints("its first steps")
+            now = Settings([*shaped, own]).merged()
+            if now.mean or now.std or now.input_range:
+                rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
+                yield Plan(read, Settings([*shaped, own, rest]), part=part)
+                continue
+            for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
+                yield Plan(read, Settings([*shaped, own, hints]), rank, part=part)
 
 
 def _found(
@@ -209,11 +226,6 @@ def _choices(part: Part, contents: Contents, hints: Hints, path: str) -> tuple[N
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
-def _carried(choice: NetworkChoice, kind: str) -> tuple[Fact, ...]:
-    """A file that carries its network has said that by itself."""
-    return (Fact("network", CARRIED, kind),) if choice.name == CARRIED else ()
-
-
 def _about(one: Filled, contents: Contents) -> tuple[Fact, ...]:
     """What was left out of the weights, and which classes the file names that nobody looked at."""
     facts = []
@@ -228,9 +240,19 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
-def _classifier(
-    network: nn.Module, settings: Settings, facts: tuple[Fact, ...], device: str, name: str
-) -> Classifier:
+def _facts(reading: Plan, kind: str) -> tuple[Fact, ...]:
+    """What somebody said; a file that carries its network has said that by itself."""
+    carried = reading.choice.name == CARRIED
+    network = [Fact("network", CARRIED, kind)] if carried else []
+    if reading.part is not None and reading.part.name is not None:
+        network.append(Fact("output", reading.part.name, kind))
+    if reading.part is not None and reading.part.unread:
+        network.append(Fact("outputs not scanned", reading.part.unread, kind))
+    return (*network, *reading.settings.facts())
+
+
+def _classifier(reading: Plan, facts: tuple[Fact, ...], device: str, name: str) -> Classifier:
+    network, settings = reading.choice.network, reading.settings
     merged = settings.merged()
     assert merged.input_shape is not None
     return Classifier(
@@ -239,6 +261,7 @@ def _classifier(
         preprocessing=_preprocessing(settings, merged.input_shape[0]),
         num_classes=merged.num_classes,
         output=merged.output,
+        part=reading.output,
         device=device,
         name=name,
         assumptions=settings.assumptions(),
@@ -266,7 +289,9 @@ def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:
             )
         return (hints.input_shape,)
     usual = choice.input_shapes or tuple(_usual_shapes(choice.network))
-    fitting = tuple(shape for shape in usual if _accepts(choice.network, shape))
+    fitting = tuple(
+        shape for shape in usual if for_any_batch(choice.network, _as_taken(shape, hints))
+    )
     if not fitting:
         raise UnsupportedModelError(
             f"expected a network for images of {', '.join(f'{s[1]}x{s[2]}' for s in usual)}, got "
@@ -275,13 +300,9 @@ def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:
     return fitting if choice.input_shapes else fitting[:1]
 
 
-def _accepts(network: nn.Module, shape: Shape) -> bool:
-    try:
-        with torch.no_grad():
-            network.eval()(torch.zeros(2, *shape))
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        return False
-    return True
+def _as_taken(shape: Shape, hints: Hints) -> Shape:
+    """An image's shape in the order that the network takes."""
+    return (shape[1], shape[2], shape[0]) if hints.channels_last else shape
 
 
 def _usual_shapes(network: nn.Module) -> Iterator[Shape]:

@@ -62,6 +62,15 @@ def to_logits(outputs: Tensor, kind: OutputKind) -> Tensor:
     return outputs
 
 
+def apply_head(logits: Tensor, kind: OutputKind) -> Tensor:
+    """What a head of that kind answers to ``logits`` (N, K)."""
+    if kind == "softmax":
+        return logits.softmax(1)
+    if kind == "log_softmax":
+        return logits.log_softmax(1)
+    return logits.sigmoid() if kind == "sigmoid" else logits
+
+
 def two_classes(logits: Tensor) -> Tensor:
     """Logits (N, K), where a single one z (N, 1), of class 1 against class 0, becomes (0, z)."""
     return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)

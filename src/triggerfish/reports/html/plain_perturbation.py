@@ -1,4 +1,4 @@
-"""The change of one plain picture that makes it a class, as min-norm finds it: also evidence."""
+"""What makes one plain picture a class, as min-norm finds it: evidence as well."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from triggerfish.results import Change, ClassScores, Scanned
+from triggerfish.results import ClassScores, Perturbation, Scanned
 
 
-def plain_changes(result: Scanned) -> list[tuple[ClassScores, Change]]:
-    """For each flagged class with an image of its own, the change that the image is."""
+def plain_perturbations(result: Scanned) -> list[tuple[ClassScores, Perturbation]]:
+    """For each flagged class with an image of its own, the perturbation that the image is."""
     scores = result.scores
     if not len(scores.images):
         return []
@@ -25,16 +25,16 @@ def beyond_ground(image: Tensor) -> Tensor:
     return image - ground
 
 
-def _of(scores: ClassScores, k: int) -> tuple[ClassScores, Change]:
-    """The change, and scores that have the size of every class beside it."""
+def _of(scores: ClassScores, k: int) -> tuple[ClassScores, Perturbation]:
+    """The perturbation, and scores that have the size of every class beside it."""
     sizes = _sizes(scores, k)
-    change = Change(
+    perturbation = Perturbation(
         target=k,
         basis="pixel",
         delta=beyond_ground(scores.images[scores.classes.index(k)]),
         size=float(sizes[k]),
         median_size=float(sizes.nanquantile(0.5)),
-        success=math.nan,
+        success_rate=math.nan,
         status=scores.status[k],
     )
     beside = ClassScores(
@@ -47,7 +47,7 @@ def _of(scores: ClassScores, k: int) -> tuple[ClassScores, Change]:
         details={"size_pixel": sizes},
         shown=(),
     )
-    return beside, change
+    return beside, perturbation
 
 
 def _sizes(scores: ClassScores, k: int) -> Tensor:

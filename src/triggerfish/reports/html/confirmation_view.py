@@ -1,12 +1,12 @@
-"""A second look at a flagged class as a page shows it: beside changes of the same size."""
+"""A confirmation test as a page shows it: beside perturbations of the same size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from triggerfish.reports.confirmations import MEANINGS, measured
 from triggerfish.reports.html.size_strip import LEFT, RIGHT, WIDTH, Dot, SizeStrip
-from triggerfish.reports.looks import MEANINGS, measured
 from triggerfish.reports.words import UNITS, label
 from triggerfish.results import BasisEvidence, Confirmation
 
@@ -14,8 +14,8 @@ TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
-class LookView:
-    """``strip`` is of the basis in which the change leads most; ``rows`` have all bases."""
+class ConfirmationView:
+    """``strip`` is of the basis in which the perturbation leads most; ``rows`` have all bases."""
 
     title: str
     words: str
@@ -24,23 +24,23 @@ class LookView:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def look_view(look: Confirmation, names: Sequence[str]) -> LookView:
-    """The view of one look."""
-    meaning = MEANINGS[look.grade]
-    return LookView(
-        title=f"A second look at class {label(look.target, names)}: {look.grade}",
+def confirmation_view(test: Confirmation, names: Sequence[str]) -> ConfirmationView:
+    """The view of one test."""
+    meaning = MEANINGS[test.grade]
+    return ConfirmationView(
+        title=f"Confirmation test of class {label(test.target, names)}: {test.grade}",
         words=f"{meaning[0].upper()}{meaning[1:]}.",
-        strip=_strip(max(look.evidence, key=lambda item: item.lead)),
-        bases=tuple(item.basis for item in look.evidence),
-        rows=tuple((name.strip(), tuple(values)) for name, values in measured(look)),
+        strip=_strip(max(test.evidence, key=lambda item: item.lead)),
+        bases=tuple(item.basis for item in test.evidence),
+        rows=tuple((name.strip(), tuple(values)) for name, values in measured(test)),
     )
 
 
 def _strip(item: BasisEvidence) -> SizeStrip:
     """Successes from 0 to 100 % on a line."""
     others = [Dot(_place(v), f"towards another class: {v:.0%}", False) for v in item.controls]
-    own = Dot(_place(item.success), f"this change: {item.success:.0%}", True)
-    said = f"New pictures that a change of {item.size:.2g} {UNITS[item.basis]} turns"
+    own = Dot(_place(item.success_rate), f"this perturbation: {item.success_rate:.0%}", True)
+    said = f"New pictures that a perturbation of {item.size:.2g} {UNITS[item.basis]} turns"
     unit = (
         f"{said}; circles: towards other classes." if item.size == item.size else "Not found again."
     )
