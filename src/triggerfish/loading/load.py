@@ -33,7 +33,7 @@ from triggerfish.loading.weights.architecture import make_network, sizes
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
 from triggerfish.loading.weights.matching import fill
 from triggerfish.loading.weights.order import named_as
-from triggerfish.loading.weights.part import Aside, Part
+from triggerfish.loading.weights.part import Aside, Part, joined
 from triggerfish.loading.weights.parts import Filled, fill_parts
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Fact
@@ -41,8 +41,8 @@ from triggerfish.results import Fact
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
 _COLOR_SIDES = (32, 224, 28, 299)
-CARRIED = "carried by the file"
 _SHOWN = 8
+CARRIED = "carried by the file"
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,9 @@ def open_readings(
             plans = _plans(one, known, keras=kind.name.startswith("Keras"))
             if options.strict:
                 refuse_assumptions(plans[0].settings, str(path))
+            kept = _worth_reading(plans, confined=confined)
             facts = _about(one, contents)
-            for label in dict.fromkeys(plan.label for plan in plans):
-                of_output = [plan for plan in plans if plan.label == label]
-                # A child process only tries the program.
-                kept = of_output[:1] if confined else narrowed(of_output)
-                readings += [_model(plan, kind.name, options, path, facts) for plan in kept]
+            readings += [_model(plan, kind.name, options, path, facts) for plan in kept]
         except UnsupportedModelError as error:
             problems.append(error)
             beside = (*beside, Aside(one.part.key, str(error), network=True))
@@ -152,20 +149,28 @@ def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
         )
 
 
+def _worth_reading(plans: Sequence[Plan], *, confined: bool) -> list[Plan]:
+    """Of each output the likeliest readings; a child process only tries the program."""
+    kept: list[Plan] = []
+    for label in dict.fromkeys(plan.label for plan in plans):
+        read = [plan for plan in plans if plan.label == label]
+        kept += read[:1] if confined else narrowed(read)
+    return kept
+
+
 def _model(
     reading: Plan, kind: str, options: LoadOptions, path: Path, facts: tuple[Fact, ...]
 ) -> Reading:
     choice = reading.choice
-    facts = (*_carried(reading, kind), *facts, *reading.settings.facts())
     return Reading(
-        _classifier(reading, facts, options.device, path.name),
+        _classifier(reading, (*facts, *_facts(reading, kind)), options.device, path.name),
         choice.network,
         kind,
         choice.name,
         reading.settings,
         choice.name if choice.builtin else None,
         reading.share,
-        part=reading.label or reading.settings.merged().state_key or "",
+        joined(reading.settings.merged().state_key or "", reading.label),
     )
 
 
@@ -221,16 +226,6 @@ def _choices(part: Part, contents: Contents, hints: Hints, path: str) -> tuple[N
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
-def _carried(reading: Plan, kind: str) -> tuple[Fact, ...]:
-    """A file that carries its network has said that by itself, and which output is read."""
-    facts = [Fact("network", CARRIED, kind)] if reading.choice.name == CARRIED else []
-    if reading.part is not None and reading.part.name is not None:
-        facts.append(Fact("output", reading.part.name, kind))
-    if reading.part is not None and reading.part.unread:
-        facts.append(Fact("outputs not scanned", reading.part.unread, kind))
-    return tuple(facts)
-
-
 def _about(one: Filled, contents: Contents) -> tuple[Fact, ...]:
     """What was left out of the weights, and which classes the file names that nobody looked at."""
     facts = []
@@ -243,6 +238,17 @@ def _about(one: Filled, contents: Contents) -> tuple[Fact, ...]:
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _facts(reading: Plan, kind: str) -> tuple[Fact, ...]:
+    """What somebody said; a file that carries its network has said that by itself."""
+    carried = reading.choice.name == CARRIED
+    network = [Fact("network", CARRIED, kind)] if carried else []
+    if reading.part is not None and reading.part.name is not None:
+        network.append(Fact("output", reading.part.name, kind))
+    if reading.part is not None and reading.part.unread:
+        network.append(Fact("outputs not scanned", reading.part.unread, kind))
+    return (*network, *reading.settings.facts())
 
 
 def _classifier(reading: Plan, facts: tuple[Fact, ...], device: str, name: str) -> Classifier:

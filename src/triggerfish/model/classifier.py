@@ -34,8 +34,6 @@ __all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
 
 _PROBES = 4  # images in the probe: grey, and noise enough to tell kinds of output apart
-_FAR = (10.0, 100.0, 1000.0)  # times the images' range: where no logit stays in [0, 1]
-_MOVES = 0.01  # less is a constant, and no probability
 
 
 @dataclass(frozen=True)
@@ -245,19 +243,6 @@ class Classifier:
                 "expected finite outputs, got NaN, infinity or integers for a grey image and "
                 "noise: the weights or the preprocessing are broken"
             )
-
-    def _stays_in_unit_range(self, probed: Tensor) -> bool:
-        """Whether one output (N, 1) is a probability: it is one for inputs far out as well.
-
-        A few logits may lie in [0, 1] by chance, those of inputs many times larger do not.
-        """
-        if not bool(((probed >= 0) & (probed <= 1)).all()):
-            return False
-        noise = torch.rand((_PROBES, *self.input_shape), generator=torch.Generator()) - 0.5
-        far = torch.cat([noise * factor for factor in _FAR]).to(self.device, probed.dtype)
-        with torch.no_grad():
-            y = self.raw_output(far)
-        return bool(((y >= 0) & (y <= 1)).all()) and bool(y.max() - y.min() > _MOVES)
 
 
 def _frozen_copy(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:

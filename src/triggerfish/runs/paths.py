@@ -39,7 +39,7 @@ def scan_path(
 
 
 def scan_opened(opened: Opened, config: ScanConfig, path: Path, sha256: str | None) -> Scanned:
-    """One verdict for all readings of a file; raises what a model provokes."""
+    """One verdict for all networks and readings of a file; raises what a model provokes."""
     one = partial(scan_classifier, config=config, path=path, sha256=sha256)
     return scan_parts(opened, one)
 
