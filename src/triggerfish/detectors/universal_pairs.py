@@ -20,6 +20,7 @@ from triggerfish.detectors.pair_scores import pair_scores
 from triggerfish.detectors.universal import measured_sizes
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import folded
 from triggerfish.results import ClassScores, Pairs, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.pair_bounds import pair_bounds
@@ -103,6 +104,7 @@ class UniversalPairs(Detector):
                 f"expected at most {self.max_classes} classes for {self.name}, got {count}: "
                 "the work grows with their square; raise --max-classes, or use universal"
             )
+        classifier = folded(classifier)
         runs = [_Run.of(classifier, self, seed, number) for number in range(self.runs)]
         size = torch.stack([run.size for run in runs]).log().nanmean(0).exp()
         score = size.nanquantile(0.5, dim=1, keepdim=True).log() - size.log()
@@ -130,6 +132,7 @@ def pair_perturbation(
     pictures are called ``source``, or where the perturbation turns less than `WORKS` of the new
     ones: of few pictures the search draws the same again and again, and may fit those alone.
     """
+    classifier = folded(classifier)
     pool = _pool(classifier, config, seed - 1).called_as(source, 2 * MOST)
     drawn, fresh = pool.split(len(pool.called) // 2)
     nothing = Perturbation(
