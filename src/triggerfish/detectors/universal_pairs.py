@@ -32,10 +32,8 @@ from triggerfish.search.universal import UniversalSearch, search_universal
 from triggerfish.search.universal_settings import Race
 from triggerfish.statistics.outliers import Largest
 
-FEWEST, MOST = 16, 200
+FEWEST, MOST = 10, 200
 """A class that fewer pictures are called is no source; of more, so many are enough."""
-FIRST_PICTURES = 1000
-"""So many are drawn at first. The others follow only where a class has some, but too few."""
 CLASS_PICTURES = 400  # for the search for classes, where the scan has made none
 CONTROLS = 4
 """Pairs in the middle that are searched as well: how far their bounds are off tells for all."""
@@ -160,17 +158,13 @@ def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PictureP
 
 
 def _pool_of_sources(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
-    """Pictures of every class that is a source, the class as the part that they are."""
-    first = min(FIRST_PICTURES, config.pictures)
-    shape = classifier.input_shape
-    pool = PicturePool.of(classifier, pictures(first, shape, seed))
+    """Pictures of every class that is a source, the class as the part that they are.
+
+    A third of them all: whatever is flagged is searched for once more, on all of another seed.
+    """
+    images = pictures(config.pictures // 3, classifier.input_shape, seed)
+    pool = PicturePool.of(classifier, images)
     counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
-    enough = FEWEST * first / config.pictures  # as many as all pictures would have to show
-    if first < config.pictures and bool(((counts >= enough / 2) & (counts < FEWEST)).any()):
-        more = PicturePool.of(classifier, pictures(config.pictures - first, shape, seed + 1))
-        joined = PicturePool.joined([pool, more])
-        pool = PicturePool(joined.images, joined.called, joined.near)
-        counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
     return pool.by_class(MOST, sources=torch.nonzero(counts >= FEWEST).flatten())
 
 
