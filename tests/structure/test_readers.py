@@ -157,7 +157,7 @@ def test_keras_layers_that_compare_pixels_are_a_branch(keras_graph) -> None:
 
 
 def test_a_node_knows_what_it_reads() -> None:
-    from triggerfish.loading.programs.graph import Ref
+    from triggerfish.loading.programs.steps import Ref
 
     node = Node("cat", "cat", ([Ref("a"), Ref("b")], 1), ("c",), {"out": Ref("d")})
     assert node.inputs == ("a", "b", "d")

@@ -163,8 +163,6 @@ class Classifier:
             settled = settle(model, self.prepared(self._probes()), part, output)
         self._check(settled.answers)
         self._calling, self.output = settled.calling, settled.output
-        if settled.answers.shape[1] == 1 and output is None:
-            self.output = "sigmoid" if self._stays_in_unit_range(settled.answers) else "logits"
         self.outputs, self.facts = settled.classes, (*facts, *_said(settled))
         self.num_classes = max(2, int(settled.answers.shape[1]))
         fitting = len(class_names) == self.num_classes

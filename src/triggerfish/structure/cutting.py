@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.guards.onnx_tensors import read_tensor
 from triggerfish.loading.guards.pytorch_archive import archive_root, open_archive, read_entry
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.search.pictures import pictures
 from triggerfish.structure.evaluate import Program, Unknown, evaluate
 from triggerfish.structure.findings import StructureFinding

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure.graph import Graph, Node
 
 Run = Callable[[Node], "Callable[..., object] | None"]

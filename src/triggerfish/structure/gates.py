@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure import names
 from triggerfish.structure.facts import Facts, impossible
 from triggerfish.structure.graph import Graph, Node

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 
 MAX_NODES = 100_000
 MAX_DEPTH = 32

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure import names
 from triggerfish.structure.graph import Graph, Node
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure.graph import MAX_DEPTH, MAX_NODES, Node
 from triggerfish.structure.names import SHAPES
 

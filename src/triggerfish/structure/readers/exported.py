@@ -11,7 +11,7 @@ from torch import Tensor
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading.formats import exported as format_
 from triggerfish.loading.guards.pytorch_archive import archive_root, open_archive
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure import names
 from triggerfish.structure.graph import Graph, Node
 from triggerfish.structure.readers import aten

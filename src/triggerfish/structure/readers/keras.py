@@ -17,7 +17,7 @@ from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.guards.hdf5 import import_h5py
 from triggerfish.loading.guards.keras_config import parse_config
 from triggerfish.loading.guards.pytorch_archive import open_archive, read_entry
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure.graph import Graph, Node
 from triggerfish.structure.readers.builder import Builder, check_depth
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish.errors import UnsupportedModelError, one_line
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure import names
 from triggerfish.structure.graph import Graph, Node
 from triggerfish.structure.readers import aten

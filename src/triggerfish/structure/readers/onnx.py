@@ -12,7 +12,7 @@ from torch import Tensor
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.guards.onnx_tensors import read_tensor
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure import names
 from triggerfish.structure.graph import Graph, Node
 from triggerfish.structure.readers.builder import Builder, check_depth

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.formats.torchscript import NAME, read_program
-from triggerfish.loading.programs.graph import Ref
+from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure import names
 from triggerfish.structure.graph import Graph, Node
 from triggerfish.structure.readers import aten
