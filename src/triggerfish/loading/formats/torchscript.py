@@ -20,7 +20,7 @@ from triggerfish.loading.guards.pytorch_archive import (
 from triggerfish.loading.guards.torchscript_check import check_source
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.script_graph import simplified
-from triggerfish.loading.weights.state_dict import as_state_dict
+from triggerfish.loading.weights.state_dict import checked
 
 NAME = "TorchScript program"
 MAX_SOURCE_BYTES = 16 << 20
@@ -42,7 +42,7 @@ def read_program(path: Path, *, any_operator: bool = False) -> torch.jit.ScriptM
     _check_archive(path, any_operator=any_operator)
     try:
         network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-        as_state_dict(network.state_dict())
+        checked(network.state_dict())
         return simplified(network.eval())
     except (RuntimeError, ValueError, MemoryError) as error:
         raise CheckpointError(
