@@ -20,6 +20,7 @@ from triggerfish.model.heads import (
     OutputKind,
     is_saturated,
     to_logits,
+    two_classes,
     without_probability_head,
 )
 from triggerfish.model.input_convolution import with_fast_input_gradient
@@ -41,7 +42,7 @@ class Preprocessing:
 
     ``mean`` and ``std`` have one value or one per channel, in units of ``input_range``;
     ``input_range`` is what [0, 1] is stretched to first, (0, 255) for networks fed raw bytes.
-    ``channels_last`` is for networks that take ``(N, H, W, C)``.
+    ``channels_last`` is for networks that take ``(N, H, W, C)``. A single number is one value.
 
     Raises:
         ValueError: A value that is not finite, a std that is not positive, an empty range.
@@ -58,6 +59,10 @@ class Preprocessing:
     channels_last: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            value: object = getattr(self, name)
+            if isinstance(value, (int, float)):
+                object.__setattr__(self, name, (float(value),))
         if not all(math.isfinite(v) for v in (*self.mean, *self.std, *self.input_range)):
             raise ValueError("expected finite mean, std and input range, got NaN or infinity")
         if any(s <= 0 for s in self.std):
@@ -72,9 +77,10 @@ class Preprocessing:
         """
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
+                count = "1 channel" if channels == 1 else f"{channels} channels"
                 raise ValueError(
-                    f"expected 1 or {channels} values of {name}, got {len(values)}: "
-                    "one for all channels or one for each"
+                    f"{name} has {len(values)} numbers, and an image {count}: "
+                    "give one number, or one for each channel"
                 )
         low, high = self.input_range
         mean = torch.tensor(self.mean, dtype=torch.float32).expand(channels)
@@ -94,6 +100,7 @@ class Classifier:
     Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
     after that), ``outputs`` (names of all its outputs that may be classes, the one that is taken
     first), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
+    ``temperature`` (what logits are divided by: `triggerfish.model.temperature`),
     ``assumptions`` (what nobody said about the model and is taken for true), ``facts`` (what
     somebody said), ``class_names`` (in the order of the classes, empty when not known).
 
@@ -146,6 +153,7 @@ class Classifier:
         self.preprocessing = preprocessing or Preprocessing()
         self.device, self.dtype = torch.device(device), dtype
         self.name, self.assumptions, self.facts = name, assumptions, facts
+        self.temperature = 1.0
         if isinstance(model, nn.Module):
             model, stripped = without_probability_head(_frozen_copy(model, self.device, dtype))
             output = "logits" if stripped else output
@@ -156,7 +164,7 @@ class Classifier:
         self._check(settled.answers)
         self._calling, self.output = settled.calling, settled.output
         self.outputs, self.facts = settled.classes, (*facts, *_said(settled))
-        self.num_classes = int(settled.answers.shape[1])
+        self.num_classes = max(2, int(settled.answers.shape[1]))
         fitting = len(class_names) == self.num_classes
         self.class_names: tuple[str, ...] = tuple(class_names) if fitting else ()
         if num_classes is not None and num_classes != self.num_classes:
@@ -189,9 +197,11 @@ class Classifier:
         """Logits ``(N, K)`` of images ``(N, C, H, W)`` in [0, 1], up to a constant per row.
 
         Probabilities become log-probabilities, which are logits up to that constant; log-odds do
-        not see it. Sigmoid outputs become the logit of each class on its own.
+        not see it. Sigmoid outputs become the logit of each class on its own. A single output z
+        is the logit of class 1 against class 0: (0, z).
         """
-        return to_logits(self.raw_output(images), self.output).to(images.dtype)
+        logits = two_classes(to_logits(self.raw_output(images), self.output)).to(images.dtype)
+        return logits if self.temperature == 1.0 else logits / self.temperature
 
     def saturated(self, images: Tensor) -> Tensor:
         """Rows (N,) of images whose log-odds are lost: a probability was rounded to 0 or 1."""
@@ -221,7 +231,7 @@ class Classifier:
 
     def _check(self, y: Tensor) -> None:
         """Raise when the answers to the probes are no logits."""
-        if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 2:
+        if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 1:
             raise UnsupportedModelError(
                 f"expected an output of shape (N, classes), got {tuple(y.shape)} "
                 f"for {_PROBES} images: only classifiers can be scanned"
