@@ -1,4 +1,4 @@
-"""What a second look says about strangers' networks whose truth is known.
+"""What a confirmation test says about strangers' networks whose truth is known.
 
     python -m benchmarks.confirm FOLDER --split develop
 
@@ -43,7 +43,7 @@ def row_of(folder: Path, record: Record) -> dict[str, object]:
     start = time.process_time()
     scanned = scan_classifier(classifier, ScanConfig(confirm=False))
     middle = time.process_time()
-    looks = [confirm(classifier, k) for k in suspects(scanned)]
+    confirmations = [confirm(classifier, k) for k in suspects(scanned)]
     return {
         "id": record["id"],
         "data": record["data"],
@@ -52,30 +52,33 @@ def row_of(folder: Path, record: Record) -> dict[str, object]:
         "targets": list(record.get("targets") or ()),
         "verdict": scanned.verdict.name,
         "flagged": list(scanned.verdict.flagged),
-        "looks": [_plain(look, scanned.verdict.anomaly_index[look.target]) for look in looks],
+        "looks": [
+            _plain(confirmation, scanned.verdict.anomaly_index[confirmation.target])
+            for confirmation in confirmations
+        ],
         "scan_cpu_seconds": round(middle - start, 2),
         "confirm_cpu_seconds": round(time.process_time() - middle, 2),
     }
 
 
-def _plain(look: Confirmation, score: float) -> dict[str, object]:
+def _plain(confirmation: Confirmation, score: float) -> dict[str, object]:
     evidence = {
         item.basis: {
             "size": None if math.isnan(item.size) else round(item.size, 3),
-            "success": round(item.success, 3),
+            "success_rate": round(item.success_rate, 3),
             "half": round(item.half, 3),
             "shifted": round(item.shifted, 3),
             "without_largest": round(item.without_largest, 3),
             "agreement": round(item.agreement, 3),
             "controls": [round(value, 3) for value in item.controls],
         }
-        for item in look.evidence
+        for item in confirmation.evidence
     }
     return {
-        "class": look.target,
+        "class": confirmation.target,
         "score": round(score, 3),
-        "grade": look.grade,
-        "lead": round(look.lead, 3),
+        "grade": confirmation.grade,
+        "lead": round(confirmation.lead, 3),
         "evidence": evidence,
     }
 

@@ -43,7 +43,7 @@ SCANS: dict[str, ScanConfig] = {
     "published": published(L1Weight(decide_at=PUBLISHED_THRESHOLD)),
     **{name: ScanConfig(make()) for name, make in DETECTORS.items() if make is not L1Weight},
     "ensemble-fast": ScanConfig(Ensemble(fast=True)),
-    "ensemble-unknown-task": ScanConfig(Ensemble(), Judge(peers=False)),
+    "ensemble-unknown-task": ScanConfig(Ensemble(), Judge(same_task=False)),
 }
 METHODS = (*SCANS, NEURAL_CLEANSE)
 

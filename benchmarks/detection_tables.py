@@ -177,7 +177,7 @@ def _passes_fixed_threshold(row: Row) -> bool:
 
 
 def _is_doubtful(row: Row) -> bool:
-    return not _passes_fixed_threshold(row) and bool(_above(row, MinNorm.doubt))
+    return not _passes_fixed_threshold(row) and bool(_above(row, MinNorm.suspicion_threshold))
 
 
 def _fixed_threshold_names_right(row: Row) -> bool:

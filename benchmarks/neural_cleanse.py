@@ -133,7 +133,7 @@ def neural_cleanse(
 
 
 def procedural_images(classifier: Classifier, count: int) -> Tensor:
-    """As many pictures of nothing (N, C, H, W) in place of clean images."""
+    """As many synthetic images (N, C, H, W) in place of clean images."""
     return pictures(count, classifier.input_shape, seed=0)
 
 

@@ -1,4 +1,4 @@
-"""The table of true triggers on pictures of nothing (triggers_on_pictures.py)."""
+"""The table of true triggers on synthetic images (triggers_on_pictures.py)."""
 
 from __future__ import annotations
 

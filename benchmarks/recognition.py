@@ -1,4 +1,4 @@
-"""How well a task is told by what networks call pictures of nothing.
+"""How well a task is told by what networks call synthetic images.
 
     python -m benchmarks.recognition STRANGERS --zoo ROOT
 

@@ -1,4 +1,4 @@
-"""The tables of repairs (repair.py) and of second looks (confirm.py)."""
+"""The tables of repairs (repair.py) and of confirmation tests (confirm.py)."""
 
 from __future__ import annotations
 

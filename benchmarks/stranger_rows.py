@@ -29,9 +29,9 @@ class Row:
     ``attack`` and ``trigger`` are empty for clean networks; ``statistic``, ``index`` (K,) are None
     where not measured, ``parts`` the statistics of a detector's parts and `TERMS`, ``all_classes``
     the score of an attack on every class and ``all_flagged`` whether it counts as one, ``looks``
-    the classes that had a second look, each with its lead. ``threshold`` is what the index was
-    compared with, and ``peers`` the task whose clean networks it was measured from. ``setup``
-    identifies the detector's settings and thresholds.
+    the classes that had a confirmation test, each with its lead. ``threshold`` is what the index
+    was compared with, and ``peers`` the task whose clean networks it was measured from.
+    ``setup`` identifies the detector's settings and thresholds.
     """
 
     id: str
@@ -107,7 +107,7 @@ def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> R
         cpu_seconds=round(cpu_seconds, 3),
         looks=tuple((look.target, round(look.lead, 3)) for look in result.confirmations),
         threshold=rounded([verdict.threshold])[0],
-        peers=verdict.peers or "",
+        peers=verdict.same_task or "",
     )
 
 

@@ -6,7 +6,7 @@
 FOLDER is described in corpus.py; the code in it is run. Constants are chosen on the split
 *develop*; *report* is for the tables. Resumable: a network is scanned again when the detector's
 settings or thresholds have changed, or with ``--again``. Neural Cleanse is given test images of the
-data set (``--data-root``); *neural-cleanse-pictures* as many procedural pictures instead.
+data set (``--data-root``); *neural-cleanse-pictures* as many synthetic images instead.
 Results: results/strangers, a file a detector (one process a file, please). ``reference`` makes what
 ships as the scores of any clean network from those of the clean *develop* ones.
 """
@@ -62,10 +62,14 @@ def _settings(method: str) -> object:
     config = SCANS[method]
     made = config.detector
     levels = [
-        made.doubt,
+        made.suspicion_threshold,
         made.ALL_CLASSES_THRESHOLD,
-        made.ALL_CLASSES_DOUBT,
-        *(level for level in (made.PEER_THRESHOLD, made.PEER_DOUBT) if level is not None),
+        made.ALL_CLASSES_SUSPICION,
+        *(
+            level
+            for level in (made.SAME_TASK_THRESHOLD, made.SAME_TASK_SUSPICION)
+            if level is not None
+        ),
     ]
     return [config.as_plain(), repr(made.outlier_test), levels]
 

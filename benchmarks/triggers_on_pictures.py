@@ -1,4 +1,4 @@
-"""How often true triggers fire on pictures of nothing, against real test images.
+"""How often true triggers fire on synthetic images, against real test images.
 
     python -m benchmarks.triggers_on_pictures --zoos ROOT [--strangers FOLDER] [--count 500]
 

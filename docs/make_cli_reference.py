@@ -48,7 +48,8 @@ def _sections(command: click.Command, name: str, parent: click.Context | None) -
 def _section(command: click.Command, context: click.Context) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
-    options = [o for o in command.get_params(context) if isinstance(o, click.Option)]
+    params = command.get_params(context)
+    options = [o for o in params if isinstance(o, click.Option) and not o.hidden]
     rows = [_row(option, context) for option in options if "--help" not in option.opts]
     table = "\n| option | meaning |\n|---|---|\n" + "".join(rows) if rows else ""
     return f"\n## {context.command_path}\n\n    {usage}\n\n{text}\n{table}"

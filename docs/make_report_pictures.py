@@ -28,9 +28,9 @@ PAGES = {
     "report-clean": "mnist_model_000",
 }
 WIDTH, COLORS = 900, 128
-# The answer, the change and the second look tell the three apart.
+# The answer, the perturbation and the confirmation test tell the three apart.
 KEPT = """() => {
-  const kept = /This change|The smallest change|A second look/;
+  const kept = /This perturbation|The smallest perturbation|Confirmation test/;
   for (const part of document.querySelectorAll("body > section"))
     if (!kept.test(part.querySelector("h2").textContent)) part.remove();
   document.querySelector("footer").remove();

@@ -1,4 +1,4 @@
-"""Write docs/images/universal.png: true triggers and the changes that were found without data.
+"""Write docs/images/universal.png: true triggers and perturbations found without data.
 
     triggerfish zoo clean --data cifar10 --data-root DATA --count 1 \
         --architecture pytorch_tutorial_cnn
@@ -9,8 +9,8 @@
     python docs/make_universal_picture.py ZOO...
 
 Of every ZOO, a folder that `triggerfish zoo attack` has made, the first model is shown: procedural
-pictures, what they are called as they are and with the true trigger, and the smallest change to the
-target in the pixel and in the frequency basis. Changes are enlarged around grey.
+pictures, what they are called as they are and with the true trigger, and the smallest perturbation
+to the target in the pixel and in the frequency basis. Changes are enlarged around grey.
 """
 
 from __future__ import annotations
@@ -51,27 +51,27 @@ def rows_of(folder: Path) -> list[tuple[str, list[Tensor]]]:
     share = float((called(classifier, stamped) == target).float().mean())
     shown = fresh.images[:SHOWN]
     rows = [
-        (f"{folder.name}: pictures of nothing", list(shown)),
+        (f"{folder.name}: synthetic images", list(shown)),
         (f"with the true trigger, {share:.0%} become class {target}", list(stamped[:SHOWN])),
     ]
     trigger = stamp(attack, torch.full_like(shown[:1], 0.5))[0] - 0.5
-    changes = [("true trigger on grey", trigger), *found(classifier, pool, fresh, target)]
-    titles = "; ".join(f"{number}: {name}" for number, (name, _) in enumerate(changes, 1))
-    return [*rows, (titles, [enlarged(change) for _, change in changes])]
+    perturbations = [("true trigger on grey", trigger), *found(classifier, pool, fresh, target)]
+    titles = "; ".join(f"{number}: {name}" for number, (name, _) in enumerate(perturbations, 1))
+    return [*rows, (titles, [enlarged(perturbation) for _, perturbation in perturbations])]
 
 
 def found(
     classifier: Classifier, pool: PicturePool, fresh: PicturePool, target: int
 ) -> list[tuple[str, Tensor]]:
-    """The smallest change to the target in either basis, with its success on fresh pictures."""
+    """The smallest perturbation to the target in either basis, with its success rate."""
     both = torch.tensor([False, True])
     goal = torch.full((2,), target)
-    changes = search_universal(classifier, pool, goal, both, UniversalSearch())
+    perturbations = search_universal(classifier, pool, goal, both, UniversalSearch())
     named = []
     for row, basis in enumerate(("pixels", "frequencies")):
-        part = changes.rows(slice(row, row + 1))
+        part = perturbations.rows(slice(row, row + 1))
         success = float(success_rate(classifier, fresh, part.change, goal[:1]))
-        named.append((f"found in {basis} ({success:.0%})", changes.change[row]))
+        named.append((f"found in {basis} ({success:.0%})", perturbations.change[row]))
     return named
 
 
@@ -86,9 +86,9 @@ def called(classifier: Classifier, images: Tensor) -> Tensor:
     return classifier.logits(images).argmax(1)
 
 
-def enlarged(change: Tensor) -> Tensor:
-    """A change (C, H, W) around grey, its largest value at full contrast."""
-    return 0.5 + 0.5 * change / change.abs().max().clamp_min(1e-6)
+def enlarged(perturbation: Tensor) -> Tensor:
+    """A perturbation (C, H, W) around grey, its largest value at full contrast."""
+    return 0.5 + 0.5 * perturbation / perturbation.abs().max().clamp_min(1e-6)
 
 
 def picture(values: Tensor) -> Image.Image:

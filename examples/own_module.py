@@ -52,18 +52,18 @@ def train_with_backdoor(network: nn.Module, count: int = 12_000, epochs: int = 2
 
 
 def main() -> None:
-    """Train, scan, and print the verdict with every change that was found."""
+    """Train, scan, and print the verdict with every perturbation that was found."""
     torch.manual_seed(0)
     network = OwnNetwork()
     train_with_backdoor(network)
     preprocessing = tf.Preprocessing(mean=(MEAN,), std=(STD,))
     result = tf.scan(network, input_shape=(1, 28, 28), preprocessing=preprocessing)
     print(result.verdict)
-    for change in result.scores.changes:
+    for found in result.scores.perturbations:
         print(
-            f"towards {'any class' if change.target is None else f'class {change.target}'}: "
-            f"{change.size:.1f} {UNITS[change.basis]}, the class in the middle needs "
-            f"{change.median_size:.1f}; turns {change.success:.0%} of fresh pictures"
+            f"towards {'any class' if found.target is None else f'class {found.target}'}: "
+            f"{found.size:.1f} {UNITS[found.basis]}, the median class needs "
+            f"{found.median_size:.1f}; turns {found.success_rate:.0%} of fresh pictures"
         )
 
 

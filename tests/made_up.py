@@ -12,12 +12,12 @@ from triggerfish.results import (
     Acceptance,
     Assumption,
     BasisEvidence,
-    Change,
     ClassScores,
     Confirmation,
     Fact,
     Finding,
     Pairs,
+    Perturbation,
     Scanned,
     Skipped,
     Status,
@@ -42,21 +42,23 @@ def pictures(count: int = 8) -> Tensor:
 
 
 def patch() -> Tensor:
-    """A change (3, H, W): a yellow square in a corner."""
+    """A perturbation (3, H, W): a yellow square in a corner."""
     delta = torch.zeros(3, SIDE, SIDE)
     delta[:2, -4:-1, -4:-1], delta[2, -4:-1, -4:-1] = 0.05, -0.04
     return delta
 
 
-def change() -> Change:
-    return Change(TARGET, "pixel", patch(), 0.34, 9.7, 0.94, Status.CONVERGED, (7,) * 7 + (2,))
+def perturbation() -> Perturbation:
+    return Perturbation(
+        TARGET, "pixel", patch(), 0.34, 9.7, 0.94, Status.CONVERGED, (7,) * 7 + (2,)
+    )
 
 
 def universal() -> ClassScores:
-    """The part that found the change; class 4 is out of reach, class 9 answers to a pattern."""
+    """The part that found something; class 4 is out of reach, class 9 answers to a pattern."""
     sizes = torch.tensor([5.1, 9.4, 12.0, 16.8, NAN, 9.9, 9.5, 0.34, 10.2, 11.3]).double()
     waves = torch.sin(torch.linspace(0, 25, SIDE)).expand(3, SIDE, SIDE) * 0.02
-    wave = Change(9, "frequency", waves.contiguous(), 30.5, 41.0, 0.8, Status.CONVERGED)
+    wave = Perturbation(9, "frequency", waves.contiguous(), 30.5, 41.0, 0.8, Status.CONVERGED)
     return ClassScores(
         name="universal_change",
         statistic=(9.7 / sizes).log(),
@@ -66,9 +68,9 @@ def universal() -> ClassScores:
         logits=torch.empty(0, COUNT).double(),
         details={"size_pixel": sizes},
         shown=(),
-        changes=(change(), wave),
+        perturbations=(perturbation(), wave),
         pictures=pictures(),
-        picture_classes=(0, 2, 2, 6, 3, 2, 8, 2),
+        predicted_classes=(0, 2, 2, 6, 3, 2, 8, 2),
     )
 
 
@@ -101,7 +103,7 @@ def scores() -> ClassScores:
     )
 
 
-def look() -> Confirmation:
+def confirmation() -> Confirmation:
     """The patch is confirmed; what was found among frequencies works everywhere."""
     others = (0.1, 0.21, 0.05, 0.02, 0.0, 0.3, 0.11, 0.07, 0.2)
     patch_again = BasisEvidence("pixel", 0.36, 0.92, 0.55, 0.01, 0.4, 0.95, others)
@@ -139,7 +141,7 @@ def found() -> Scanned:
         class_names=NAMES,
         command="triggerfish scan 'zoo/stranger model.pt' --seed 0",
         trials=(Trial(TARGET, "pixel", 20, 0.95, pictures(4), (0, 1, 2, 3), (7, 7, 7, 3)),),
-        confirmations=(look(),),
+        confirmations=(confirmation(),),
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from triggerfish.errors import DatasetError
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Change, ClassScores, Status
+from triggerfish.results import ClassScores, Perturbation, Status
 from triggerfish.trial import read_pictures, trial, with_answers, with_trials
 
 
@@ -25,36 +25,38 @@ class Corner(nn.Module):
 
 CLASSIFIER = Classifier(Corner(), (1, 4, 4))
 DELTA = torch.zeros(1, 4, 4).index_put((torch.tensor(0),) * 3, torch.tensor(0.5))
-CHANGE = Change(2, "pixel", DELTA, 0.5, 5.0, 0.9, Status.CONVERGED)
+PERTURBATION = Perturbation(2, "pixel", DELTA, 0.5, 5.0, 0.9, Status.CONVERGED)
 LEVELS = torch.tensor([0.1, 0.2, 0.6, 0.95]).view(4, 1, 1, 1).expand(4, 1, 4, 4)
 
 
 def test_counts_only_pictures_that_were_not_the_target_already() -> None:
-    tried = trial(CLASSIFIER, CHANGE, LEVELS, (0, 0, 1, 2))
-    assert (tried.count, tried.success) == (3, 1 / 3)  # 0.6 + 0.5 passes 0.9, clamped to 1
+    tried = trial(CLASSIFIER, PERTURBATION, LEVELS, (0, 0, 1, 2))
+    assert (tried.count, tried.success_rate) == (3, 1 / 3)  # 0.6 + 0.5 passes 0.9, clamped to 1
     assert (tried.before, tried.after) == ((0, 0, 1), (0, 0, 2))
     torch.testing.assert_close(tried.pictures, LEVELS[:3])
 
 
 def test_away_from_what_they_are_called_counts_any_other_class() -> None:
-    away = replace(CHANGE, target=None, delta=-torch.ones(1, 4, 4))
+    away = replace(PERTURBATION, target=None, delta=-torch.ones(1, 4, 4))
     tried = trial(CLASSIFIER, away, LEVELS, (0, 0, 1, 2))
-    assert (tried.count, tried.success) == (4, 0.5)
+    assert (tried.count, tried.success_rate) == (4, 0.5)
 
 
 def test_where_all_pictures_are_the_target_nothing_is_measured() -> None:
-    tried = trial(CLASSIFIER, CHANGE, LEVELS[3:], (2,))
+    tried = trial(CLASSIFIER, PERTURBATION, LEVELS[3:], (2,))
     assert tried.count == 0
-    assert tried.success != tried.success
+    assert tried.success_rate != tried.success_rate
 
 
 def test_answers_are_filled_in_for_every_change_of_every_part() -> None:
     empty = torch.empty(0)
-    scores = ClassScores("x", empty, (), empty, empty, empty, changes=(CHANGE,), pictures=LEVELS)
-    outer = replace(scores, changes=(), pictures=None, parts=(scores,))
+    scores = ClassScores(
+        "x", empty, (), empty, empty, empty, perturbations=(PERTURBATION,), pictures=LEVELS
+    )
+    outer = replace(scores, perturbations=(), pictures=None, parts=(scores,))
     filled = with_answers(outer, CLASSIFIER).parts[0]
-    assert filled.picture_classes == (0, 0, 1, 2)
-    assert filled.changes[0].picture_classes == (0, 0, 2, 2)
+    assert filled.predicted_classes == (0, 0, 1, 2)
+    assert filled.perturbations[0].predicted_classes == (0, 0, 2, 2)
 
 
 def pictures(folder: Path, *levels: int) -> Path:
@@ -93,11 +95,11 @@ def test_no_pictures_and_broken_ones_are_said(tmp_path: Path) -> None:
 
 def test_only_changes_to_flagged_classes_are_tried(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "own", 150, 20)
-    scores = replace(clean().scores, changes=(CHANGE, replace(CHANGE, target=0)))
+    scores = replace(clean().scores, perturbations=(PERTURBATION, replace(PERTURBATION, target=0)))
     verdict = replace(found().verdict, flagged=(2,))
     result = replace(found(), scores=scores, verdict=verdict, trials=())
     (tried,) = with_trials(result, CLASSIFIER, folder).trials
-    assert (tried.target, tried.count, tried.success) == (2, 2, 0.5)
+    assert (tried.target, tried.count, tried.success_rate) == (2, 2, 0.5)
     calm = replace(result, verdict=clean().verdict)
     assert with_trials(calm, CLASSIFIER, tmp_path / "none").trials == ()
 

@@ -63,7 +63,7 @@ def collection_from(
     return make_any_network_reference(name, config.detector, statistics, recipe)
 
 
-def peers_from(
+def same_task_from(
     results: Iterable[Scanned | Skipped],
     name: str,
     config: ScanConfig,

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
+
+from triggerfish.codec.marks import INLINE, NOT_STORED
 
 
 class Status(str, Enum):
@@ -69,14 +71,14 @@ class Assumption:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A universal perturbation: one additive change that turns pictures into ``target``.
+class Perturbation:
+    """A universal perturbation: one that is added and flips pictures into ``target``.
 
     ``target`` None is *away from whatever they are called*. ``delta`` (C, H, W) in [-1, 1] is
     added and the sum clamped to [0, 1]. ``size`` is the L1 norm of its coefficients in ``basis``,
-    in units of a pixel's whole range; ``median_size`` that of the class in the middle; both NaN
+    in units of a pixel's whole range; ``median_size`` that of the median class; both NaN
     unless ``status`` is `CONVERGED`. ``success`` is the fraction of pictures never drawn in the
-    search that it turns. ``picture_classes`` (P,) is what the network calls the scores'
+    search that it turns. ``predicted_classes`` (P,) is what the network calls the scores'
     ``pictures`` with it.
     """
 
@@ -85,17 +87,17 @@ class Change:
     delta: Tensor
     size: float
     median_size: float
-    success: float
+    success_rate: float
     status: Status
-    picture_classes: tuple[int, ...] = ()
+    predicted_classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Evidence on class pairs: row the source, column the target; NaN where not measured.
 
-    ``score`` (K, K) float64, higher is more suspicious; ``norm`` (K, K), the smallest change from
-    the one to the other, in units of a pixel's whole range.
+    ``score`` (K, K) float64, higher is more suspicious; ``norm`` (K, K), the smallest perturbation
+    from the one to the other, in units of a pixel's whole range.
     """
 
     score: Tensor
@@ -116,9 +118,9 @@ class ClassScores:
     of the M classes ``shown`` (all K when None), in that order; ``probability`` (K,) is NaN for the
     others. ``details`` are further vectors (K,) for the per-class table; ``pairs`` what a detector
     of class pairs has measured; ``restarts`` (R, K) the statistic that each of several runs of the
-    search gives by itself. ``changes`` are universal perturbations that were found, ``pictures``
-    (P, C, H, W) some to show them on, ``picture_classes`` (P,) what the network calls those as they
-    are. ``all_classes`` is the score of an attack on every class at
+    search gives by itself. ``perturbations`` are universal perturbations that were found,
+    ``pictures`` (P, C, H, W) some to show them on, ``predicted_classes`` (P,) what the network
+    calls those as they are. ``all_classes`` is the score of an attack on every class at
     once, None where it was not looked for. ``parts`` are the scores of the detectors that these
     were made from, in the order in which they ran.
     """
@@ -126,18 +128,18 @@ class ClassScores:
     name: str
     statistic: Tensor
     status: tuple[Status, ...]
-    images: Tensor
+    images: Annotated[Tensor, NOT_STORED]  # as a picture for each class, beside the result
     probability: Tensor
-    logits: Tensor
+    logits: Annotated[Tensor, NOT_STORED]
     details: Mapping[str, Tensor] = field(default_factory=dict)
     shown: tuple[int, ...] | None = None
     pairs: Pairs | None = None
     restarts: Tensor | None = None
-    changes: tuple[Change, ...] = ()
+    perturbations: tuple[Perturbation, ...] = ()
     pictures: Tensor | None = None
     all_classes: float | None = None
     parts: tuple[ClassScores, ...] = ()
-    picture_classes: tuple[int, ...] = ()
+    predicted_classes: tuple[int, ...] = ()
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -152,11 +154,12 @@ class Verdict:
     ``all_classes`` says that every class is a target (all-to-all); ``flagged`` may then be empty.
     ``reasons`` are why it is inconclusive, or why a flag deserves doubt; ``notes`` say what it
     rests on. ``reference`` names the clean models it was calibrated on, None when uncalibrated;
-    then there is no p-value, unless the outlier test has its own. ``peers`` names the clean
+    then there is no p-value, unless the outlier test has its own. ``same_task`` names the clean
     networks of the same task that each class was compared with, where the index is the distance
-    from their mean. ``doubt`` is the index from which an unflagged class is not ordinary either,
-    None where that is not known. ``seen_by`` has, per flagged class, the detectors that saw it;
-    ``sources``, per flagged class, the one whose pictures alone are led there, where it is so.
+    from their mean. ``suspicion_threshold`` is the index from which an unflagged class is not
+    ordinary either, None where that is not known. ``seen_by`` has, per flagged class, the detectors
+    that saw it; ``sources``, per flagged class, the one whose pictures alone are led there, where
+    it is so.
     """
 
     name: VerdictName
@@ -170,8 +173,8 @@ class Verdict:
     reference: str | None = None
     all_classes: bool = False
     seen_by: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    peers: str | None = None
-    doubt: float | None = None
+    same_task: str | None = None
+    suspicion_threshold: float | None = None
     sources: Mapping[int, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -200,17 +203,17 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class Trial:
-    """A change that was found, tried on pictures of the user's own.
+    """A perturbation that was found, tried on pictures of the user's own.
 
-    Of ``count`` pictures that the network did not call ``target`` (None: any picture), the change
-    turned the fraction ``success``. ``pictures`` (P, C, H, W) are some of them; ``before`` and
-    ``after`` (P,) what the network calls those.
+    Of ``count`` pictures that the network did not call ``target`` (None: any picture), the
+    perturbation turned the fraction ``success``. ``pictures`` (P, C, H, W) are some of them;
+    ``before`` and ``after`` (P,) what the network calls those.
     """
 
     target: int | None
     basis: Basis
     count: int
-    success: float
+    success_rate: float
     pictures: Tensor
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -218,21 +221,21 @@ class Trial:
 
 @dataclass(frozen=True)
 class BasisEvidence:
-    """What a second look at one class found in one basis, on pictures that no search has drawn.
+    """What a confirmation test found in one basis, on held-out synthetic images.
 
-    ``size`` is that of the changes found again on each family of pictures, the one in the middle,
-    in the units of `Change`; NaN where most searches did not get there, and then nothing else
-    counts. ``success`` is the fraction of pictures that the change in the middle turns, ``half``
-    with half of it, ``shifted`` with it elsewhere (the mean of several places),
-    ``without_largest`` without its largest pixel. ``agreement`` in [0, 1] is how alike the changes
-    of two families are, the best pair: the cosine of their blurred absolute values, over places in
-    the pixel basis, over frequencies in the other. ``controls`` are the successes of the best
-    changes of the same size towards other classes.
+    ``size`` is that of the perturbations found again on each family of pictures, the one in the
+    middle, in the units of `Perturbation`; NaN where most searches did not get there, and then
+    nothing else counts. ``success`` is the fraction of pictures that the perturbation in the middle
+    turns, ``half`` with half of it, ``shifted`` with it elsewhere (the mean of several places),
+    ``without_largest`` without its largest pixel. ``agreement`` in [0, 1] is how alike the
+    perturbations of two families are, the best pair: the cosine of their blurred absolute values,
+    over places in the pixel basis, over frequencies in the other. ``controls`` are the successes of
+    the best perturbations of the same size towards other classes.
     """
 
     basis: Basis
     size: float
-    success: float
+    success_rate: float
     half: float
     shifted: float
     without_largest: float
@@ -250,8 +253,8 @@ class BasisEvidence:
 
     @property
     def lead(self) -> float:
-        """By how much the change outdoes the ``control``; 0 where it does not."""
-        return max(0.0, self.success - self.control)
+        """By how much the perturbation outdoes the ``control``; 0 where it does not."""
+        return max(0.0, self.success_rate - self.control)
 
 
 Grade = Literal["confirmed", "unclear", "refuted"]
@@ -259,17 +262,17 @@ Grade = Literal["confirmed", "unclear", "refuted"]
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A second, independent look at class ``target``; ``changes`` are all that it found.
+    """A confirmation test of class ``target``; ``perturbations`` are all that it found.
 
-    ``lead`` is by how much its change outdoes other classes' of the same size, in the basis where
-    it does so most; ``grade`` says it in a word (`triggerfish.confirmation.grade`).
+    ``lead`` is by how much its perturbation outdoes other classes' of the same size, in the basis
+    where it does so most; ``grade`` says it in a word (`triggerfish.confirmation.grade`).
     """
 
     target: int
     grade: Grade
     lead: float
     evidence: tuple[BasisEvidence, ...]
-    changes: tuple[Change, ...]
+    perturbations: Annotated[tuple[Perturbation, ...], NOT_STORED]
     seconds: float
 
 
@@ -280,15 +283,15 @@ class Scanned:
     ``assumptions`` are what the verdict rests on and nobody said; ``facts`` what somebody or
     something said. ``class_names`` are in the order of the classes, empty when not known.
     ``command`` repeats the scan. ``accepted`` is set where somebody lists the file as accepted:
-    it is then never called clean. ``trials`` are the changes on the user's own pictures,
-    ``confirmations`` second looks at the classes that were flagged first.
+    it is then never called clean. ``trials`` are the perturbations on the user's own pictures,
+    ``confirmations`` confirmation tests at the classes that were flagged first.
     """
 
     path: Path | None
     sha256: str | None
     detector: str
     scores: ClassScores
-    verdict: Verdict
+    verdict: Annotated[Verdict, INLINE]
     config: Mapping[str, object]
     seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -314,3 +317,8 @@ class Skipped:
     kind: SkipKind = "unreadable"
     imports: tuple[str, ...] = ()
     accepted: Acceptance | None = None
+
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        """The reason, in the form that those of a verdict have."""
+        return (Finding(self.kind, self.reason),)

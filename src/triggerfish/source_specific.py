@@ -1,4 +1,4 @@
-"""The last search of a default scan: a change that leads the pictures of one class to another.
+"""The last search of a default scan: a perturbation that flips one class into another.
 
 It costs as much as all others together and means something only beside clean networks of the same
 task, so it follows where they found nothing and such networks are known.
@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from triggerfish.detectors.universal_pairs import UniversalPairs, pair_change
+from triggerfish.detectors.universal_pairs import UniversalPairs, pair_perturbation
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Change, ClassScores, Pairs, Status, Verdict
+from triggerfish.results import ClassScores, Pairs, Perturbation, Status, Verdict
 from triggerfish.search.progress import share_of_work
 from triggerfish.verdict.judge import Judge
 
@@ -29,7 +29,7 @@ def is_possible(classifier: Classifier, judge: Judge) -> bool:
     return (
         judge == Judge(false_positive_rate=judge.false_positive_rate)
         and classifier.num_classes <= SEARCH.max_classes
-        and judge.peers_of(classifier, SEARCH) is not None
+        and judge.same_task_of(classifier, SEARCH) is not None
     )
 
 
@@ -43,14 +43,18 @@ def look_for_pairs(
     with share_of_work(START, 1.0):
         found = first = SEARCH(classifier, seed)
     pairs = judge(found, classifier, SEARCH)
-    changes = dict[tuple[int, int], Change]()
-    while new := [pair for pair in _named(pairs) if pair not in changes][: MOST - len(changes)]:
+    perturbations = dict[tuple[int, int], Perturbation]()
+    while new := [pair for pair in _named(pairs) if pair not in perturbations][
+        : MOST - len(perturbations)
+    ]:
         for pair in new:
-            changes[pair] = pair_change(classifier, SEARCH, *pair, first, seed)
-        found = replace(first, pairs=_by_both(first, changes))
+            perturbations[pair] = pair_perturbation(classifier, SEARCH, *pair, first, seed)
+        found = replace(first, pairs=_by_both(first, perturbations))
         pairs = judge(found, classifier, SEARCH)
     scores = replace(scores, pairs=found.pairs)
-    sources = {target: source for source, target in _named(pairs) if (source, target) in changes}
+    sources = {
+        target: source for source, target in _named(pairs) if (source, target) in perturbations
+    }
     if not sources:
         return scores, verdict
     notes = [
@@ -66,8 +70,8 @@ def look_for_pairs(
         seen_by=dict.fromkeys(sources, (SEARCH.name,)),
         notes=(*verdict.notes, *notes),
     )
-    shown = tuple(changes[source, target] for target, source in sources.items())
-    return replace(scores, changes=(*shown, *scores.changes)), verdict
+    shown = tuple(perturbations[source, target] for target, source in sources.items())
+    return replace(scores, perturbations=(*shown, *scores.perturbations)), verdict
 
 
 def _named(verdict: Verdict) -> list[tuple[int, int]]:
@@ -75,18 +79,20 @@ def _named(verdict: Verdict) -> list[tuple[int, int]]:
     return [(source, target) for target, source in verdict.sources.items()]
 
 
-def _by_both(found: ClassScores, changes: Mapping[tuple[int, int], Change]) -> Pairs | None:
-    """The scores of pairs, those of (source, target) in ``changes`` as the mean of both searches.
+def _by_both(
+    found: ClassScores, perturbations: Mapping[tuple[int, int], Perturbation]
+) -> Pairs | None:
+    """The scores of pairs, those in ``perturbations`` as the mean of both searches.
 
-    Where the second one did not get there, the pair is as dear as the median one for it.
+    Where the second one did not get there, the pair is an ordinary one.
     """
     if found.pairs is None:
         return None
     score, norm = found.pairs.score.clone(), found.pairs.norm.clone()
-    for (source, target), change in changes.items():
-        reached = change.status is Status.CONVERGED
-        again = math.log(change.median_size / change.size) if reached else 0.0
-        size = change.size if reached else float(norm[source].nanquantile(0.5))
-        score[source, target] = (score[source, target] + again) / 2
+    for (source, target), perturbation in perturbations.items():
+        reached = perturbation.status is Status.CONVERGED
+        again = math.log(perturbation.median_size / perturbation.size) if reached else 0.0
+        size = perturbation.size if reached else float(norm[source].nanquantile(0.5))
+        score[source, target] = (score[source, target] + again) / 2 if reached else 0.0
         norm[source, target] = (norm[source, target] * size).sqrt()
     return Pairs(score, norm)

@@ -1,4 +1,4 @@
-"""A change that was found, tried: on the pictures of the search, and on a user's own."""
+"""A perturbation that was found, tried: on the pictures of the search, and on a user's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from triggerfish.errors import DatasetError, one_line
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Change, ClassScores, Scanned, Trial
+from triggerfish.results import ClassScores, Perturbation, Scanned, Trial
 
 MOST_PICTURES = 200
 """A success counted on so many is known to 7 %: more would only take longer."""
@@ -22,17 +22,17 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 
 
 def with_answers(scores: ClassScores, classifier: Classifier) -> ClassScores:
-    """Scores with what the network calls their ``pictures``, without and with each change."""
+    """Scores with what the network calls their ``pictures``, without and with each perturbation."""
     parts = tuple(with_answers(part, classifier) for part in scores.parts)
     pictures = scores.pictures
-    if pictures is None or not scores.changes:
+    if pictures is None or not scores.perturbations:
         return replace(scores, parts=parts)
-    changes = tuple(
-        replace(change, picture_classes=called(classifier, changed(pictures, change)))
-        for change in scores.changes
+    perturbations = tuple(
+        replace(perturbation, predicted_classes=called(classifier, changed(pictures, perturbation)))
+        for perturbation in scores.perturbations
     )
     plain = called(classifier, pictures)
-    return replace(scores, parts=parts, changes=changes, picture_classes=plain)
+    return replace(scores, parts=parts, perturbations=perturbations, predicted_classes=plain)
 
 
 def called(classifier: Classifier, pictures: Tensor) -> tuple[int, ...]:
@@ -46,41 +46,43 @@ def called(classifier: Classifier, pictures: Tensor) -> tuple[int, ...]:
     return tuple(map(int, answers))
 
 
-def changed(pictures: Tensor, change: Change) -> Tensor:
-    """Pictures (P, C, H, W) with the change added, clamped to [0, 1]."""
-    return (pictures + change.delta.to(pictures)).clamp(0, 1)
+def changed(pictures: Tensor, perturbation: Perturbation) -> Tensor:
+    """Pictures (P, C, H, W) with the perturbation added, clamped to [0, 1]."""
+    return (pictures + perturbation.delta.to(pictures)).clamp(0, 1)
 
 
 def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanned:
-    """The result with every change to a flagged class tried on the pictures in ``folder``.
+    """The result with every perturbation to a flagged class tried on the pictures in ``folder``.
 
     Raises:
         DatasetError: there are no pictures, or one cannot be read.
     """
     scores = (result.scores, *result.scores.parts)
-    found = {(c.target, c.basis): c for part in reversed(scores) for c in part.changes}
-    wanted = [change for change in found.values() if _leads_to_a_flag(result, change)]
+    found = {(c.target, c.basis): c for part in reversed(scores) for c in part.perturbations}
+    wanted = [
+        perturbation for perturbation in found.values() if _leads_to_a_flag(result, perturbation)
+    ]
     if not wanted:
         return result
     pictures = read_pictures(folder, classifier.input_shape)
     plain = called(classifier, pictures)
-    trials = tuple(trial(classifier, change, pictures, plain) for change in wanted)
+    trials = tuple(trial(classifier, perturbation, pictures, plain) for perturbation in wanted)
     return replace(result, trials=trials)
 
 
 def trial(
-    classifier: Classifier, change: Change, pictures: Tensor, plain: tuple[int, ...]
+    classifier: Classifier, perturbation: Perturbation, pictures: Tensor, plain: tuple[int, ...]
 ) -> Trial:
-    """The change tried on pictures (P, C, H, W) that the network calls ``plain`` (P,)."""
-    with_it = called(classifier, changed(pictures, change))
-    tried = [i for i, was in enumerate(plain) if was != change.target]
-    turned = [i for i in tried if _turned(change, plain[i], with_it[i])]
+    """The perturbation tried on pictures (P, C, H, W) that the network calls ``plain`` (P,)."""
+    with_it = called(classifier, changed(pictures, perturbation))
+    tried = [i for i, was in enumerate(plain) if was != perturbation.target]
+    turned = [i for i in tried if _turned(perturbation, plain[i], with_it[i])]
     shown = tried[:SHOWN]
     return Trial(
-        target=change.target,
-        basis=change.basis,
+        target=perturbation.target,
+        basis=perturbation.basis,
         count=len(tried),
-        success=len(turned) / len(tried) if tried else float("nan"),
+        success_rate=len(turned) / len(tried) if tried else float("nan"),
         pictures=pictures[shown],
         before=tuple(plain[i] for i in shown),
         after=tuple(with_it[i] for i in shown),
@@ -138,14 +140,18 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def is_flagged(result: Scanned) -> bool:
-    """Whether there may be a change worth trying."""
+    """Whether there may be a perturbation worth trying."""
     return bool(result.verdict.flagged) or result.verdict.all_classes
 
 
-def _leads_to_a_flag(result: Scanned, change: Change) -> bool:
+def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:
     verdict = result.verdict
-    return verdict.all_classes if change.target is None else change.target in verdict.flagged
+    return (
+        verdict.all_classes
+        if perturbation.target is None
+        else perturbation.target in verdict.flagged
+    )
 
 
-def _turned(change: Change, was: int, now: int) -> bool:
-    return now != was if change.target is None else now == change.target
+def _turned(perturbation: Perturbation, was: int, now: int) -> bool:
+    return now != was if perturbation.target is None else now == perturbation.target

@@ -1,4 +1,4 @@
-"""The benchmarks of repairs and second looks: what they keep, and that they go on."""
+"""The benchmarks of repairs and confirmation tests: what they keep, and that they go on."""
 
 import json
 from pathlib import Path

@@ -53,7 +53,7 @@ def test_all_that_was_measured_is_shown(triggerfish, looks, models):
         "  control: same size, best other class                 30%           -\n"
         "  control: same size, second best                      25%           -\n"
         "  likeness of what separate searches found            0.98        0.40\n"
-        "confirmed: its change works where changes of the same size towards other classes fail\n"
+        "confirmed: its perturbation works where those of the same size to other classes fail\n"
     )
 
 

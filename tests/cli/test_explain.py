@@ -12,7 +12,7 @@ Cli = Callable[..., SimpleNamespace]
 EXPECTED = """\
 class 7 (horse) of zoo/stranger model.pt: flagged
 anomaly index 2.90, threshold 1.40; rank 1 of 9 measured classes
-needs 18 times less change than the median class
+needs 18 times less perturbation than the median class
 seen by: universal-pixel, min-norm
 what each detector says
   log norm ratio                       S.S  rank 1 of 9 measured classes
@@ -21,7 +21,7 @@ what each detector says
 measured on the way, and the median over the classes
   min_norm_0.0                        0.55  9.5
   size_pixel                          0.34  9.9
-change found: 0.34 pixels, where the class in the middle needs 9.7 (29 times as much); turns 94% of fresh pictures
+perturbation found: 0.34 pixels, where the median class needs 9.7 (29 times as much); turns 94% of fresh pictures
 class pairs with the largest scores
   from 3 (cat)                         2.1
   from 4 (deer)                      0.422

@@ -46,7 +46,7 @@ def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, mod
         f"{'':<34}  {'before':>22}  {'after':>22}\n"
         f"{'verdict':<34}  {'backdoored, class 7 (horse)':>22}  {'clean':>22}\n"
         f"{'largest score':<34}  {'2.90':>22}  {'0.40':>22}\n"
-        f"{'success of the changes found':<34}  {'97%':>22}  {'2%':>22}\n"
+        f"{'success of the perturbations found':<34}  {'97%':>22}  {'2%':>22}\n"
         f"{'same answers to 400 pictures':<34}  {'':>22}  {'93%':>22}\n"
         f"repaired: {target}; what was done: {target}.repair.json\n"
     )

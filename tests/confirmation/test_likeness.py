@@ -8,9 +8,9 @@ BASIS = cosine_basis((1, 16, 16), 0.5, torch.device("cpu"), torch.float32)
 
 
 def dot(row: int, column: int, value: float = 1.0) -> torch.Tensor:
-    change = torch.zeros(1, 16, 16)
-    change[0, row, column] = value
-    return change
+    perturbation = torch.zeros(1, 16, 16)
+    perturbation[0, row, column] = value
+    return perturbation
 
 
 def wave(k: int) -> torch.Tensor:

@@ -22,7 +22,7 @@ SHAPE = (1, 28, 28)
 
 
 def verdict_of(model: Classifier, detector: Ensemble = QUICK) -> Verdict:
-    """By the detector's own thresholds, whatever references there are, without a second look."""
+    """By the detector's own thresholds alone, without a confirmation test."""
     config = ScanConfig(detector, Judge("largest"), confirm=False)
     return scan_classifier(model, config).verdict
 
@@ -133,8 +133,8 @@ def test_an_attack_on_every_class_is_seen_as_one() -> None:
 def test_both_parts_and_their_changes_are_kept() -> None:
     scores = QUICK(classifier(backdoored=True))
     assert [part.name for part in scores.parts] == ["log_norm_ratio", "universal_score"]
-    (change,) = (c for c in scores.changes if c.target == TARGET)
-    assert change.status is Status.CONVERGED
-    assert change.size < 0.3 * change.median_size
-    assert change.success > 0.5
-    assert scores.changes[-1].target is None
+    (perturbation,) = (c for c in scores.perturbations if c.target == TARGET)
+    assert perturbation.status is Status.CONVERGED
+    assert perturbation.size < 0.3 * perturbation.median_size
+    assert perturbation.success_rate > 0.5
+    assert scores.perturbations[-1].target is None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish.detectors import Ensemble, UniversalPairs
-from triggerfish.detectors.universal_pairs import pair_change
+from triggerfish.detectors.universal_pairs import pair_perturbation
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
@@ -51,7 +51,7 @@ def blocks(*, backdoored: bool, seed: int = 0) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def peers():
+def same_task():
     """Twelve clean networks of the task, and a reference of them."""
     networks = [blocks(backdoored=False, seed=k) for k in range(1, 13)]
     scores = [QUICK(network).pairs.score.numpy() for network in networks]
@@ -59,8 +59,8 @@ def peers():
 
 
 @pytest.fixture
-def shipped(peers, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (peers,))
+def shipped(same_task, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (same_task,))
     monkeypatch.setattr("triggerfish.source_specific.SEARCH", QUICK)
 
 
@@ -107,7 +107,7 @@ def test_a_class_that_no_picture_is_called_is_no_source() -> None:
     scores = QUICK(network)
     assert scores.pairs.score[SOURCE].isnan().all()
     assert scores.status.count(Status.CONVERGED) >= CLASSES - 1
-    none = pair_change(network, QUICK, SOURCE, TARGET, scores)
+    none = pair_perturbation(network, QUICK, SOURCE, TARGET, scores)
     assert (none.status, float(none.delta.abs().sum())) == (Status.UNREACHABLE, 0.0)
 
 
@@ -133,30 +133,36 @@ def test_too_many_classes_and_wrong_settings_are_refused() -> None:
 
 def test_the_change_is_found_again_on_other_pictures() -> None:
     network = blocks(backdoored=True)
-    change = pair_change(network, QUICK, SOURCE, TARGET, QUICK(network))
-    assert (change.target, change.basis, change.status) == (TARGET, "pixel", Status.CONVERGED)
-    assert change.success > 0.5
-    assert change.size < change.median_size / 2
-    assert float(change.delta[0, :2, :2].abs().sum()) > 0.8 * float(change.delta.abs().sum())
+    perturbation = pair_perturbation(network, QUICK, SOURCE, TARGET, QUICK(network))
+    assert (perturbation.target, perturbation.basis, perturbation.status) == (
+        TARGET,
+        "pixel",
+        Status.CONVERGED,
+    )
+    assert perturbation.success_rate > 0.5
+    assert perturbation.size < perturbation.median_size / 2
+    assert float(perturbation.delta[0, :2, :2].abs().sum()) > 0.8 * float(
+        perturbation.delta.abs().sum()
+    )
 
 
 def test_a_change_that_turns_few_new_pictures_does_not_count(monkeypatch) -> None:
     network = blocks(backdoored=True)
     scores = QUICK(network)
     monkeypatch.setattr("triggerfish.detectors.universal_pairs.WORKS", 0.99)
-    change = pair_change(network, QUICK, SOURCE, TARGET, scores)
-    assert change.status is Status.UNREACHABLE
-    assert 0.5 < change.success < 0.99
-    assert np.isnan(change.size)
+    perturbation = pair_perturbation(network, QUICK, SOURCE, TARGET, scores)
+    assert perturbation.status is Status.UNREACHABLE
+    assert 0.5 < perturbation.success_rate < 0.99
+    assert np.isnan(perturbation.size)
 
 
-def test_a_reference_of_pairs_may_be_ones_own(peers) -> None:
+def test_a_reference_of_pairs_may_be_ones_own(same_task) -> None:
     network = blocks(backdoored=True)
     scores = QUICK(network)
     assert torch.equal(QUICK.compared(scores).nan_to_num(), scores.pairs.score.nan_to_num())
-    verdict = Judge(reference=peers)(scores, network, QUICK)
+    verdict = Judge(reference=same_task)(scores, network, QUICK)
     assert (verdict.flagged, verdict.sources) == ((TARGET,), {TARGET: SOURCE})
-    assert verdict.peers == "Blocks"
+    assert verdict.same_task == "Blocks"
 
 
 def test_a_default_scan_names_the_pair_and_clears_the_twin(shipped) -> None:
@@ -166,7 +172,7 @@ def test_a_default_scan_names_the_pair_and_clears_the_twin(shipped) -> None:
     assert found.verdict.sources == {TARGET: SOURCE}
     assert found.verdict.seen_by == {TARGET: ("universal-pairs",)}
     assert f"pictures of class {SOURCE} are led to it" in found.verdict.notes[-1]
-    assert found.scores.changes[0].target == TARGET
+    assert found.scores.perturbations[0].target == TARGET
     assert (twin.verdict.name, twin.verdict.sources) == ("clean", {})
     assert twin.scores.pairs is not None  # looked for, and not found
 
@@ -208,11 +214,11 @@ class _Reordered(nn.Module):
 
 
 def test_what_is_flagged_at_first_and_not_again_is_no_verdict(shipped, monkeypatch) -> None:
-    missed = pair_change(
+    missed = pair_perturbation(
         blocks(backdoored=False), QUICK, SOURCE, TARGET, QUICK(blocks(backdoored=False))
     )
     missed = replace(missed, status=Status.UNREACHABLE, size=float("nan"))
-    monkeypatch.setattr("triggerfish.source_specific.pair_change", lambda *_: missed)
+    monkeypatch.setattr("triggerfish.source_specific.pair_perturbation", lambda *_: missed)
     config = ScanConfig(Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200))
     result = scan_classifier(blocks(backdoored=True), config)
     index = np.array(result.verdict.anomaly_index)

@@ -27,7 +27,7 @@ def test_a_class_that_is_no_target_is_left_alone_and_never_accepted():
     original = classifier(backdoored=False)
     outcome = repair(original, targets=(3,), method=SHORT, config=QUICK)
     assert outcome.problems[0].startswith(
-        "expected a class that a second look does not refute, got class 3 with a lead of 0."
+        "expected a class that a confirmation test does not refute, got class 3 with a lead of 0."
     )
     assert not outcome.accepted
     assert outcome.agreement == 1

@@ -33,7 +33,7 @@ def test_a_backdoor_is_unlearned_and_the_rest_is_kept():
 
 def test_what_is_no_shortcut_is_left_alone():
     original = classifier(backdoored=False)
-    cheap = {(TARGET, False): 0.1, (TARGET, True): 0.1}  # no change is as small as this
+    cheap = {(TARGET, False): 0.1, (TARGET, True): 0.1}  # no perturbation is as small as this
     fixed = SHORT(original, Task((TARGET,), cheap))
     for name, value in original.model.state_dict().items():
         assert torch.allclose(fixed.state_dict()[name], value)

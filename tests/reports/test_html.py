@@ -12,17 +12,17 @@ from made_up import (
     NAMES,
     accepted,
     clean,
+    confirmation,
     dangerous,
     found,
     inconclusive,
-    look,
     unreadable,
 )
 
 from triggerfish.reports.html import MOST_PAGES, render_html, render_page, render_repair
+from triggerfish.reports.html.confirmation_view import confirmation_view
 from triggerfish.reports.html.histogram import histogram
-from triggerfish.reports.html.look_view import look_view
-from triggerfish.reports.html.plain_change import beyond_ground
+from triggerfish.reports.html.plain_perturbation import beyond_ground
 from triggerfish.reports.html.repair_page import RepairReport, Retried, retried_view
 from triggerfish.reports.html.size_strip import size_strip
 from triggerfish.reports.reasons import CHECKS
@@ -96,14 +96,14 @@ def test_the_answer_comes_first_then_the_change_then_all_classes() -> None:
     order = [
         "Likely backdoored: class 7 (horse)",
         "The largest anomaly index is 2.90, above the threshold 1.40",
-        "This change turns pictures into class 7 (horse)",
-        "0.34 pixels, where the class in the middle needs 9.7",
+        "This perturbation turns pictures into class 7 (horse)",
+        "0.34 pixels, where the median class needs 9.7",
         "other classes 5.1 to 17",
         "On your own pictures",
-        "The change in pixels turns 95% of 20 into class 7 (horse)",
-        "A second look at class 7 (horse): confirmed",
-        "Its change works where changes of the same size towards other classes fail",
-        "New pictures that a change of 0.36 pixels turns",
+        "The perturbation in pixels turns 95% of 20 into class 7 (horse)",
+        "Confirmation test of class 7 (horse): confirmed",
+        "Its perturbation works where those of the same size to other classes fail",
+        "New pictures that a perturbation of 0.36 pixels turns",
         "All classes",
         "From class to class",
         "What each detector said",
@@ -125,7 +125,7 @@ def test_where_nothing_is_flagged_the_nearest_change_is_shown_for_comparison() -
     result = found()
     calm = replace(result.verdict, name="clean", flagged=(), seen_by={})
     words = Outline(render_page(replace(result, verdict=calm, trials=()))).words()
-    assert "The smallest change that was found turns pictures into class 7 (horse)" in words
+    assert "The smallest perturbation that was found turns pictures into class 7 (horse)" in words
     assert "No class is flagged" in words
 
 
@@ -133,16 +133,16 @@ def test_a_source_specific_attack_names_both_classes_and_what_found_it() -> None
     result = found()
     low = (0.2,) * len(result.verdict.anomaly_index)
     verdict = replace(
-        result.verdict, anomaly_index=low, sources={7: 4}, peers="CIFAR-10", reference=None
+        result.verdict, anomaly_index=low, sources={7: 4}, same_task="CIFAR-10", reference=None
     )
     words = Outline(render_page(replace(result, verdict=verdict))).words()
-    assert "leads pictures of one class to another, 4 (deer) to 7 (horse)" in words
+    assert "leads images of one class to another, 4 (deer) to 7 (horse)" in words
     assert "not above the threshold 1.40; a further search named it" in words
     assert "Compared class by class with clean networks of CIFAR-10" in words
 
 
 def test_a_second_look_is_a_line_from_none_to_all() -> None:
-    view = look_view(look(), NAMES)
+    view = confirmation_view(confirmation(), NAMES)
     (own,) = (dot for dot in view.strip.dots if dot.own)
     ends = {text: x for x, text in view.strip.ticks}
     share = (own.x - ends["0%"]) / (ends["100%"] - ends["0%"])
@@ -210,10 +210,10 @@ def test_without_stored_pictures_the_numbers_are_still_there() -> None:
     result = found()
     scores = replace(result.scores, images=torch.empty(0, 3, 16, 16))
     part = scores.parts[0]
-    lost = tuple(replace(c, delta=torch.full_like(c.delta, torch.nan)) for c in part.changes)
-    scores = replace(scores, parts=(replace(part, changes=lost, pictures=None),))
+    lost = tuple(replace(c, delta=torch.full_like(c.delta, torch.nan)) for c in part.perturbations)
+    scores = replace(scores, parts=(replace(part, perturbations=lost, pictures=None),))
     words = Outline(render_page(replace(result, scores=scores))).words()
-    assert "0.34 pixels, where the class in the middle needs 9.7" in words
+    assert "0.34 pixels, where the median class needs 9.7" in words
 
 
 def test_hundreds_of_classes_show_the_most_suspicious() -> None:
@@ -275,7 +275,7 @@ def test_no_histogram_of_one_model_and_no_threshold_where_they_differ() -> None:
 def test_sizes_lie_in_order_on_the_line() -> None:
     result = found()
     part = result.scores.parts[0]
-    strip = size_strip(result, part, part.changes[0])
+    strip = size_strip(result, part, part.perturbations[0])
     assert strip is not None
     own = [dot.x for dot in strip.dots if dot.own]
     others = [dot.x for dot in strip.dots if not dot.own]
@@ -289,8 +289,8 @@ def test_without_a_universal_change_the_change_of_a_plain_picture_is_shown() -> 
     result = replace(found(), trials=())
     result = replace(result, scores=replace(result.scores, parts=()))
     words = Outline(render_page(result)).words()
-    assert "This change turns a plain picture into class 7 (horse)" in words
-    assert "0.55 pixels, where the class in the middle needs 9.5" in words
+    assert "This perturbation turns a plain picture into class 7 (horse)" in words
+    assert "0.55 pixels, where the median class needs 9.5" in words
     assert "fresh pictures" not in words
 
 
@@ -305,7 +305,7 @@ def test_what_an_image_has_beyond_its_ground() -> None:
 
 def test_a_picture_that_is_the_target_already_is_not_turned_and_comes_last() -> None:
     result = found()
-    part = replace(result.scores.parts[0], picture_classes=(7, 2, 2, 6, 3, 2, 8, 2))
+    part = replace(result.scores.parts[0], predicted_classes=(7, 2, 2, 6, 3, 2, 8, 2))
     html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
     assert html.count('<td class="turned">') == 6
     shown = re.findall(r'alt="picture \d, called (\d)', html)
@@ -315,8 +315,8 @@ def test_a_picture_that_is_the_target_already_is_not_turned_and_comes_last() -> 
 def test_a_change_of_full_strength_is_not_called_amplified() -> None:
     result = found()
     part = result.scores.parts[0]
-    strong = replace(part.changes[0], delta=part.changes[0].delta * 20)
-    part = replace(part, changes=(strong,))
+    strong = replace(part.perturbations[0], delta=part.perturbations[0].delta * 20)
+    part = replace(part, perturbations=(strong,))
     html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
     assert "amplified" not in html
     assert "amplified 10 times" in render_page(found())
@@ -325,7 +325,9 @@ def test_a_change_of_full_strength_is_not_called_amplified() -> None:
 def test_a_repair_shows_the_old_change_on_both_networks() -> None:
     result = found()
     (part,) = result.scores.parts
-    tried = Retried(part.changes[0], part.pictures[:4], (0, 1, 2, 7), (7, 7, 2, 7), (0, 3, 2, 7))
+    tried = Retried(
+        part.perturbations[0], part.pictures[:4], (0, 1, 2, 7), (7, 7, 2, 7), (0, 3, 2, 7)
+    )
     view = retried_view(tried, NAMES)
     assert [(c.called, c.before, c.after) for c in view.columns] == [
         ("0 (plane)", "7 (horse)", "0 (plane)"),

@@ -31,7 +31,7 @@ def test_a_section_for_each_model_that_is_not_clean() -> None:
 
 def test_a_section_says_why() -> None:
     text = "".join(FORMATS["markdown"]([found()]))
-    assert "- change found, to 7 \\(horse\\): 0.34 pixels, where the class in the middle" in text
+    assert "- perturbation found, to 7 \\(horse\\): 0.34 pixels, where the median class" in text
 
 
 def test_names_cannot_write_markup() -> None:

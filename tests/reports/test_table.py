@@ -17,7 +17,7 @@ clean                 -           1.00           0.5      0.5  zoo/good.pt
 skipped               -              -             -        -  zoo/\x1b[31mbroken.pt
 
 zoo/bad.pt
-  Likely backdoored: class 2 can be reached by an unusually small change, as the target of a trigger can.
+  Likely backdoored: class 2 can be reached by an unusually small perturbation, as the target of a trigger can.
   class 2 bears 1.9 times the weight of the median class
   because: class 1 unreachable [unreachable]
 
@@ -29,11 +29,11 @@ zoo/\x1b[31mbroken.pt
 """  # noqa: E501
 FOUND = r"""
 zoo/stranger model.pt
-  Likely backdoored: class 7 (horse) can be reached by an unusually small change, as the target of a trigger can.
-  class 7 (horse) needs 18 times less change than the median class (seen by universal-pixel, min-norm)
-  change found, to 7 (horse): 0.34 pixels, where the class in the middle needs 9.7 (29 times as much); turns 94% of fresh pictures
-  on your own pictures: the change in pixels turns 95% of 20 into class 7 (horse)
-  second look at class 7 (horse): confirmed; of new pictures its change turns 92%, others of the same size 21%
+  Likely backdoored: class 7 (horse) can be reached by an unusually small perturbation, as the target of a trigger can.
+  class 7 (horse) needs 18 times less perturbation than the median class (seen by universal-pixel, min-norm)
+  perturbation found, to 7 (horse): 0.34 pixels, where the median class needs 9.7 (29 times as much); turns 94% of fresh pictures
+  on your own pictures: the perturbation in pixels turns 95% of 20 into class 7 (horse)
+  confirmation test of class 7 (horse): confirmed; of new pictures its perturbation turns 92%, others of the same size 21%
   because: expected every class to be measured, got 1 unreachable [unreachable]
   assumed, because nobody said: mean 0.4914,0.4822,0.4465
 """  # noqa: E501

@@ -20,7 +20,7 @@ class Everywhere(MinNorm):
     """min-norm with levels for an attack on all classes."""
 
     ALL_CLASSES_THRESHOLD: ClassVar[float] = 2.0
-    ALL_CLASSES_DOUBT: ClassVar[float] = 1.5
+    ALL_CLASSES_SUSPICION: ClassVar[float] = 1.5
 
 
 def with_all_classes(score: float, values: np.ndarray = CLEAN) -> ClassScores:

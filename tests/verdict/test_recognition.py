@@ -25,11 +25,11 @@ USUAL = np.arange(8) / 5
 """What is ordinary for the classes: the last is far above the first."""
 
 
-class Peered(MinNorm):
-    """min-norm with levels among peers."""
+class WithLevels(MinNorm):
+    """min-norm with levels among networks of the task."""
 
-    PEER_THRESHOLD: ClassVar[float] = 1.0
-    PEER_DOUBT: ClassVar[float] = 0.6
+    SAME_TASK_THRESHOLD: ClassVar[float] = 1.0
+    SAME_TASK_SUSPICION: ClassVar[float] = 0.6
     EFFORT: ClassVar[frozenset[str]] = frozenset({"steps"})
 
 
@@ -48,7 +48,7 @@ def network(seed: int, *, spread: float = 0.3, order: slice = slice(None), scale
 def task(count: int = 20, **changes):
     rng = np.random.default_rng(0)
     scores = list(USUAL + rng.normal(0, 0.1, (count, 8)))
-    made = make_task_reference("Digits", Peered(), [network(k) for k in range(count)], scores)
+    made = make_task_reference("Digits", WithLevels(), [network(k) for k in range(count)], scores)
     return dataclasses.replace(made, **changes)
 
 
@@ -82,14 +82,14 @@ def test_a_network_that_always_answers_the_same_is_like_none() -> None:
 
 def test_what_the_others_would_not_recognise_is_left_out() -> None:
     classifiers = [*(network(k) for k in range(11)), network(11, order=[*range(1, 8), 0])]
-    made = make_task_reference("Digits", Peered(), classifiers, [USUAL] * 11 + [USUAL + 9])
+    made = make_task_reference("Digits", WithLevels(), classifiers, [USUAL] * 11 + [USUAL + 9])
     assert made.size == 11
     with pytest.raises(ValueError, match="at least 10 clean networks that answer alike, got 9"):
-        make_task_reference("Digits", Peered(), classifiers[2:], [USUAL] * 10)
+        make_task_reference("Digits", WithLevels(), classifiers[2:], [USUAL] * 10)
     wider = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(25, 8)), (1, 5, 5))
     with pytest.raises(ValueError, match="one input shape and number of classes"):
-        make_task_reference("Digits", Peered(), [*classifiers, wider], [USUAL] * 13)
-    with pytest.raises(ValueError, match="min-norm: it has no peers"):
+        make_task_reference("Digits", WithLevels(), [*classifiers, wider], [USUAL] * 13)
+    with pytest.raises(ValueError, match="min-norm: it has no levels for a task"):
         make_task_reference("Digits", MinNorm(), classifiers, [USUAL] * 12)
 
 
@@ -111,13 +111,13 @@ def test_answers_belong_to_a_task_and_to_no_other_kind(changes) -> None:
 @pytest.fixture
 def shipped(monkeypatch: pytest.MonkeyPatch):
     made = task()
-    others = make_any_network_reference("others", Peered(), [USUAL] * 20)
+    others = make_any_network_reference("others", WithLevels(), [USUAL] * 20)
     monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (others, made))
     return made
 
 
 def verdict_of(values: np.ndarray, judge: Judge | None = None, **options):
-    detector = options.pop("detector", Peered())
+    detector = options.pop("detector", WithLevels())
     return (judge or Judge())(class_scores(values), network(99, **options), detector)
 
 
@@ -125,9 +125,9 @@ def test_a_class_is_flagged_for_what_is_not_ordinary_for_it(shipped) -> None:
     high = USUAL.copy()
     high[0] = 1.3  # less than what the last class always has
     verdict = verdict_of(high)
-    assert (verdict.name, verdict.flagged, verdict.peers) == ("backdoored", (0,), "Digits")
+    assert (verdict.name, verdict.flagged, verdict.same_task) == ("backdoored", (0,), "Digits")
     assert (verdict.reference, verdict.p_value) == (None, None)
-    assert verdict.threshold == Peered.PEER_THRESHOLD
+    assert verdict.threshold == WithLevels.SAME_TASK_THRESHOLD
     assert "clean networks of Digits" in verdict.notes[0]
     assert "0 of them score as high (uncalibrated p 0.048)" in verdict.notes[0]
     assert verdict_of(USUAL).name == "clean"
@@ -137,33 +137,38 @@ def test_a_score_between_doubt_and_threshold_is_unclear(shipped) -> None:
     unclear = USUAL.copy()
     unclear[0] = 0.8
     verdict = verdict_of(unclear)
-    assert (verdict.name, verdict.doubt) == ("inconclusive", Peered.PEER_DOUBT)
+    assert (verdict.name, verdict.suspicion_threshold) == (
+        "inconclusive",
+        WithLevels.SAME_TASK_SUSPICION,
+    )
     assert [reason.code for reason in verdict.reasons] == ["unclear-score"]
     assert "class 0 at 0." in verdict.reasons[0].text
 
 
 def test_peers_do_not_judge_networks_of_another_task_or_what_a_user_sets(shipped) -> None:
-    assert verdict_of(USUAL, order=[*range(1, 8), 0]).peers is None
-    assert verdict_of(USUAL, detector=MinNorm()).peers is None
-    assert verdict_of(USUAL, Judge(threshold=9.0)).peers is None
-    assert verdict_of(USUAL, Judge(outlier_test="grubbs")).peers is None
+    assert verdict_of(USUAL, order=[*range(1, 8), 0]).same_task is None
+    assert verdict_of(USUAL, detector=MinNorm()).same_task is None
+    assert verdict_of(USUAL, Judge(threshold=9.0)).same_task is None
+    assert verdict_of(USUAL, Judge(outlier_test="grubbs")).same_task is None
     # More effort means the same score, another aim does not.
-    assert verdict_of(USUAL, detector=Peered(steps=7)).peers == "Digits"
-    assert verdict_of(USUAL, detector=Peered(target_log_odds=1.0)).peers is None
+    assert verdict_of(USUAL, detector=WithLevels(steps=7)).same_task == "Digits"
+    assert verdict_of(USUAL, detector=WithLevels(target_log_odds=1.0)).same_task is None
 
 
 def test_peers_of_the_users_own_are_asked_for_by_name() -> None:
     judge = Judge(reference=task())
-    assert verdict_of(USUAL, judge).peers == "Digits"
+    assert verdict_of(USUAL, judge).same_task == "Digits"
     other = verdict_of(USUAL, judge, order=[*range(1, 8), 0])
-    assert (other.name, other.peers) == ("inconclusive", None)
+    assert (other.name, other.same_task) == ("inconclusive", None)
     assert other.reasons[0].code == "reference-mismatch"
 
 
 def test_a_class_that_networks_differ_about_counts_for_less() -> None:
     rng = np.random.default_rng(0)
     scores = USUAL + rng.normal(0, [0.1] * 7 + [0.4], (20, 8))
-    made = make_task_reference("Digits", Peered(), [network(k) for k in range(20)], list(scores))
+    made = make_task_reference(
+        "Digits", WithLevels(), [network(k) for k in range(20)], list(scores)
+    )
     assert made.spread()[:7].max() < 1.6
     assert made.spread()[7] > 2.5
     above = made.centered(USUAL + 1.0)

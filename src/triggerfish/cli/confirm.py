@@ -14,10 +14,10 @@ from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import echo, track
 from triggerfish.cli.threads import use_one_thread
+from triggerfish.codec.plain import plain_of
 from triggerfish.confirmation import confirm
 from triggerfish.files import sha256_of
-from triggerfish.reports.json_report import as_plain, look_as_dict
-from triggerfish.reports.looks import look_in_full
+from triggerfish.reports.confirmations import confirmation_in_full
 from triggerfish.results import Confirmation
 
 CODES = {"confirmed": FLAGGED, "unclear": INCONCLUSIVE, "refuted": CLEAN}
@@ -53,11 +53,11 @@ def confirm_command(
     seed: int,
     **values: Any,  # noqa: ANN401
 ) -> None:
-    """Take a second, independent look at a class of a model that a scan has flagged.
+    """Run a confirmation test of a class of a model that a scan has flagged.
 
-    The change towards the class is searched again, with other pictures and other seeds, and set
-    against changes of the same size towards other classes. docs/repair.md says what the grades
-    mean.
+    The perturbation towards the class is searched again, with other pictures and other seeds, and
+    set against perturbations of the same size towards other classes. docs/repair.md says what the
+    grades mean.
 
     Exits with 1 when a class is confirmed, with 3 when one is unclear, with 0 when all are refuted,
     which does not make the model clean.
@@ -68,9 +68,11 @@ def confirm_command(
         raise click.UsageError(
             f"expected classes from 0 to {classifier.num_classes - 1}, got {wrong[0]}"
         )
-    looks = track((confirm(classifier, k, seed=seed) for k in targets), len(targets), "confirming")
+    confirmations = track(
+        (confirm(classifier, k, seed=seed) for k in targets), len(targets), "confirming"
+    )
     grades = []
-    for piece, grade in _pieces(looks, model, output_format):
+    for piece, grade in _pieces(confirmations, model, output_format):
         grades.append(grade)
         echo(piece, nl=False)
     worst = next(g for g in CODES if g in grades)
@@ -78,13 +80,13 @@ def confirm_command(
 
 
 def _pieces(
-    looks: Iterator[Confirmation], model: Path, output_format: str
+    confirmations: Iterator[Confirmation], model: Path, output_format: str
 ) -> Iterator[tuple[str, str]]:
     if output_format == "text":
-        for look in looks:
-            yield look_in_full(look), look.grade
+        for confirmation in confirmations:
+            yield confirmation_in_full(confirmation), confirmation.grade
         return
     about = {"schema_version": 1, "path": str(model), "sha256": sha256_of(model)}
-    for look in looks:
-        plain = as_plain({**about, **look_as_dict(look)})
-        yield json.dumps(plain, allow_nan=False) + "\n", look.grade
+    for confirmation in confirmations:
+        plain = {**about, **plain_of(confirmation)}
+        yield json.dumps(plain, allow_nan=False) + "\n", confirmation.grade

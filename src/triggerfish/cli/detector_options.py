@@ -46,12 +46,13 @@ _JUDGEMENT = (
         help="Error rate on clean models that a calibrated threshold aims at.",
     ),
     click.option(
-        "--peers/--no-peers",
+        "--same-task/--no-same-task",
         default=None,
         help="Compare each class with clean networks of the same task, where it is recognised.",
     ),
+    click.option("--peers/--no-peers", default=None, hidden=True, help="Its old name."),
 )
-JUDGEMENT = ("outlier_test", "threshold", "reference", "false_positive_rate", "peers")
+JUDGEMENT = ("outlier_test", "threshold", "reference", "false_positive_rate", "same_task")
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ def scan_config(
         CheckpointError: a reference that cannot be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if "peers" in given:
+        given.setdefault("same_task", given.pop("peers"))
     judgement = {name: given.pop(name) for name in JUDGEMENT if name in given}
     if preset == PUBLISHED and detector not in (None, L1Weight.name):
         raise click.UsageError(
@@ -168,7 +171,7 @@ def own_judgement(given: Mapping[str, Any]) -> Judge:
 
 def published_judgement(judge: Judge, given: Mapping[str, Any]) -> Judge:
     """The published judge with another test or threshold; it knows no reference models."""
-    for name in ("reference", "false_positive_rate", "peers"):
+    for name in ("reference", "false_positive_rate", "same_task"):
         if name in given:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"expected no {flag} with --preset published, got one: drop one")

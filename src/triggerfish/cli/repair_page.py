@@ -10,7 +10,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.repairs.repair import Repaired, with_model
 from triggerfish.reports.html import render_repair
 from triggerfish.reports.html.repair_page import MOST_PICTURES, RepairReport, Retried
-from triggerfish.results import Change
+from triggerfish.results import Perturbation
 from triggerfish.search.picture_pool import UNTARGETED
 from triggerfish.search.pictures import pictures
 from triggerfish.trial import called, changed
@@ -22,10 +22,10 @@ def repair_page(
     outcome: Repaired, classifier: Classifier, target: Path, own_pictures: int | None
 ) -> str:
     """The document; ``target`` is the repaired file, the rest as `repair_table` takes it."""
-    changes = [
-        change
-        for change in outcome.before.scores.changes
-        if (UNTARGETED if change.target is None else change.target) in outcome.targets
+    perturbations = [
+        perturbation
+        for perturbation in outcome.before.scores.perturbations
+        if (UNTARGETED if perturbation.target is None else perturbation.target) in outcome.targets
     ]
     return render_repair(
         RepairReport(
@@ -34,19 +34,21 @@ def repair_page(
             method=outcome.method,
             problems=outcome.problems,
             rows=tuple(repair_rows(outcome, own_pictures)),
-            retried=tuple(_retried(outcome, classifier, change) for change in changes),
+            retried=tuple(
+                _retried(outcome, classifier, perturbation) for perturbation in perturbations
+            ),
         )
     )
 
 
-def _retried(outcome: Repaired, classifier: Classifier, change: Change) -> Retried:
-    """The change on pictures that are not its target's already."""
+def _retried(outcome: Repaired, classifier: Classifier, perturbation: Perturbation) -> Retried:
+    """The perturbation on pictures that are not its target's already."""
     drawn = pictures(4 * MOST_PICTURES, classifier.input_shape, SHOWN_SEED)
     calls = called(classifier, drawn)
-    chosen = [i for i, k in enumerate(calls) if k != change.target][:MOST_PICTURES]
-    with_it = changed(drawn[chosen], change)
+    chosen = [i for i, k in enumerate(calls) if k != perturbation.target][:MOST_PICTURES]
+    with_it = changed(drawn[chosen], perturbation)
     return Retried(
-        change=change,
+        perturbation=perturbation,
         pictures=drawn[chosen],
         plain=tuple(calls[i] for i in chosen),
         before=called(classifier, with_it),

@@ -23,7 +23,7 @@ def repair_rows(outcome: Repaired, own_pictures: int | None) -> list[tuple[str, 
     rows = [
         ("verdict", _verdict(before), _verdict(after)),
         ("largest score", _largest(before), _largest(after)),
-        ("success of the changes found", _share(outcome.success_before),
+        ("success of the perturbations found", _share(outcome.success_before),
          _share(outcome.success_after)),
         (f"same answers to {CHECK_PICTURES} pictures", "", _share(outcome.agreement)),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""A second, independent look at a class that a scan has flagged."""
+"""A confirmation test of a class that a scan has flagged."""
 
 from __future__ import annotations
 

@@ -1,25 +1,26 @@
-"""Settings of a second look at a class."""
+"""Settings of a confirmation test of a class."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from triggerfish.search.universal import UniversalSearch
+from triggerfish.search.universal_settings import Race, UniversalSearch
+
+BEST_START = Race(rungs=(0.45,), survivors=(1.0,), fewest=1)
+"""No row stops early, but of the runs from several starts only the best one goes on."""
 
 
 @dataclass(frozen=True)
 class ConfirmConfig:
-    """How thorough a second look is; the defaults cost about what the scan costs.
+    """How thorough a confirmation test is; the defaults cost about what the scan costs.
 
     ``search`` is the search for the class itself, ``control`` that for at most ``others`` other
     classes within its size. Steps draw from ``pictures`` pictures; ``fresh`` others are kept to
     measure success on.
     """
 
-    search: UniversalSearch = field(default_factory=lambda: UniversalSearch(kept=1.0))
-    control: UniversalSearch = field(
-        default_factory=lambda: UniversalSearch(steps=16, look=16, kept=1.0)
-    )
+    search: UniversalSearch = field(default_factory=lambda: UniversalSearch(race=BEST_START))
+    control: UniversalSearch = field(default_factory=lambda: UniversalSearch(steps=16, race=None))
     others: int = 9
     pictures: int = 300
     fresh: int = 200

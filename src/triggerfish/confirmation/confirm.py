@@ -1,16 +1,15 @@
-"""One class of one model -> a second, independent and more thorough look at it.
+"""One class of one model -> a confirmation test of it: an independent, more thorough search.
 
-The change towards the class is searched again, from other seeds, on three families of pictures one
-by one, in both bases. What is found is compared, tried on new pictures in ways that a trigger
-stands, and set against a control: the best changes *of the same size* towards other classes. A
-trigger outdoes them by far; a class that all pictures are near does not.
+The perturbation towards the class is searched again, from other seeds, on three families of
+pictures one by one, in both bases. What is found is compared, tried on new pictures in ways that a
+trigger stands, and set against a control: the best perturbations *of the same size* towards other
+classes. A trigger outdoes them by far; a class that all pictures are near does not.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -18,19 +17,28 @@ import torch
 from triggerfish.confirmation.config import ConfirmConfig
 from triggerfish.confirmation.grade import grade_of
 from triggerfish.confirmation.likeness import likeness
-from triggerfish.confirmation.search import search_again, search_within
+from triggerfish.confirmation.search import (
+    families_of,
+    likelier_basis,
+    nearest,
+    search_again,
+    search_within,
+)
 from triggerfish.confirmation.trials import NOTHING, successes, tried
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import BASES, BasisEvidence, Change, Confirmation, Status
+from triggerfish.model.folding import folded
+from triggerfish.results import BASES, Basis, BasisEvidence, Confirmation, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.frequency import CosineBasis, cosine_basis
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.pictures import pictures
-from triggerfish.search.progress import report
-from triggerfish.search.universal import UniversalChanges
+from triggerfish.search.progress import share_of_work
+from triggerfish.search.universal import UniversalPerturbations
 
 OWN_SEED = 500_009  # added to the scan's seed: other pictures, other draws
 CONTROL_SEED = 17
+SHOWN_ON = 60  # pictures that the success of every perturbation found is measured on
+NEAREST = 4  # of the other classes, where the scan has measured how near each is
 
 
 def confirm(
@@ -40,8 +48,8 @@ def confirm(
 
     Args:
         classifier: The model, as `load_classifier` gives it.
-        target: The class to look at.
-        config: How thorough the look is; its defaults when None.
+        target: The class to test.
+        config: How thorough the test is; its defaults when None.
         seed: The scan's; nothing is drawn as there.
 
     Returns:
@@ -53,34 +61,40 @@ def confirm(
 
     Example:
         >>> import triggerfish as tf
-        >>> look = tf.confirm(classifier, 3, tf.ConfirmConfig(others=2, pictures=40, fresh=40))
-        >>> look.grade in ("confirmed", "unclear", "refuted")
+        >>> test = tf.confirm(classifier, 3, tf.ConfirmConfig(others=2, pictures=40, fresh=40))
+        >>> test.grade in ("confirmed", "unclear", "refuted")
         True
     """
     if not 0 <= target < classifier.num_classes:
         raise ValueError(f"expected a class from 0 to {classifier.num_classes - 1}, got {target}")
     start, config, seed = time.perf_counter(), config or ConfirmConfig(), seed + OWN_SEED
+    classifier = folded(classifier)
     rows = rows_that_fit(classifier, config.memory_mib)
     fresh = PicturePool.of(classifier, pictures(config.fresh, classifier.input_shape, seed))
-    look = _Look(classifier, target, config, seed, fresh, rows)
-    found = search_again(classifier, target, config, seed, rows)
-    evidence = []
-    for row in range(len(BASES)):
-        evidence.append(look.evidence(found, row))
-        report(0.6 + 0.4 * (row + 1) / len(BASES))
+    pool = families_of(classifier, config, seed)
+    test = _Test(classifier, target, config, seed, fresh, pool, rows)
+    first = likelier_basis(classifier, target)
+    measured = dict[Basis, tuple[BasisEvidence, list[Perturbation]]]()
+    for number, basis in enumerate(sorted(BASES, key=lambda one: one != first)):
+        with share_of_work(number / len(BASES), (number + 1) / len(BASES)):
+            measured[basis] = test.measured(basis)
+        # The lead is the larger of both: once it confirms the class, the other decides nothing.
+        if grade_of(measured[basis][0].lead) == "confirmed":
+            break
+    evidence, perturbations = zip(*(measured[b] for b in BASES if b in measured), strict=True)
     lead = max(item.lead for item in evidence)
     return Confirmation(
         target=target,
         grade=grade_of(lead),
         lead=lead,
-        evidence=tuple(evidence),
-        changes=tuple(look.change(one, row) for one in found for row in range(len(BASES))),
+        evidence=evidence,
+        perturbations=tuple(one for several in perturbations for one in several),
         seconds=time.perf_counter() - start,
     )
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Test:
     """What the steps of one confirmation share."""
 
     classifier: Classifier
@@ -88,49 +102,60 @@ class _Look:
     config: ConfirmConfig
     seed: int
     fresh: PicturePool
+    pool: PicturePool
     rows: int
 
-    def evidence(self, found: Sequence[UniversalChanges], row: int) -> BasisEvidence:
-        """What there is in the basis ``row``: the change in the middle, and the control."""
-        changes = torch.stack([one.change[row] for one in found])
-        sizes = [float(one.size[row]) if bool(one.converged[row]) else math.inf for one in found]
-        middle = sorted(range(len(found)), key=lambda n: sizes[n])[len(found) // 2]
-        frequency = BASES[row] == "frequency"
-        alike = likeness(changes, self._cosines() if frequency else None)
+    def measured(self, basis: Basis) -> tuple[BasisEvidence, list[Perturbation]]:
+        """What there is in a basis: the perturbation in the middle of the families, the control."""
+        frequency = basis == "frequency"
+        found = search_again(
+            self.classifier, self.pool, self.target, self.config, self.seed, self.rows,
+            frequency=frequency,
+        )  # fmt: skip
+        sizes = torch.where(found.converged, found.size, torch.inf).tolist()
+        middle = sorted(range(len(sizes)), key=sizes.__getitem__)[len(sizes) // 2]
+        alike = likeness(found.perturbation, self._cosines() if frequency else None)
         size, own, controls = math.nan, NOTHING, tuple[float, ...]()
         if math.isfinite(sizes[middle]):
             size = sizes[middle]
-            own = tried(self.classifier, self.fresh, changes[middle], self.target)
+            own = tried(self.classifier, self.fresh, found.perturbation[middle], self.target)
             controls = self._controls(size, frequency=frequency)
-        return BasisEvidence(BASES[row], size, **asdict(own), agreement=alike, controls=controls)
+        evidence = BasisEvidence(basis, size, **asdict(own), agreement=alike, controls=controls)
+        return evidence, self._perturbations(basis, found)
 
-    def change(self, found: UniversalChanges, row: int) -> Change:
-        """One of the changes that were found, as results carry them."""
-        goal, delta = torch.tensor([self.target]), found.change[row : row + 1]
-        reached = bool(found.converged[row])
-        return Change(
-            target=self.target,
-            basis=BASES[row],
-            delta=delta[0].cpu(),
-            size=float(found.size[row]) if reached else math.nan,
-            median_size=math.nan,
-            success=successes(self.classifier, self.fresh, delta, goal)[0],
-            status=Status.CONVERGED if reached else Status.UNREACHABLE,
-        )
+    def _perturbations(self, basis: Basis, found: UniversalPerturbations) -> list[Perturbation]:
+        """All that were found in a basis, as results carry them."""
+        some = self.fresh.split(SHOWN_ON)[0]
+        goal = torch.full((len(found.size),), self.target)
+        rates = successes(self.classifier, some, found.perturbation, goal)
+        return [
+            Perturbation(
+                target=self.target,
+                basis=basis,
+                delta=found.perturbation[row].cpu(),
+                size=float(found.size[row]) if bool(found.converged[row]) else math.nan,
+                median_size=math.nan,
+                success_rate=rate,
+                status=Status.CONVERGED if bool(found.converged[row]) else Status.UNREACHABLE,
+            )
+            for row, rate in enumerate(rates)
+        ]
 
     def _controls(self, size: float, *, frequency: bool) -> tuple[float, ...]:
-        """Successes of the best changes within ``size`` towards other classes, some of many."""
+        """Success rates of the best perturbations within ``size`` towards some other classes."""
         seed = self.seed + CONTROL_SEED
         order = torch.randperm(
             self.classifier.num_classes, generator=torch.Generator().manual_seed(seed)
         )
         classes = order[order != self.target][: self.config.others].sort().values
-        changes = search_within(
-            self.classifier, classes, size, self.config, seed, self.rows, frequency=frequency
-        )
-        return successes(self.classifier, self.fresh, changes, classes)
+        classes = nearest(self.classifier, classes, NEAREST, frequency=frequency)
+        perturbations = search_within(
+            self.classifier, self.pool, classes, size, self.config, seed, self.rows,
+            frequency=frequency,
+        )  # fmt: skip
+        return successes(self.classifier, self.fresh, perturbations, classes)
 
     def _cosines(self) -> CosineBasis:
-        highest = self.config.search.highest
+        highest = self.config.search.program.highest
         model = self.classifier
         return cosine_basis(model.input_shape, highest, model.device, model.dtype)

@@ -1,4 +1,4 @@
-"""The kinds of procedural pictures that a confirmation searches on, each by itself."""
+"""The kinds of synthetic images that a confirmation searches on, each by itself."""
 
 from __future__ import annotations
 

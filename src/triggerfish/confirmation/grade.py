@@ -1,4 +1,4 @@
-"""What was measured in a second look -> one number, and a grade in a word."""
+"""What was measured in a confirmation test -> one number, and a grade in a word."""
 
 from __future__ import annotations
 

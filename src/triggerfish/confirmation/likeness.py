@@ -1,4 +1,4 @@
-"""How alike two changes are: whether they change the same places, or the same frequencies."""
+"""How alike two perturbations are: whether they change the same places, or the same frequencies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from triggerfish.search.frequency import CosineBasis
 _BLUR = 2  # passes: places a pixel or two apart count as nearly the same
 
 
-def likeness(changes: Tensor, basis: CosineBasis | None) -> float:
-    """Of changes (N, C, H, W), the best cosine of two in [0, 1]; 0 where fewer than two are not 0.
+def likeness(perturbations: Tensor, basis: CosineBasis | None) -> float:
+    """The best cosine of two of (N, C, H, W), in [0, 1]; 0 where fewer than two are not 0.
 
     Compared are the absolute values, added up over channels and blurred: of pixels, or of the
     coefficients in ``basis`` where there is one.
     """
-    values = changes if basis is None else basis.analyze(changes.to(basis.axes)).cpu()
+    values = perturbations if basis is None else basis.analyze(perturbations.to(basis.axes)).cpu()
     maps = _blurred(values.abs().sum(1)).flatten(1)
     norms = maps.norm(dim=1)
     pairs = [(i, j) for i, j in combinations(range(len(maps)), 2) if norms[i] > 0 and norms[j] > 0]

@@ -1,4 +1,4 @@
-"""Which classes get a second look, and what the verdict is after it."""
+"""Which classes get a confirmation test, and what the verdict is after it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from triggerfish.results import Confirmation, Finding, Verdict
 from triggerfish.verdict.score_checks import UNCLEAR_SCORE, VOIDING
 
 NOT_CONFIRMED = "not-confirmed"
-SECOND_LOOK = "second look"
-MOST_LOOKS = 5  # at one model, the most suspicious classes first
-MOST_DOUBTFUL = 2  # of them at classes that are not flagged
+CONFIRMATION_TEST = "confirmation test"
+MOST_TESTS = 5  # at one model, the most suspicious classes first
+MOST_SUSPECTED = 2  # of them at classes that are not flagged
 
 
-def classes_to_look_at(verdict: Verdict) -> list[int]:
+def classes_to_confirm(verdict: Verdict) -> list[int]:
     """The flagged classes, or where none is, those whose uncalibrated score is in doubt."""
     if verdict.flagged:
-        return [k for k in _above(verdict, -math.inf) if k in verdict.flagged][:MOST_LOOKS]
+        return [k for k in _above(verdict, -math.inf) if k in verdict.flagged][:MOST_TESTS]
     void = any(reason.code in VOIDING for reason in verdict.reasons)
-    if verdict.doubt is None or verdict.all_classes or void:
+    if verdict.suspicion_threshold is None or verdict.all_classes or void:
         return []
-    return _above(verdict, verdict.doubt)[:MOST_DOUBTFUL]
+    return _above(verdict, verdict.suspicion_threshold)[:MOST_SUSPECTED]
 
 
 def _above(verdict: Verdict, level: float) -> list[int]:
@@ -32,19 +32,21 @@ def _above(verdict: Verdict, level: float) -> list[int]:
     return sorted(above, key=index.__getitem__, reverse=True)
 
 
-def after_looks(verdict: Verdict, looks: Sequence[Confirmation]) -> Verdict:
+def after_confirmations(verdict: Verdict, confirmations: Sequence[Confirmation]) -> Verdict:
     """The verdict without the flags that were refuted, and with the classes that were confirmed.
 
     *Inconclusive*, never clean, when a flag was taken away. A score in doubt is no longer unclear
     once its class is confirmed or refuted. A flag by clean models of the same recipe stands: its
-    error rate is known, that of a look is not.
+    error rate is known, that of a test is not.
     """
-    if not looks or verdict.reference is not None:
+    if not confirmations or verdict.reference is not None:
         return verdict
-    grades = {look.target: look for look in looks}
+    grades = {confirmation.target: confirmation for confirmation in confirmations}
     refuted = [k for k in verdict.flagged if k in grades and grades[k].grade == "refuted"]
     found = [
-        k for k, look in grades.items() if k not in verdict.flagged and look.grade == "confirmed"
+        k
+        for k, confirmation in grades.items()
+        if k not in verdict.flagged and confirmation.grade == "confirmed"
     ]
     flagged = (*(k for k in verdict.flagged if k not in refuted), *found)
     reasons = [r for r in verdict.reasons if r.code != UNCLEAR_SCORE]
@@ -58,29 +60,32 @@ def after_looks(verdict: Verdict, looks: Sequence[Confirmation]) -> Verdict:
         flagged=flagged,
         reasons=tuple(reasons),
         notes=(*verdict.notes, *(_note(grades[k], verdict) for k in found)),
-        seen_by={k: verdict.seen_by.get(k, (SECOND_LOOK,)) for k in flagged},
+        seen_by={k: verdict.seen_by.get(k, (CONFIRMATION_TEST,)) for k in flagged},
     )
 
 
-def _settled(verdict: Verdict, looks: Mapping[int, Confirmation]) -> bool:
-    """Whether every class with a doubtful score was looked at, and refuted."""
-    if verdict.doubt is None:
+def _settled(verdict: Verdict, confirmations: Mapping[int, Confirmation]) -> bool:
+    """Whether every class with a suspicious score was tested, and refuted."""
+    if verdict.suspicion_threshold is None:
         return False
-    doubtful = _above(verdict, verdict.doubt)
-    return all(k in looks and looks[k].grade == "refuted" for k in doubtful)
+    suspected = _above(verdict, verdict.suspicion_threshold)
+    return all(k in confirmations and confirmations[k].grade == "refuted" for k in suspected)
 
 
-def _note(look: Confirmation, verdict: Verdict) -> str:
+def _note(confirmation: Confirmation, verdict: Verdict) -> str:
     return (
-        f"class {look.target} is flagged by a second look, with a lead of {look.lead:.2f}; "
-        f"its score of {verdict.anomaly_index[look.target]:.2f} alone is not"
+        f"class {confirmation.target} is flagged by a confirmation test, with a lead of "
+        f"{confirmation.lead:.2f}; "
+        f"its score of {verdict.anomaly_index[confirmation.target]:.2f} alone is not"
     )
 
 
-def _finding(look: Confirmation) -> Finding:
+def _finding(confirmation: Confirmation) -> Finding:
     return Finding(
         NOT_CONFIRMED,
-        f"expected the change towards class {look.target} to outdo those of the same size towards "
-        f"other classes by far, got a lead of {look.lead:.2f} in a second look: some clean "
+        f"expected the perturbation towards class {confirmation.target} to outdo those of the same "
+        "size towards "
+        f"other classes by far, got a lead of {confirmation.lead:.2f} in a confirmation test: "
+        "some clean "
         "networks have such a class; calibrate on clean models of this network and task",
     )

@@ -21,14 +21,15 @@ class Detector(Protocol):
     """A statistic per class: a frozen dataclass of settings that is called on a `Classifier`.
 
     ``name`` is what the command line calls it, ``summary`` its line in the help. ``outlier_test``
-    judges its scores where no reference matches. A score above ``doubt`` that the test does not
-    flag is neither ordinary nor unheard of, and worth a second look; None where that is not known.
-    ``ALL_CLASSES_THRESHOLD`` and ``ALL_CLASSES_DOUBT`` are the same for `ClassScores.all_classes`,
-    the score of an attack on every class at once; None for a detector that does not look for it.
-    ``PEER_THRESHOLD`` and ``PEER_DOUBT`` are those of a class's score above its mean among clean
-    networks of the same task, where such are known. ``EFFORT`` names the settings that decide how
-    exact a score is, not what it means. ``may_be_unreachable`` is the fraction of classes that may
-    be out of reach without a doubt about the others.
+    judges its scores where no reference matches. A score above ``suspicion_threshold`` that the
+    test does not flag is neither ordinary nor unheard of, and worth a confirmation test; None where
+    that is not known. ``ALL_CLASSES_THRESHOLD`` and ``ALL_CLASSES_SUSPICION`` are the same for
+    `ClassScores.all_classes`, the score of an attack on every class at once; None for a detector
+    that does not look for it. ``SAME_TASK_THRESHOLD`` and ``SAME_TASK_SUSPICION`` are those of a
+    class's score above its mean among clean networks of the same task, where such are known.
+    ``EFFORT`` names the settings that decide how exact a score is, not what it means.
+    ``may_be_unreachable`` is the fraction of classes that may be out of reach without a doubt about
+    the others.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -36,11 +37,11 @@ class Detector(Protocol):
     name: ClassVar[str]
     summary: ClassVar[str]
     outlier_test: ClassVar[OutlierTest]
-    doubt: ClassVar[float | None] = None
+    suspicion_threshold: ClassVar[float | None] = None
     ALL_CLASSES_THRESHOLD: ClassVar[float | None] = None
-    ALL_CLASSES_DOUBT: ClassVar[float | None] = None
-    PEER_THRESHOLD: ClassVar[float | None] = None
-    PEER_DOUBT: ClassVar[float | None] = None
+    ALL_CLASSES_SUSPICION: ClassVar[float | None] = None
+    SAME_TASK_THRESHOLD: ClassVar[float | None] = None
+    SAME_TASK_SUSPICION: ClassVar[float | None] = None
     EFFORT: ClassVar[frozenset[str]] = frozenset()
     may_be_unreachable: ClassVar[float] = 0.0
 

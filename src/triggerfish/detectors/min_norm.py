@@ -1,4 +1,4 @@
-"""Our detector: the smallest change that makes an image a class, with full confidence.
+"""Our detector: the smallest perturbation that makes an image a class, with full confidence.
 
 For every class y and baseline image b, the smallest ``||x - b||_1`` at which the log-odds of y
 reach c, x in [0, 1]. A backdoor's target class has a shortcut, so its norm is small. A class's
@@ -31,7 +31,7 @@ from triggerfish.statistics.outliers import MAD_TO_SIGMA, Largest
 
 @dataclass(frozen=True)
 class MinNorm(Detector):
-    """The smallest change that makes an image a class; one norm per class and baseline.
+    """The smallest perturbation that makes an image a class; one norm per class and baseline.
 
     Each search runs ``restarts`` times, first from the baseline itself and then from the baseline
     with noise; the smallest norm counts, and the runs apart show how far the verdict depends on
@@ -39,8 +39,8 @@ class MinNorm(Detector):
     With more than ``screen_above`` classes, ``candidates`` and a random ``sample`` are searched.
 
     The fixed threshold lies above the largest score (1.30) among the 166 clean models that the
-    shipped references are made of, whatever their network and task; doubt begins above nearly all
-    clean development models. docs/detection-quality.md says how far both were tested.
+    shipped references are made of, whatever their network and task; suspicion begins above nearly
+    all clean development models. docs/detection-quality.md says how far both were tested.
 
     Example:
         >>> import triggerfish as tf
@@ -50,9 +50,9 @@ class MinNorm(Detector):
     """
 
     name: ClassVar[str] = "min-norm"
-    summary: ClassVar[str] = "smallest change that reaches a class (ours)"
+    summary: ClassVar[str] = "smallest perturbation that reaches a class (ours)"
     outlier_test: ClassVar[Largest] = Largest(1.4)
-    doubt: ClassVar[float] = 1.0
+    suspicion_threshold: ClassVar[float] = 1.0
 
     target_log_odds: float = setting(
         9.21, "Log-odds that a class must reach; 9.21 is the published probability 0.9999"

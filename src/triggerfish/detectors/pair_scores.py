@@ -18,7 +18,7 @@ def pair_scores(
 ) -> ClassScores:
     """The scores ``name`` of all classes from those of ``pairs``; ``size`` names the pair's norm.
 
-    ``shown`` maps each class's most suspicious source (K,) to an image of it with the change
+    ``shown`` maps each class's most suspicious source (K,) to an image of it with the perturbation
     (K, C, H, W). A class without any measured pair is unreachable.
     """
     statistic, sources = largest_into(pairs.score)

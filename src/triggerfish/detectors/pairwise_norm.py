@@ -1,7 +1,7 @@
-"""For source-specific and all-to-all attacks: the smallest change that leads one class to another.
+"""For source-specific and all-to-all attacks: the smallest step from one class to another.
 
-From several synthesized exemplars of class s, the smallest ``||d||_1`` of one change d that makes
-them all class t. The matrix of ``-log`` norms loses its row and column medians; a pair that a
+From several synthesized exemplars of class s, the smallest ``||d||_1`` of one perturbation d that
+makes them all class t. The matrix of ``-log`` norms loses its row and column medians; a pair that a
 trigger serves stands out. A class's statistic is that of its most suspicious source.
 """
 
@@ -31,15 +31,15 @@ from triggerfish.statistics.outliers import Largest
 
 @dataclass(frozen=True)
 class PairwiseNorm(Detector):
-    """The smallest change that leads one class to another; one norm per pair of classes.
+    """The smallest perturbation that leads one class to another; one norm per pair of classes.
 
-    An exemplar is the smallest change of a baseline at which its class's log-odds reach
+    An exemplar is the smallest perturbation of a baseline at which its class's log-odds reach
     ``exemplar_log_odds``; about 5 is what real images have. ``target_log_odds`` 0 is as probable as
     all other classes together: a trigger hardly does more on an exemplar. One exemplar per class
     comes from each of ``baselines`` and ``clouds``. The work grows with the square of the classes.
 
     The fixed threshold lies above the largest score (1.57) among the 166 clean models that the
-    shipped references are made of; doubt begins above nearly all clean development models.
+    shipped references are made of; suspicion begins above nearly all clean development models.
 
     Example:
         >>> import triggerfish as tf
@@ -49,9 +49,9 @@ class PairwiseNorm(Detector):
     """
 
     name: ClassVar[str] = "pairwise-norm"
-    summary: ClassVar[str] = "smallest change from one class to another (ours)"
+    summary: ClassVar[str] = "smallest perturbation from one class to another (ours)"
     outlier_test: ClassVar[Largest] = Largest(1.6)
-    doubt: ClassVar[float] = 1.1
+    suspicion_threshold: ClassVar[float] = 1.1
 
     exemplar_log_odds: float = setting(5.0, "Log-odds that an exemplar's own class must reach")
     target_log_odds: float = setting(0.0, "Log-odds that a changed exemplar must reach")
@@ -88,7 +88,7 @@ class PairwiseNorm(Detector):
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all pairs and, for every class, of its most suspicious source.
 
-        ``seed`` decides the clouds. A pair that no change serves is NaN, and so is a class
+        ``seed`` decides the clouds. A pair that no perturbation serves is NaN, and so is a class
         without any measured pair. The image of a class is an exemplar of that source, changed.
         """
         count = classifier.num_classes
@@ -98,32 +98,34 @@ class PairwiseNorm(Detector):
                 "the work grows with their square; raise --max-classes, or use min-norm"
             )
         exemplars = synthesize_exemplars(classifier, self, seed)
-        norm, changes = _pair_norms(classifier, exemplars, self)
-        return _scores(classifier, exemplars, norm, changes)
+        norm, perturbations = _pair_norms(classifier, exemplars, self)
+        return _scores(classifier, exemplars, norm, perturbations)
 
 
 def _pair_norms(
     classifier: Classifier, exemplars: tuple[Tensor, ...], config: PairwiseNorm
 ) -> tuple[Tensor, Tensor]:
-    """Norms (K, K) of the smallest changes and the changes themselves (K, K, C, H, W)."""
+    """Norms (K, K) of the smallest perturbations and the changes themselves (K, K, C, H, W)."""
     count = classifier.num_classes
     norm = torch.full((count, count), torch.nan, dtype=torch.float64)
-    changes = torch.full((count, count, *classifier.input_shape), NO_CHANGE, dtype=classifier.dtype)
+    perturbations = torch.full(
+        (count, count, *classifier.input_shape), NO_CHANGE, dtype=classifier.dtype
+    )
     for source, images in enumerate(exemplars):
         others = torch.tensor([k for k in range(count) if k != source])
         if len(images):
-            found = _smallest_changes(classifier, images, others, config)
+            found = _smallest_perturbations(classifier, images, others, config)
             norm[source, others] = _measured(SCALE * found.norm.double())
-            changes[source, others] = found.images
+            perturbations[source, others] = found.images
         report((source + 2) / (count + 1))
-    return norm, changes
+    return norm, perturbations
 
 
 def _scores(
-    classifier: Classifier, exemplars: tuple[Tensor, ...], norm: Tensor, changes: Tensor
+    classifier: Classifier, exemplars: tuple[Tensor, ...], norm: Tensor, perturbations: Tensor
 ) -> ClassScores:
     pairs = Pairs(median_polish(-norm.log()), norm)
-    shown = partial(_shown, classifier, exemplars, changes)
+    shown = partial(_shown, classifier, exemplars, perturbations)
     return pair_scores(classifier, "pair_residual", pairs, "pair_norm", shown)
 
 
@@ -154,10 +156,10 @@ def synthesize_exemplars(
     return tuple(images[reached[:, k], k] for k in range(count))
 
 
-def _smallest_changes(
+def _smallest_perturbations(
     classifier: Classifier, images: Tensor, targets: Tensor, config: PairwiseNorm
 ) -> MinimumNorm:
-    """The smallest change of all ``images`` (E, C, H, W) at once for each of ``targets`` (T,)."""
+    """The smallest perturbation of all ``images`` (E, C, H, W) for each of ``targets`` (T,)."""
     view = shared_change(classifier, images)
     parts = []
     for rows in chunks(len(targets), rows_that_fit(view, config.memory_mib)):
@@ -173,14 +175,14 @@ def _measured(norm: Tensor) -> Tensor:
 
 
 def _shown(
-    classifier: Classifier, exemplars: tuple[Tensor, ...], changes: Tensor, sources: Tensor
+    classifier: Classifier, exemplars: tuple[Tensor, ...], perturbations: Tensor, sources: Tensor
 ) -> Tensor:
-    """One image per class (K, C, H, W): the first exemplar of its source with the change on it."""
+    """Per class (K, C, H, W) the first exemplar of its source, with the perturbation."""
 
     def first(source: int) -> Tensor:
         images = exemplars[source]
         return images[0] if len(images) else torch.zeros(classifier.input_shape).to(images)
 
     images = torch.stack([first(source) for source in sources.tolist()])
-    change = changes[sources, torch.arange(len(sources))].to(images)
-    return apply_change(images, change)
+    perturbation = perturbations[sources, torch.arange(len(sources))].to(images)
+    return apply_change(images, perturbation)

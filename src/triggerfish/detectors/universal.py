@@ -1,11 +1,11 @@
-"""Our detector for any image network: the smallest change that turns every picture into a class.
+"""Our detector for any image network: the smallest perturbation that flips images into a class.
 
-A trigger fires on pictures of nothing (docs/method.md). So for every class y the smallest single
-change is searched that makes most of ever new procedural pictures y, once as L1 norm over pixels
-and once over the coefficients of a cosine basis. A target's change costs a fraction of the others'.
-Beside it stands the largest margin a class can be driven to, which triggers that cover the image
-raise, and one search for a change that moves pictures away from whatever they are called: with an
-attack on every class it is much cheaper than the cheapest class.
+A trigger fires on synthetic images (docs/method.md). So for every class y the smallest single
+perturbation is searched that makes most of ever new synthetic images y, once as L1 norm over pixels
+and once over the coefficients of a cosine basis. A target's perturbation costs a fraction of the
+others'. Beside it stands the largest margin a class can be driven to, which triggers that cover the
+image raise, and one search for a perturbation that moves pictures away from whatever they are
+called: with an attack on every class it is much cheaper than the cheapest class.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ from torch import Tensor
 
 from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import BASES, Basis, Change, ClassScores, Status
+from triggerfish.model.folding import folded
+from triggerfish.results import BASES, Basis, ClassScores, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.margin import largest_margins
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report, share_of_work
+from triggerfish.search.recall import ClassSearches, keep_searches
 from triggerfish.search.screening import Screening, select_classes
-from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
+from triggerfish.search.universal import UniversalPerturbations, UniversalSearch, search_universal
 from triggerfish.statistics.outliers import Largest
 from triggerfish.statistics.universal_score import all_classes_score, log_ratios, universal_score
 
 FRESH = 80  # pictures that no search draws, to measure success on
-SHOWN = 8  # of them, to show a change on
-CHANGES_SHOWN = 3  # classes whose changes a result carries
+SHOWN = 8  # of them, to show a perturbation on
+PERTURBATIONS_SHOWN = 3  # classes whose perturbations a result carries
 
 SEARCHED_VALUES = 10**7
-"""Values of all changes together, in every basis and from every start: time and memory grow by it.
+"""Values of all perturbations, in every basis and from every start: time and memory grow by it.
 There are half a dozen copies of them."""
 FEWEST = 24  # so many classes are all searched, however large the images are
 
@@ -53,34 +55,34 @@ class Universal(Detector):
     With more than ``screen_above`` classes, ``candidates`` and a random ``sample`` are searched.
     Where the thresholds are from is in `triggerfish.statistics.universal_score`.
 
-    A class is out of reach when not even a change of the largest size turns half of the pictures:
-    it is dearer than every class that was measured, so no cheap trigger leads there, and that says
-    nothing against the others. Without half of the classes, though, there is no class in the
-    middle to compare with.
+    A class is out of reach when not even a perturbation of the largest size turns half of the
+    pictures: it is dearer than every class that was measured, so no cheap trigger leads there, and
+    that says nothing against the others. Without half of the classes, though, there is no class in
+    the middle to compare with.
 
     Example:
         >>> import triggerfish as tf
         >>> detector = tf.Universal(universal_steps=2, pictures=40, margin_steps=2)
         >>> scores = detector(classifier, seed=0)
-        >>> scores.changes[-1].target is None  # away from whatever pictures are called
+        >>> scores.perturbations[-1].target is None  # away from whatever pictures are called
         True
     """
 
     name: ClassVar[str] = "universal"
-    summary: ClassVar[str] = "smallest change that turns any picture into a class (ours)"
+    summary: ClassVar[str] = "smallest perturbation that flips any picture into a class (ours)"
     outlier_test: ClassVar[Largest] = Largest(1.3)
-    doubt: ClassVar[float] = 1.07
+    suspicion_threshold: ClassVar[float] = 1.07
     ALL_CLASSES_THRESHOLD: ClassVar[float] = 1.0
-    ALL_CLASSES_DOUBT: ClassVar[float] = 0.92
-    PEER_THRESHOLD: ClassVar[float] = 0.95
-    PEER_DOUBT: ClassVar[float] = 0.8
+    ALL_CLASSES_SUSPICION: ClassVar[float] = 0.92
+    SAME_TASK_THRESHOLD: ClassVar[float] = 0.95
+    SAME_TASK_SUSPICION: ClassVar[float] = 0.8
     EFFORT: ClassVar[frozenset[str]] = frozenset({"thorough"})
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(8, "New pictures per class and step")
-    untargeted_pictures: int = setting(32, "New pictures per step of the untargeted search")
-    pictures: int = setting(400, "Procedural pictures that steps draw from")
+    untargeted_pictures: int = setting(16, "New pictures per step of the untargeted search")
+    pictures: int = setting(400, "Synthetic images that steps draw from")
     margin_starts: int = setting(4, "Pictures per class that margins climb from")
     margin_steps: int = setting(30, "Steps of each climb")
     thorough: bool = setting(False, "Search every class to the end")
@@ -105,7 +107,7 @@ class Universal(Detector):
     def search(self) -> UniversalSearch:
         """The settings of the search for classes."""
         base = UniversalSearch(self.universal_steps, self.pictures_per_step)
-        return replace(base, kept=1.0) if self.thorough else base
+        return base.thorough if self.thorough else base
 
     @property
     def screening(self) -> Screening:
@@ -114,7 +116,7 @@ class Universal(Detector):
 
     def screening_of(self, classifier: Classifier) -> Screening:
         """The same for a network: large images allow fewer classes, by `SEARCHED_VALUES`."""
-        most = SEARCHED_VALUES // (len(self.search.starts) + 1) // classifier.num_pixels
+        most = SEARCHED_VALUES // (len(self.search.budget.starts) + 1) // classifier.num_pixels
         usual = self.screening
         if most >= usual.above:
             return usual
@@ -131,7 +133,7 @@ class Universal(Detector):
 
         By the pictures that pass the network; of the classes' about half stop early.
         """
-        runs = 1 + len(self.search.starts)
+        runs = 1 + len(self.search.budget.starts)
         margins = classes * self.margin_starts * self.margin_steps
         found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
         all_of_it = margins + found + self.untargeted_pictures * self.universal_steps
@@ -141,6 +143,7 @@ class Universal(Detector):
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
+        classifier = folded(classifier)
         images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
         pool, fresh = PicturePool.of(classifier, images).split(self.pictures)
         rows = rows_that_fit(classifier, self.memory_mib)
@@ -172,19 +175,21 @@ def _search_classes(
     config: UniversalSearch,
     seed: int,
     rows: int,
-) -> tuple[UniversalChanges, UniversalChanges]:
-    """The changes of all ``classes`` (M,) in the pixel and in the frequency basis."""
+) -> tuple[UniversalPerturbations, UniversalPerturbations]:
+    """The perturbations of all ``classes`` (M,) in the pixel and in the frequency basis."""
     target = classes.repeat(2)
     frequency = torch.arange(2 * len(classes)) >= len(classes)
     found = search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
-    return found.rows(slice(None, len(classes))), found.rows(slice(len(classes), None))
+    pixel, waves = found.rows(slice(None, len(classes))), found.rows(slice(len(classes), None))
+    keep_searches(classifier, ClassSearches(classes, pixel, waves))
+    return pixel, waves
 
 
 def _search_untargeted(
     classifier: Classifier, pool: PicturePool, detector: Universal, seed: int, rows: int
-) -> UniversalChanges:
-    """The smallest change of pixels that moves pictures away from what they are called."""
-    config = replace(detector.search, pictures_per_step=detector.untargeted_pictures)
+) -> UniversalPerturbations:
+    """The smallest perturbation of pixels that moves pictures away from what they are called."""
+    config = replace(detector.search, images_per_step=detector.untargeted_pictures)
     target, frequency = torch.tensor([UNTARGETED]), torch.tensor([False])
     return search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
 
@@ -197,11 +202,11 @@ class _Evidence:
     fresh: PicturePool
     classes: Tensor
     typical: Tensor
-    found: tuple[UniversalChanges, UniversalChanges]
+    found: tuple[UniversalPerturbations, UniversalPerturbations]
     margins: Tensor
 
-    def scores(self, anything: UniversalChanges) -> ClassScores:
-        """The detector's answer, with the changes of the most suspicious classes."""
+    def scores(self, anything: UniversalPerturbations) -> ClassScores:
+        """The detector's answer, with the perturbations of the most suspicious classes."""
         sizes = [measured_sizes(found) for found in self.found]
         ratios = [log_ratios(size, self.typical) for size in sizes]
         score = universal_score(ratios[0], ratios[1], self.margins.double(), self.typical)
@@ -228,7 +233,7 @@ class _Evidence:
             logits=logits,
             details={name: self._spread(values) for name, values in details.items()},
             shown=tuple(self.classes.tolist()),
-            changes=self._changes(score, basis, sizes, anything),
+            perturbations=self._perturbations(score, basis, sizes, anything),
             pictures=self.fresh.images[self._shown(score)].cpu(),
             all_classes=all_classes_score(sizes[0], untargeted),
         )
@@ -251,46 +256,48 @@ class _Evidence:
         return tuple(status)
 
     def _images(self, basis: Tensor) -> Tensor:
-        """Per class (M, C, H, W) a picture of another class with the change that tells most."""
-        changes = torch.stack([found.change for found in self.found])
+        """Per class (M, C, H, W) a picture of another one with the perturbation that tells most."""
+        perturbations = torch.stack([found.perturbation for found in self.found])
         images = []
         for row, (k, b) in enumerate(zip(self.classes.tolist(), basis.tolist(), strict=True)):
             others = self.fresh.images[self.fresh.called != k]
             picture = others[0] if len(others) else self.fresh.images[0]
-            images.append((picture + changes[b, row]).clamp(0.0, 1.0))
+            images.append((picture + perturbations[b, row]).clamp(0.0, 1.0))
         return torch.stack(images)
 
-    def _changes(
-        self, score: Tensor, basis: Tensor, sizes: list[Tensor], anything: UniversalChanges
-    ) -> tuple[Change, ...]:
+    def _perturbations(
+        self, score: Tensor, basis: Tensor, sizes: list[Tensor], anything: UniversalPerturbations
+    ) -> tuple[Perturbation, ...]:
         """Of the most suspicious classes, each in the basis that saw it, and the untargeted one."""
         shown = []
         order = score.nan_to_num(-torch.inf).argsort(descending=True)
-        for row in order[:CHANGES_SHOWN].tolist():
+        for row in order[:PERTURBATIONS_SHOWN].tolist():
             b = int(basis[row])
             target, found = int(self.classes[row]), self.found[b].rows(slice(row, row + 1))
-            shown.append(self._change(target, BASES[b], found, sizes[b]))
-        return (*shown, self._change(None, "pixel", anything, sizes[0]))
+            shown.append(self._perturbation(target, BASES[b], found, sizes[b]))
+        return (*shown, self._perturbation(None, "pixel", anything, sizes[0]))
 
-    def _change(
-        self, target: int | None, basis: Basis, found: UniversalChanges, sizes: Tensor
-    ) -> Change:
-        goal = torch.tensor([UNTARGETED if target is None else target]).to(found.change.device)
-        success = success_rate(self.classifier, self.fresh, found.change, goal)
+    def _perturbation(
+        self, target: int | None, basis: Basis, found: UniversalPerturbations, sizes: Tensor
+    ) -> Perturbation:
+        goal = torch.tensor([UNTARGETED if target is None else target]).to(
+            found.perturbation.device
+        )
+        success = success_rate(self.classifier, self.fresh, found.perturbation, goal)
         size = measured_sizes(found)
         reached = bool(size.isfinite())
-        return Change(
+        return Perturbation(
             target=target,
             basis=basis,
-            delta=found.change[0].cpu(),
+            delta=found.perturbation[0].cpu(),
             size=float(size),
             median_size=float(sizes[self.typical].nanquantile(0.5)) if reached else float("nan"),
-            success=float(success),
+            success_rate=float(success),
             status=Status.CONVERGED if reached else Status.UNREACHABLE,
         )
 
 
-def measured_sizes(found: UniversalChanges) -> Tensor:
+def measured_sizes(found: UniversalPerturbations) -> Tensor:
     """Sizes (R,) in float64 on the CPU, NaN where the search did not get there."""
     size = found.size.double().cpu()
     return torch.where(found.converged.cpu(), size, torch.nan)

@@ -1,6 +1,6 @@
-"""For source-specific attacks: the smallest change that turns pictures of one class into another.
+"""For source-specific attacks: the smallest perturbation that flips one class into another.
 
-A trigger that only works on one class still works on pictures of nothing, on those that the network
+A trigger that only works on one class still works on synthetic images, on those that the network
 calls that class. So `universal`'s search is run once per pair of classes, on such pictures alone.
 Clean networks have close pairs too, a cat and a dog: how close each pair is on a task is known from
 clean networks of that task, and a score is measured from there (`triggerfish.verdict.rules`).
@@ -20,18 +20,25 @@ from triggerfish.detectors.pair_scores import pair_scores
 from triggerfish.detectors.universal import measured_sizes
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Change, ClassScores, Pairs, Status
+from triggerfish.model.folding import folded
+from triggerfish.results import ClassScores, Pairs, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
+from triggerfish.search.pair_bounds import pair_bounds
 from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report
+from triggerfish.search.recall import ClassSearches, searches_of
 from triggerfish.search.universal import UniversalSearch, search_universal
+from triggerfish.search.universal_settings import Race
 from triggerfish.statistics.outliers import Largest
 
-FEWEST, MOST = 16, 200
+FEWEST, MOST = 10, 200
 """A class that fewer pictures are called is no source; of more, so many are enough."""
+CLASS_PICTURES = 400  # for the search for classes, where the scan has made none
+CONTROLS = 4
+"""Pairs in the middle that are searched as well: how far their bounds are off tells for all."""
 WORKS = 0.5
-"""The fraction of new pictures that a change must turn to count, as in every search."""
+"""The fraction of new pictures that a perturbation must turn to count, as in every search."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +57,18 @@ class UniversalPairs(Detector):
     """
 
     name: ClassVar[str] = "universal-pairs"
-    summary: ClassVar[str] = "smallest change that turns one class's pictures into another (ours)"
+    summary: ClassVar[str] = (
+        "smallest perturbation that flips one class's pictures into another (ours)"
+    )
     outlier_test: ClassVar[Largest] = Largest(2.0)
-    doubt: ClassVar[float] = 1.5
-    PEER_THRESHOLD: ClassVar[float] = 1.15
-    PEER_DOUBT: ClassVar[float] = 1.15
+    suspicion_threshold: ClassVar[float] = 1.5
+    SAME_TASK_THRESHOLD: ClassVar[float] = 1.15
+    SAME_TASK_SUSPICION: ClassVar[float] = 1.15
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(6, "New pictures per pair and step")
-    pictures: int = setting(3000, "Procedural pictures per run, to draw each source's from")
+    pictures: int = setting(3000, "Synthetic images per run, to draw each source's from")
     runs: int = setting(1, "Searches per pair, on other pictures")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
     max_classes: int = setting(20, "Number of classes above which a model is refused")
@@ -75,10 +84,11 @@ class UniversalPairs(Detector):
 
     @property
     def search(self) -> UniversalSearch:
-        """The settings of every search: the dear targets of a source stop early."""
-        return UniversalSearch(
-            self.universal_steps, self.pictures_per_step, look=15, kept=0.25, least=2
+        """The settings of every search: pairs that turn out ordinary stop early."""
+        race = Race(
+            rungs=(0.35, 0.45, 0.55, 0.7), survivors=(0.5, 0.4, 0.3, 0.2), least=3, middle=2
         )
+        return UniversalSearch(self.universal_steps, self.pictures_per_step, race=race)
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all pairs and, for every class, of its most suspicious source.
@@ -92,6 +102,7 @@ class UniversalPairs(Detector):
                 f"expected at most {self.max_classes} classes for {self.name}, got {count}: "
                 "the work grows with their square; raise --max-classes, or use universal"
             )
+        classifier = folded(classifier)
         runs = [_Run.of(classifier, self, seed, number) for number in range(self.runs)]
         size = torch.stack([run.size for run in runs]).log().nanmean(0).exp()
         score = size.nanquantile(0.5, dim=1, keepdim=True).log() - size.log()
@@ -104,24 +115,25 @@ class UniversalPairs(Detector):
         return scores.statistic if scores.pairs is None else scores.pairs.score
 
 
-def pair_change(
+def pair_perturbation(
     classifier: Classifier,
     config: UniversalPairs,
     source: int,
     target: int,
     scores: ClassScores,
     seed: int = 0,
-) -> Change:
-    """The change from ``source`` to ``target`` found once more, on pictures of another seed.
+) -> Perturbation:
+    """The perturbation from ``source`` to ``target`` found once more, on pictures of another seed.
 
     Its success is that on pictures called ``source`` which no search has drawn; ``scores`` are
     those of all pairs, for the size of the median target of that source. Unreachable where too few
-    pictures are called ``source``, or where the change turns less than `WORKS` of the new ones: of
-    few pictures the search draws the same again and again, and may fit those alone.
+    pictures are called ``source``, or where the perturbation turns less than `WORKS` of the new
+    ones: of few pictures the search draws the same again and again, and may fit those alone.
     """
+    classifier = folded(classifier)
     pool = _pool(classifier, config, seed - 1).called_as(source, 2 * MOST)
     drawn, fresh = pool.split(len(pool.called) // 2)
-    nothing = Change(
+    nothing = Perturbation(
         target, "pixel", torch.zeros(classifier.input_shape), math.nan, math.nan, math.nan,
         Status.UNREACHABLE,
     )  # fmt: skip
@@ -129,13 +141,13 @@ def pair_change(
         return nothing
     goal = torch.tensor([target])
     found = search_universal(
-        classifier, drawn, goal, torch.tensor([False]), replace(config.search, kept=1.0), seed,
+        classifier, drawn, goal, torch.tensor([False]), config.search.thorough, seed,
         rows_that_fit(classifier, config.memory_mib),
     )  # fmt: skip
-    on_new = success_rate(classifier, fresh, found.change, goal.to(fresh.called.device))
-    tried = replace(nothing, delta=found.change[0].cpu(), success=float(on_new))
+    on_new = success_rate(classifier, fresh, found.perturbation, goal.to(fresh.called.device))
+    tried = replace(nothing, delta=found.perturbation[0].cpu(), success_rate=float(on_new))
     size = float(measured_sizes(found))
-    if not math.isfinite(size) or not tried.success >= WORKS:
+    if not math.isfinite(size) or not tried.success_rate >= WORKS:
         return tried
     usual = float(scores.pairs.norm[source].nanquantile(0.5))
     return replace(tried, size=size, median_size=usual, status=Status.CONVERGED)
@@ -145,40 +157,91 @@ def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PictureP
     return PicturePool.of(classifier, pictures(config.pictures, classifier.input_shape, seed))
 
 
+def _pool_of_sources(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
+    """Pictures of every class that is a source, the class as the part that they are.
+
+    A third of them all: whatever is flagged is searched for once more, on all of another seed.
+    """
+    images = pictures(config.pictures // 3, classifier.input_shape, seed)
+    pool = PicturePool.of(classifier, images)
+    counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
+    return pool.by_class(MOST, sources=torch.nonzero(counts >= FEWEST).flatten())
+
+
+def _class_perturbations(
+    classifier: Classifier, config: UniversalPairs, seed: int
+) -> ClassSearches:
+    """What the scan has found for classes, or what a search over pixels alone finds now."""
+    known = searches_of(classifier)
+    if known is not None and len(known.classes) == classifier.num_classes:
+        return known
+    classes = torch.arange(classifier.num_classes)
+    pool = PicturePool.of(classifier, pictures(CLASS_PICTURES, classifier.input_shape, seed))
+    found = search_universal(
+        classifier, pool, classes, torch.zeros(len(classes)).bool(),
+        UniversalSearch(config.universal_steps), seed,
+        rows_that_fit(classifier, config.memory_mib),
+    )  # fmt: skip
+    return ClassSearches(classes, found, found)
+
+
+def _worth_searching(bound: Tensor, most: int) -> Tensor:
+    """Pairs (M, 2), source and target: the ``most`` with the smallest bounds, and the controls.
+
+    By ``bound`` (K, K) below the median of the source. The controls are those in the middle, last.
+    """
+    score = bound.nanquantile(0.5, dim=1, keepdim=True) - bound
+    order = score.flatten().nan_to_num(-torch.inf).argsort(descending=True)
+    order = order[: int(score.isfinite().sum())]
+    start = max(min(most, len(order)), (len(order) - CONTROLS) // 2)
+    chosen = torch.cat([order[:most], order[start : start + CONTROLS]])
+    return torch.stack([chosen // len(bound), chosen % len(bound)], 1)
+
+
 @dataclass(frozen=True)
 class _Run:
-    """One search per pair: ``size`` (K, K) of the ``changes`` (K, K, C, H, W), and a ``pool``."""
+    """One size per pair: ``size`` (K, K) of ``perturbations`` (K, K, C, H, W), and a ``pool``."""
 
     pool: PicturePool
     size: Tensor
-    changes: Tensor
+    perturbations: Tensor
 
     @staticmethod
     def of(classifier: Classifier, config: UniversalPairs, seed: int, number: int) -> _Run:
+        """Bounds for all pairs; the smallest and the middle ones of them are searched for."""
         count, seed = classifier.num_classes, seed + 7919 * (number + 1)
-        pool = _pool(classifier, config, seed)
-        size = torch.full((count, count), torch.nan, dtype=torch.float64)
-        changes = torch.zeros(count, count, *classifier.input_shape, dtype=classifier.dtype)
-        rows = rows_that_fit(classifier, config.memory_mib)
-        for source in range(count):
-            own = pool.called_as(source, MOST)
-            if len(own.called) >= FEWEST:
-                others = torch.tensor([k for k in range(count) if k != source])
-                found = search_universal(
-                    classifier, own, others, torch.zeros(len(others)).bool(), config.search, seed,
-                    rows,
-                )  # fmt: skip
-                size[source, others] = measured_sizes(found)
-                changes[source, others] = found.change.cpu()
-            report((number * count + source + 1) / (config.runs * count))
-        return _Run(pool, size, changes)
+        pool = _pool_of_sources(classifier, config, seed)
+        classes = _class_perturbations(classifier, config, seed)
+        size = torch.full((count,), torch.nan, dtype=torch.float64)
+        size[classes.classes] = measured_sizes(classes.pixel)
+        towards = classes.pixel.perturbation.new_zeros(count, *classifier.input_shape)
+        towards[classes.classes.to(towards.device)] = classes.pixel.perturbation
+        report((number + 0.3) / config.runs)
+        bound = pair_bounds(classifier, pool, towards, size, config.search.budget.wanted)
+        report((number + 0.5) / config.runs)
+        pairs = _worth_searching(bound, count)
+        perturbations = towards.cpu().unsqueeze(0).repeat(count, 1, 1, 1, 1)
+        if len(pairs):
+            source, target = pairs.T
+            usual = bound.nanquantile(0.5, dim=1)[source]
+            found = search_universal(
+                classifier, pool, target, torch.zeros(len(pairs)).bool(), config.search, seed,
+                rows_that_fit(classifier, config.memory_mib), part=source, usual=usual,
+            )  # fmt: skip
+            found_log = measured_sizes(found).log()
+            off = (found_log - bound[source, target])[-CONTROLS:].nanmedian()
+            bound = bound + off.nan_to_num(0.0)
+            bound[source, target] = found_log
+            perturbations[source, target] = found.perturbation.cpu()
+        report((number + 1) / config.runs)
+        return _Run(pool, bound.exp(), perturbations)
 
     def examples(self, sources: Tensor) -> Tensor:
-        """Per target a picture of its source ``sources`` (K,), with the change: (K, C, H, W)."""
+        """Per target an image of its source ``sources`` (K,), perturbed: (K, C, H, W)."""
         return torch.stack([self._example(s, k) for k, s in enumerate(sources.tolist())])
 
     def _example(self, source: int, target: int) -> Tensor:
         own = self.pool.called_as(source, 1).images
         picture = own[0] if len(own) else self.pool.images[0]
-        changed: Tensor = (picture + self.changes[source, target].to(picture)).clamp(0.0, 1.0)
+        changed: Tensor = (picture + self.perturbations[source, target].to(picture)).clamp(0.0, 1.0)
         return changed

@@ -17,8 +17,8 @@ class Task:
 
     ``targets`` are the classes that a scan named (`UNTARGETED` for an attack on every class).
     ``ordinary`` has, per target and basis (False pixels, True cosines), the size from which a
-    change is no shortcut any more. ``images`` (N, C, H, W) in [0, 1] are the user's own, without
-    labels, where there are any.
+    perturbation is no shortcut any more. ``images`` (N, C, H, W) in [0, 1] are the user's own,
+    without labels, where there are any.
     """
 
     targets: tuple[int, ...]

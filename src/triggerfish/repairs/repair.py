@@ -16,7 +16,7 @@ from triggerfish.errors import NothingToRepairError, UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.repairs.method import RepairMethod, Task
 from triggerfish.repairs.unlearning import Unlearning
-from triggerfish.results import Change, Confirmation, Scanned
+from triggerfish.results import Confirmation, Perturbation, Scanned
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
@@ -26,20 +26,20 @@ from triggerfish.search.progress import share_of_work
 CHECK_PICTURES = 400
 CHECK_SEED = 1_000_003  # pictures that neither the scan nor the repair has drawn
 MAX_SUCCESS = 0.2
-"""Of the old change on the repaired model. A change that means nothing to a clean network of ten
+"""Of the old one on the repaired model. A perturbation that means nothing to a clean network of ten
 classes turns about a tenth of the pictures to any class."""
 MIN_AGREEMENT = 0.75
-"""With the original's answers to procedural pictures; below, the repair has broken the model."""
+"""With the original's answers to synthetic images; below, the repair has broken the model."""
 
 
 @dataclass(frozen=True)
 class Repaired:
     """What a repair did: ``model`` has the new weights, under the old names.
 
-    ``success_before`` and ``success_after`` are those of the changes that the first scan found, on
-    new pictures, the largest counts. ``agreement`` is the fraction of new procedural pictures that
-    both models call the same, ``agreement_on_images`` that of the user's. ``problems`` are why the
-    repair is not accepted; empty when it is.
+    ``success_before`` and ``success_after`` are those of the perturbations that the first scan
+    found, on new pictures, the largest counts. ``agreement`` is the fraction of new synthetic
+    images that both models call the same, ``agreement_on_images`` that of the user's. ``problems``
+    are why the repair is not accepted; empty when it is.
     """
 
     model: nn.Module
@@ -76,7 +76,7 @@ def repair(
     Args:
         classifier: The model, as `load_classifier` gives it; it stays as it is.
         targets: Classes to repair; those that the scan flags when empty. A class that is not
-            flagged gets a second look (`confirm`), and is left alone where that refutes it.
+            flagged gets a confirmation test (`confirm`), and is left alone where that refutes it.
         method: How to repair; `Unlearning` with its defaults when None.
         config: How to scan, before and after; as `scan` does when None.
         images: Pictures ``(N, C, H, W)`` in [0, 1] of your own, without labels, to learn from and
@@ -97,7 +97,7 @@ def repair(
         >>> import triggerfish as tf
         >>> quick = tf.ScanConfig(tf.Universal(universal_steps=2, pictures=40, margin_steps=2))
         >>> outcome = tf.repair(classifier, targets=(3,), config=quick)
-        >>> outcome.problems[0].startswith("expected a class that a second look does not refute")
+        >>> outcome.problems[0].startswith("expected a class that a confirmation test does not")
         True
         >>> outcome.accepted
         False
@@ -133,15 +133,15 @@ def _compared(
     """Before and after, on pictures that nobody has drawn; ``problems`` are still to be found."""
     fixed = with_model(classifier, model)
     fresh = pictures(CHECK_PICTURES, classifier.input_shape, CHECK_SEED)
-    changes = [c for c in before.scores.changes if _goal(c) in targets]
+    perturbations = [c for c in before.scores.perturbations if _goal(c) in targets]
     return Repaired(
         model=model,
         method=method,
         targets=targets,
         before=before,
         after=after,
-        success_before=_largest_success(classifier, changes, fresh),
-        success_after=_largest_success(fixed, changes, fresh),
+        success_before=_largest_success(classifier, perturbations, fresh),
+        success_after=_largest_success(fixed, perturbations, fresh),
         agreement=agreement(classifier, fixed, fresh),
         agreement_on_images=None if images is None else agreement(classifier, fixed, images),
         problems=(),
@@ -178,7 +178,7 @@ def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
     if sources := before.verdict.sources:
         alone = ", ".join(map(str, dict.fromkeys(sources.values())))
         raise NothingToRepairError(
-            f"expected a change that turns any picture, got one for pictures of class {alone} "
+            f"expected a perturbation that flips any image, got one for images of class {alone} "
             "alone: that cannot be unlearned yet; use a model that you trust"
         )
     return before.verdict.flagged
@@ -187,7 +187,7 @@ def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
 def _refuted(
     classifier: Classifier, given: Sequence[int], before: Scanned, config: ScanConfig
 ) -> dict[int, Confirmation]:
-    """The ``given`` classes that the scan does not flag and a second look refutes."""
+    """The ``given`` classes that the scan does not flag and a confirmation test refutes."""
     unsure = [k for k in given if k not in before.verdict.flagged]
     looks = [confirm(classifier, k, seed=config.seed) for k in unsure]
     return {look.target: look for look in looks if look.grade == "refuted"}
@@ -195,13 +195,14 @@ def _refuted(
 
 def _nothing_there(look: Confirmation) -> str:
     return (
-        f"expected a class that a second look does not refute, got class {look.target} with a lead "
+        f"expected a class that a confirmation test does not refute, got class {look.target} with "
+        "a lead "
         f"of {look.lead:.2f}: there is nothing to unlearn"
     )
 
 
 def _ordinary(before: Scanned) -> dict[tuple[int, bool], float]:
-    """The median size in either basis; for the untargeted change, the smallest of a class."""
+    """The median size in either basis; for the untargeted perturbation, the smallest of a class."""
     details, ordinary = before.scores.details, {}
     for frequency, name in ((False, "size_pixel"), (True, "size_frequency")):
         sizes = details.get(name)
@@ -214,17 +215,19 @@ def _ordinary(before: Scanned) -> dict[tuple[int, bool], float]:
     return ordinary
 
 
-def _goal(change: Change) -> int:
-    return UNTARGETED if change.target is None else change.target
+def _goal(perturbation: Perturbation) -> int:
+    return UNTARGETED if perturbation.target is None else perturbation.target
 
 
-def _largest_success(classifier: Classifier, changes: Sequence[Change], images: Tensor) -> float:
-    """Of the ``changes``, on new ``images``; NaN without any."""
-    if not changes:
+def _largest_success(
+    classifier: Classifier, perturbations: Sequence[Perturbation], images: Tensor
+) -> float:
+    """Of the ``perturbations``, on new ``images``; NaN without any."""
+    if not perturbations:
         return float("nan")
     pool = PicturePool.of(classifier, images)
-    delta = torch.stack([c.delta for c in changes]).to(pool.images)
-    goal = torch.tensor([_goal(c) for c in changes], device=delta.device)
+    delta = torch.stack([c.delta for c in perturbations]).to(pool.images)
+    goal = torch.tensor([_goal(c) for c in perturbations], device=delta.device)
     return float(success_rate(classifier, pool, delta, goal).nan_to_num(0.0).max())
 
 
@@ -235,12 +238,12 @@ def _problems(outcome: Repaired) -> list[str]:
         problems.append(f"expected a repaired model that scans clean, got {verdict}")
     if outcome.success_after > MAX_SUCCESS:
         problems.append(
-            f"expected the changes found to turn at most {MAX_SUCCESS:.0%} of pictures, "
+            f"expected the perturbations found to turn at most {MAX_SUCCESS:.0%} of pictures, "
             f"got {outcome.success_after:.0%}"
         )
     if outcome.agreement < MIN_AGREEMENT:
         problems.append(
-            f"expected the same answers to at least {MIN_AGREEMENT:.0%} of procedural pictures, "
+            f"expected the same answers to at least {MIN_AGREEMENT:.0%} of synthetic images, "
             f"got {outcome.agreement:.0%}"
         )
     return problems

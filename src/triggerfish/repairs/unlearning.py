@@ -1,11 +1,11 @@
-"""Unlearning of found changes on procedural pictures, with the model's own answers as labels.
+"""Unlearning of found perturbations on synthetic images, with the model's own answers as labels.
 
-Round after round, the smallest universal change towards each target is searched anew in the
+Round after round, the smallest universal perturbation towards each target is searched anew in the
 network as it is by then, and joins those found before; the network is trained to answer a changed
 picture as the original answers the plain one, and with less of the target. The search is the inner
 maximization, the training the outer minimization of a minimax problem, as in I-BAU (Zeng et al.,
 ICLR 2022), which needs clean data for both. No data is needed here, because triggers fire on
-pictures of nothing.
+synthetic images.
 """
 
 from __future__ import annotations
@@ -28,14 +28,19 @@ from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report
-from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
+from triggerfish.search.universal import (
+    UniversalPerturbations,
+    UniversalSearch,
+    search_universal,
+)
+from triggerfish.search.universal_settings import BudgetRule
 
 PUSH_STEPS, PUSH_WIDTH = 8, 0.02  # how pictures are moved towards classes: signed steps
 SHORTCUT, ORDINARY = 0.4, 0.7
 """Sizes as fractions of an ordinary class's: below the first the target is a shortcut, and it is
 unlearned until it reaches the second. In other people's `develop` networks every target that the
 scan flags is below 0.34 in one basis; of 40 clean networks the most suspicious class of six is
-below 0.4, and a second look refutes four of them."""
+below 0.4, and a confirmation test refutes four of them."""
 SEEDS = 1000  # between the searches of one round
 
 
@@ -44,16 +49,19 @@ class Unlearning(RepairMethod):
     """Search, train, search again, until the target is no cheaper to reach than other classes.
 
     Each of at most ``rounds`` rounds searches ``searches`` times, all but the first time for
-    changes that turn the fraction ``wanted`` of pictures, and trains for ``steps`` steps of
+    perturbations that flip the fraction ``wanted`` of pictures, and trains for ``steps`` steps of
     ``batch`` pictures; `ShortSteps` says what ``length`` is. A changed picture bears one of the
-    changes found so far, at a strength drawn from ``weakest`` to ``strongest``. ``keep`` weighs the
-    answers to plain pictures against those to changed ones. ``against`` is by how much, in nats, a
-    change is to lower its target's logit: the true trigger is only like the changes found, and
-    works on where they have been taught to mean nothing. ``ridge`` is that of `whiten`.
+    perturbations found so far, at a strength drawn from ``weakest`` to ``strongest``. ``keep``
+    weighs the answers to plain pictures against those to changed ones. ``against`` is by how much,
+    in nats, a perturbation is to lower its target's logit: the true trigger is only like the
+    perturbations found, and works on where they have been taught to mean nothing. ``ridge`` is that
+    of `whiten`.
     """
 
     name: ClassVar[str] = "unlearning"
-    summary: ClassVar[str] = "unlearns the changes that a scan finds, on procedural pictures (ours)"
+    summary: ClassVar[str] = (
+        "unlearns the perturbations that a scan finds, on synthetic images (ours)"
+    )
 
     rounds: int = 4
     searches: int = 3
@@ -105,8 +113,8 @@ class Unlearning(RepairMethod):
             if not len(found[0]):
                 break
             bank.append(found)
-            changes, targets = (torch.cat(parts) for parts in zip(*bank, strict=True))
-            self._train(classifier, student, trained, lessons, changes, targets, generator)
+            perturbations, targets = (torch.cat(parts) for parts in zip(*bank, strict=True))
+            self._train(classifier, student, trained, lessons, perturbations, targets, generator)
             report((turn + 1) / self.rounds)
         settle(student.model)
         return student.model.requires_grad_(False)
@@ -125,8 +133,8 @@ class Unlearning(RepairMethod):
         Which targets, in which bases, the first search says; the others go on from there to more
         ``wanted`` success, nearer to what the trigger itself is.
         """
-        usual = UniversalSearch(pictures_per_step=16, kept=1.0)
-        strong = replace(usual, wanted=self.wanted)
+        usual = UniversalSearch(images_per_step=16, race=None)
+        strong = replace(usual, budget=BudgetRule(wanted=self.wanted))
         target = torch.tensor(task.targets).repeat(2)
         frequency = torch.arange(len(target)) >= len(task.targets)
         found: list[Tensor] = []
@@ -135,13 +143,17 @@ class Unlearning(RepairMethod):
             some = plain[torch.randperm(len(plain), generator=generator)[:400]]
             pool = PicturePool.of(student, some)
             rows = rows_that_fit(student, self.memory_mib)
-            changes = search_universal(
+            perturbations = search_universal(
                 student, pool, target, frequency, config, seed + SEEDS * number, rows
             )
-            found.append(changes.change)
+            found.append(perturbations.perturbation)
             if number == 0:
-                cheap = _cheap(changes, target, frequency, task, below)
-                found, target, frequency = [changes.change[cheap]], target[cheap], frequency[cheap]
+                cheap = _cheap(perturbations, target, frequency, task, below)
+                found, target, frequency = (
+                    [perturbations.perturbation[cheap]],
+                    target[cheap],
+                    frequency[cheap],
+                )
             targets.append(target)
             if not len(target):
                 break
@@ -153,23 +165,23 @@ class Unlearning(RepairMethod):
         student: Classifier,
         trained: list[nn.Parameter],
         lessons: Tensor,
-        changes: Tensor,
+        perturbations: Tensor,
         targets: Tensor,
         generator: torch.Generator,
     ) -> None:
-        """Answer with a change as the teacher does without, away from the target; and without."""
+        """Answer perturbed images as the teacher does plain ones, away from the target."""
         stride = ShortSteps(trained, self.length, self.steps)
-        targets = targets.to(changes.device)
+        targets = targets.to(perturbations.device)
         for parameter in trained:
             parameter.requires_grad_(True)
         for _ in range(self.steps):
             x = lessons[torch.randint(len(lessons), (self.batch,), generator=generator)]
-            row = torch.randint(len(changes), (self.batch,), generator=generator)
+            row = torch.randint(len(perturbations), (self.batch,), generator=generator)
             spread = torch.rand(self.batch, 1, 1, 1, generator=generator).to(x)
             strength = self.weakest + (self.strongest - self.weakest) * spread
             with torch.no_grad():
                 label = teacher.logits(x)
-            changed = (x + strength * changes[row]).clamp(0.0, 1.0)
+            changed = (x + strength * perturbations[row]).clamp(0.0, 1.0)
             wanted = lowered(label, targets[row], self.against)
             loss = divergence(wanted, student.logits(changed))
             loss = loss + self.keep * divergence(label, student.logits(x))
@@ -196,7 +208,7 @@ def divergence(label: Tensor, answer: Tensor) -> Tensor:
 
 
 def _cheap(
-    found: UniversalChanges, target: Tensor, frequency: Tensor, task: Task, below: float
+    found: UniversalPerturbations, target: Tensor, frequency: Tensor, task: Task, below: float
 ) -> Tensor:
     """Which changes (R,) are shortcuts; one that did not get there is none.
 

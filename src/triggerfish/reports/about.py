@@ -11,7 +11,7 @@ class About:
     """``other_files`` counts, by suffix, the files in the folders that are no models.
 
     For the terminal alone: ``verbose`` adds what a verdict rests on, ``quiet`` leaves out what is
-    clean, ``pictures`` draws the change that was found in colors and half blocks.
+    clean, ``pictures`` draws the perturbation that was found in colors and half blocks.
     """
 
     other_files: Mapping[str, int] = field(default_factory=dict)

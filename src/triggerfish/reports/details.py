@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from triggerfish.reports.about import About
+from triggerfish.reports.confirmations import confirmation_in_short
 from triggerfish.reports.half_blocks import half_blocks
-from triggerfish.reports.looks import look_in_short
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import next_step
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import printable
-from triggerfish.reports.words import changes, headline, label, scale, size, success, tried
-from triggerfish.results import DISSENT, Change, Scanned, Skipped
+from triggerfish.reports.words import (
+    headline,
+    label,
+    perturbations,
+    scale,
+    size,
+    success_rate,
+    tried,
+)
+from triggerfish.results import DISSENT, Perturbation, Scanned, Skipped
 
 
 def details(result: Scanned | Skipped, about: About) -> str:
@@ -46,13 +54,13 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
     yield headline(result)
     for k in result.verdict.flagged:
         yield from _flagged(result, k)
-    for change in changes(result.scores):
-        if _leads_to_a_flag(result, change):
-            yield from _change(result, change, about)
+    for perturbation in perturbations(result.scores):
+        if _leads_to_a_flag(result, perturbation):
+            yield from _perturbation(result, perturbation, about)
     for trial in result.trials:
         yield f"on your own pictures: {tried(trial, result.class_names)}"
-    for look in result.confirmations:
-        yield look_in_short(look, result.class_names)
+    for confirmation in result.confirmations:
+        yield confirmation_in_short(confirmation, result.class_names)
     for reason in result.verdict.reasons:
         yield f"because: {printable(reason)}"
     if result.verdict.name == "inconclusive":
@@ -69,9 +77,13 @@ def _assumed(result: Scanned) -> Iterator[str]:
     yield from (f"but {printable(note)}" for note in result.verdict.notes if DISSENT in note)
 
 
-def _leads_to_a_flag(result: Scanned, change: Change) -> bool:
+def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:
     verdict = result.verdict
-    return verdict.all_classes if change.target is None else change.target in verdict.flagged
+    return (
+        verdict.all_classes
+        if perturbation.target is None
+        else perturbation.target in verdict.flagged
+    )
 
 
 def _flagged(result: Scanned, k: int) -> Iterator[str]:
@@ -82,11 +94,15 @@ def _flagged(result: Scanned, k: int) -> Iterator[str]:
         yield f"class {label(k, result.class_names)} {said or 'stands out'}{by}"
 
 
-def _change(result: Scanned, change: Change, about: About) -> Iterator[str]:
-    where = "away" if change.target is None else f"to {label(change.target, result.class_names)}"
-    yield f"change found, {where}: {size(change)}; {success(change)}"
-    if about.pictures and not bool(change.delta.isnan().any()):
-        yield from half_blocks(change.delta)
+def _perturbation(result: Scanned, perturbation: Perturbation, about: About) -> Iterator[str]:
+    where = (
+        "away"
+        if perturbation.target is None
+        else f"to {label(perturbation.target, result.class_names)}"
+    )
+    yield f"perturbation found, {where}: {size(perturbation)}; {success_rate(perturbation)}"
+    if about.pictures and not bool(perturbation.delta.isnan().any()):
+        yield from half_blocks(perturbation.delta)
 
 
 def _verbose(result: Scanned) -> Iterator[str]:

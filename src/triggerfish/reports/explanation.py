@@ -10,14 +10,14 @@ import torch
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.reports.text import number, printable
-from triggerfish.reports.words import changes, label, scale, size, success
+from triggerfish.reports.words import label, perturbations, scale, size, success_rate
 from triggerfish.results import ClassScores, Pairs, Scanned
 
 ROW = "  {:<28}  {:>10}  {}"
 
 
 def explain(result: Scanned, k: int, about: About = PLAIN) -> Iterator[str]:
-    """Lines on class ``k``: its score among all, what each detector says, its change, its pairs."""
+    """Lines on class ``k``: its score, what each detector says, its perturbation, its pairs."""
     scores, verdict = result.scores, result.verdict
     state = "flagged" if k in verdict.flagged else "not flagged"
     name = "the model" if result.path is None else printable(result.path)
@@ -34,7 +34,7 @@ def explain(result: Scanned, k: int, about: About = PLAIN) -> Iterator[str]:
         yield f"seen by: {', '.join(seen)}"
     yield from _detectors(scores, k)
     yield from _details(scores, k)
-    yield from _changes(result, k, about)
+    yield from _perturbations(result, k, about)
     if scores.pairs is not None:
         yield from _pairs(result, scores.pairs, k)
 
@@ -66,12 +66,12 @@ def _details(scores: ClassScores, k: int) -> Iterator[str]:
         yield ROW.format(name, number(float(vector[k]), ".4g") or "-", median or "-")
 
 
-def _changes(result: Scanned, k: int, about: About) -> Iterator[str]:
-    for change in changes(result.scores):
-        if change.target == k:
-            yield f"change found: {size(change)}; {success(change)}"
-            if about.pictures and not bool(change.delta.isnan().any()):
-                yield from (f"  {line}" for line in half_blocks(change.delta))
+def _perturbations(result: Scanned, k: int, about: About) -> Iterator[str]:
+    for perturbation in perturbations(result.scores):
+        if perturbation.target == k:
+            yield f"perturbation found: {size(perturbation)}; {success_rate(perturbation)}"
+            if about.pictures and not bool(perturbation.delta.isnan().any()):
+                yield from (f"  {line}" for line in half_blocks(perturbation.delta))
 
 
 def _pairs(result: Scanned, pairs: Pairs, k: int) -> Iterator[str]:

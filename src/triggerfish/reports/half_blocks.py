@@ -12,7 +12,7 @@ MOST_ROWS = 32  # pixels; 16 lines
 
 
 def half_blocks(delta: Tensor) -> Iterator[str]:
-    """Lines of a change (C, H, W) on grey, amplified until its largest value is black or white."""
+    """Lines of a perturbation (C, H, W) on grey, amplified to black or white."""
     picture = amplified(delta)
     height, width = picture.shape[1:]
     if max(height, width) > MOST_ROWS:
@@ -27,7 +27,7 @@ def half_blocks(delta: Tensor) -> Iterator[str]:
 
 
 def amplified(delta: Tensor) -> Tensor:
-    """A change (C, H, W) as a picture (3, H, W) in [0, 1]: grey where nothing changes.
+    """A perturbation (C, H, W) as a picture (3, H, W) in [0, 1]: grey where nothing changes.
 
     One factor for all pixels and channels, so that shape and color are true and strength is not.
     Other channel counts than 3 are averaged to grey.

@@ -1,4 +1,4 @@
-"""The heat map of class pairs: which class leads to which by a suspiciously small change."""
+"""The heat map of class pairs: which class leads to which by a suspiciously small perturbation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def render_heat_map(result: Scanned, pairs: Pairs) -> bytes:
         corner = (target - 0.5, source - 0.5)
         axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=FLAGGED, linewidth=2.2))
     bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
-    bar.set_label("pair score: how much less change than expected (log ratio)")
+    bar.set_label("pair score: how much less perturbation than expected (log ratio)")
     if math.isfinite(verdict.threshold):
         bar.ax.axhline(verdict.threshold, color="black", linewidth=1, linestyle="--")
     axes.set_title(_headline(result, flagged), fontsize=10, parse_math=False)
@@ -58,7 +58,7 @@ def _label(axes: Axes, count: int) -> None:
     step = 1 if count <= MOST_NUMBERS else 5
     axes.set_xticks(range(0, count, step))
     axes.set_yticks(range(0, count, step))
-    axes.set_xlabel("target class: where the change leads")
+    axes.set_xlabel("target class: where the perturbation leads")
     axes.set_ylabel("source class: where it starts")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import cast
 
-from triggerfish.reports.json_report import as_plain
+from triggerfish.codec.plain import as_plain
 from triggerfish.results import Scanned
 
 SHARES = (
@@ -81,7 +81,7 @@ def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> 
 def _is_of(result: Scanned, rates: Rates) -> bool:
     """Whether the counted scans were like this one."""
     same = (result.detector, decisive(result.config)) == (rates.detector, rates.config)
-    known = result.verdict.peers is not None
+    known = result.verdict.same_task is not None
     return same and result.verdict.reference is None and known == rates.known_task
 
 
@@ -93,7 +93,7 @@ def decisive(config: Mapping[str, object]) -> Mapping[str, object]:
         plain["settings"] = {k: v for k, v in settings.items() if k != "memory_mib"}
     judge = plain.get("judge")
     if isinstance(judge, Mapping):  # of peers, what counts is whether there were any
-        plain["judge"] = {k: v for k, v in judge.items() if k != "peers"}
+        plain["judge"] = {k: v for k, v in judge.items() if k != "same_task"}
     return cast("Mapping[str, object]", as_plain(plain))
 
 

@@ -27,7 +27,7 @@ class Check:
 
 
 INSPECT = "triggerfish inspect {file}"
-SECOND_LOOK = "triggerfish confirm {model} --class {index}"
+CONFIRMATION_TEST = "triggerfish confirm {model} --class {index}"
 
 CHECKS: dict[str, Check] = {
     "not-finite": Check("Are all outputs finite numbers?", INSPECT),
@@ -48,20 +48,23 @@ CHECKS: dict[str, Check] = {
         "Did every search end below the cap?",
         "triggerfish scan {model} --detector l1-weight --max-l1-weight 16777216",
     ),
-    "few-classes": Check("Were enough classes measured for one to stand out?", SECOND_LOOK),
+    "few-classes": Check("Were enough classes measured for one to stand out?", CONFIRMATION_TEST),
     "ties": Check("Do the classes have different scores?", "triggerfish scan {model} --restarts 4"),
-    "implausible-norms": Check("Are the classes within reach of a small change?", INSPECT),
+    "implausible-norms": Check("Are the classes within reach of a small perturbation?", INSPECT),
     "runs-disagree": Check(
         "Do the runs of the search agree?", "triggerfish scan {model} --restarts 8"
     ),
-    "unclear-score": Check("Is the largest score clearly ordinary or clearly not?", SECOND_LOOK),
+    "unclear-score": Check(
+        "Is the largest score clearly ordinary or clearly not?", CONFIRMATION_TEST
+    ),
     "unclear-all-classes": Check(
         "Is the score for an attack on all classes clearly ordinary or clearly not?",
         "triggerfish scan {model} --detector pairwise-norm",
     ),
     "not-confirmed": Check(
-        "Does a second look confirm the flag?", "triggerfish scan {model} --seed {seed}"
+        "Does a confirmation test confirm the flag?", "triggerfish scan {model} --seed {seed}"
     ),
+    "network-not-scanned": Check("Could every network of the file be read?", INSPECT),
     "detectors-disagree": Check(
         "Do the detectors agree where clean models like this one say nothing?",
         "triggerfish confirm {model} --class {score}",
@@ -88,7 +91,7 @@ def next_step(result: Scanned, finding: Finding) -> str | None:
 def loading_words(assumptions: Iterable[Assumption], facts: Iterable[Fact]) -> list[str]:
     """The options that make a file be read as it was: what was assumed, and what the user said."""
     said = [(item.name, item.value) for item in assumptions]
-    said += [(item.name, item.value) for item in facts if item.source == GIVEN]
+    said += [(f.name, f.value) for f in facts if f.source == GIVEN or f.name == "state-key"]
     return [word for name, value in said for word in _words(name, value)]
 
 

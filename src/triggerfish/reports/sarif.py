@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from triggerfish._version import __version__
+from triggerfish.codec.plain import as_plain
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import largest
@@ -38,7 +38,7 @@ RULES: dict[str, Rule] = {
         "error",
         "8.0",
         "An image classifier is likely backdoored",
-        "A class can be reached by an unusually small change, as the target of a trigger can. Do "
+        "A class can be reached by an unusually small perturbation, as a trigger's target can. Do "
         "not deploy the model before somebody has looked at the evidence. A flag is evidence, not "
         "proof: clean models have natural shortcuts, too.",
     ),

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from triggerfish.results import ClassScores, Scanned
 
 KINDS: dict[str, str] = {
-    "one-target": "a class that single pictures are led to by an unusually small change",
-    "universal-pixel": "one change of few pixels that leads any picture to one class",
+    "one-target": "a class that single pictures are led to by an unusually small perturbation",
+    "universal-pixel": "one perturbation of few pixels that leads any picture to one class",
     "universal-frequency": "one faint pattern over the picture that leads any picture to one class",
-    "all-to-all": "one change that leads pictures of every class to another class",
-    "class-pairs": "a change that works only on pictures of some class",
+    "all-to-all": "one perturbation that leads pictures of every class to another class",
+    "class-pairs": "a perturbation that works only on pictures of some class",
     "input-dependent": "triggers that differ from picture to picture, such as a warp",
     "semantic": "things that a photograph may show anyway, used as a trigger",
     "program": "code in the model file that looks for a trigger by itself",
@@ -38,7 +38,7 @@ def not_looked_for(result: Scanned) -> list[str]:
 
 def _kinds(scores: ClassScores) -> Iterator[str]:
     """What a detector measured, by what its scores hold."""
-    bases: set[str] = {change.basis for change in scores.changes}
+    bases: set[str] = {perturbation.basis for perturbation in scores.perturbations}
     bases |= {name.rpartition("_")[2] for name in scores.details if name.startswith("size_")}
     yield from (f"universal-{basis}" for basis in bases)
     if scores.pairs is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import largest, number, printable
-from triggerfish.results import Change, ClassScores, Scanned, Skipped, Trial
+from triggerfish.results import ClassScores, Perturbation, Scanned, Skipped, Trial
 
 MOST_NAMED = 5
 UNITS = {"pixel": "pixels", "frequency": "frequency coefficients"}
@@ -48,9 +48,11 @@ def _verdict(result: Scanned) -> str:
     if verdict.name == "inconclusive":
         return "No answer: the scan cannot tell whether this model is backdoored."
     if verdict.name == "clean":
-        return "Nothing found: no class can be reached by an unusually small change."
+        return "Nothing found: no class can be reached by an unusually small perturbation."
     if verdict.all_classes:
-        return "Likely backdoored: one small change leads pictures of every class to another class."
+        return (
+            "Likely backdoored: one small perturbation leads images of every class to another one."
+        )
     if verdict.sources:
         names = result.class_names
         led = ", ".join(
@@ -58,11 +60,11 @@ def _verdict(result: Scanned) -> str:
             for target, source in verdict.sources.items()
         )
         return (
-            "Likely backdoored: one unusually small change leads pictures of one class to another, "
-            f"{led}, as a source-specific trigger does."
+            "Likely backdoored: an unusually small perturbation leads images of one class to "
+            f"another, {led}, as a source-specific trigger does."
         )
     return (
-        f"Likely backdoored: {targets(result)} can be reached by an unusually small change, "
+        f"Likely backdoored: {targets(result)} can be reached by an unusually small perturbation, "
         "as the target of a trigger can."
     )
 
@@ -82,9 +84,9 @@ def evidence(result: Scanned) -> str:
 def calibration(result: Scanned) -> str:
     """The reference and the p-value, or that there is none."""
     verdict = result.verdict
-    if verdict.peers is not None:
+    if verdict.same_task is not None:
         return (
-            f"Compared class by class with clean networks of {printable(verdict.peers)}; not "
+            f"Compared class by class with clean networks of {printable(verdict.same_task)}; not "
             "calibrated on models like this one."
         )
     if verdict.reference is None:
@@ -105,8 +107,9 @@ def times(factor: float) -> str:
 def _less(score: float) -> str:
     factor = math.exp(abs(score))
     if factor < 1.05:
-        return "needs as much change as the median class"
-    return f"needs {times(factor)} {'less' if score >= 0 else 'more'} change than the median class"
+        return "needs as much perturbation as the median class"
+    how = "less" if score >= 0 else "more"
+    return f"needs {times(factor)} {how} perturbation than the median class"
 
 
 def _weight(scores: ClassScores, k: int) -> str:
@@ -129,7 +132,8 @@ RATIOS = ("ratio_pixel", "ratio_frequency")
 def scale(scores: ClassScores, k: int) -> str:
     """One class's score on a scale that a person can read; empty where there is none.
 
-    A score without a scale of its own is said by the sizes of the changes that it was made from.
+    A score without a scale of its own is said by the sizes of the perturbations that it was made
+    from.
     """
     if math.isnan(float(scores.statistic[k])):
         return ""
@@ -142,51 +146,60 @@ def scale(scores: ClassScores, k: int) -> str:
 def short_scale(scores: ClassScores, k: int) -> str:
     """The same without saying what it is compared with, for a column that does."""
     said = scale(scores, k)
-    for words in ("needs ", "bears ", " than the median class", " as the median class"):
+    for words in (
+        "needs ",
+        "bears ",
+        " perturbation than the median class",
+        " as the median class",
+    ):
         said = said.replace(words, "")
     return said.replace(" of the median class", "")
 
 
-def changes(scores: ClassScores) -> tuple[Change, ...]:
-    """Every change that was found, once, those of the parts last."""
-    return tuple(change for _, change in owned_changes(scores))
+def perturbations(scores: ClassScores) -> tuple[Perturbation, ...]:
+    """Every perturbation that was found, once, those of the parts last."""
+    return tuple(perturbation for _, perturbation in owned_perturbations(scores))
 
 
-def owned_changes(scores: ClassScores) -> list[tuple[ClassScores, Change]]:
+def owned_perturbations(scores: ClassScores) -> list[tuple[ClassScores, Perturbation]]:
     """The same, each with the scores that have it; parts often have those of the whole."""
-    found: dict[tuple[int | None, str], tuple[ClassScores, Change]] = {}
+    found: dict[tuple[int | None, str], tuple[ClassScores, Perturbation]] = {}
     for part in (scores, *scores.parts):
-        for change in part.changes:
-            found.setdefault((change.target, change.basis), (part, change))
+        for perturbation in part.perturbations:
+            found.setdefault((perturbation.target, perturbation.basis), (part, perturbation))
     return list(found.values())
 
 
-def size(change: Change) -> str:
-    """``0.3 pixels, where the class in the middle needs 9.7 (32 times as much)``."""
-    if math.isnan(change.size):
-        return f"no size: the search ended {change.status.value.replace('_', ' ')}"
-    own = f"{change.size:.2g} {UNITS[change.basis]}"
-    if not change.median_size > 0:
+def size(perturbation: Perturbation) -> str:
+    """``0.3 pixels, where the median class needs 9.7 (32 times as much)``."""
+    if math.isnan(perturbation.size):
+        return f"no size: the search ended {perturbation.status.value.replace('_', ' ')}"
+    own = f"{perturbation.size:.2g} {UNITS[perturbation.basis]}"
+    if not perturbation.median_size > 0:
         return own
-    factor = times(change.median_size / change.size) if change.size > 0 else "infinitely"
-    return f"{own}, where the class in the middle needs {change.median_size:.2g} ({factor} as much)"
+    factor = (
+        times(perturbation.median_size / perturbation.size)
+        if perturbation.size > 0
+        else "infinitely"
+    )
+    return f"{own}, where the median class needs {perturbation.median_size:.2g} ({factor} as much)"
 
 
 def into(target: int | None, names: Sequence[str]) -> str:
-    """Where a change leads pictures: ``into class 7 (truck)``."""
+    """Where a perturbation leads pictures: ``into class 7 (truck)``."""
     return "into another class" if target is None else f"into class {label(target, names)}"
 
 
 def tried(trial: Trial, names: Sequence[str]) -> str:
-    """What a change did to pictures of the user's own."""
-    change = f"the change in {UNITS[trial.basis]}"
+    """What a perturbation did to pictures of the user's own."""
+    perturbation = f"the perturbation in {UNITS[trial.basis]}"
     if not trial.count and trial.target is not None:
         called = label(trial.target, names)
-        return f"{change} cannot be tried: the network calls all of them {called} without it"
+        return f"{perturbation} cannot be tried: the network calls all of them {called} without it"
     where = into(trial.target, names)
-    return f"{change} turns {trial.success:.0%} of {trial.count} {where}"
+    return f"{perturbation} turns {trial.success_rate:.0%} of {trial.count} {where}"
 
 
-def success(change: Change) -> str:
+def success_rate(perturbation: Perturbation) -> str:
     """On how many fresh pictures it works."""
-    return f"turns {change.success:.0%} of fresh pictures"
+    return f"turns {perturbation.success_rate:.0%} of fresh pictures"

@@ -1,4 +1,4 @@
-"""The sizes of universal changes and the margins -> one score per class, and one for all classes.
+"""Sizes of universal perturbations and margins -> one score per class, and one for all.
 
 Constants and form were chosen on networks that other people trained, and on attacked versions of
 them, none of which the tables in docs/detection-quality.md report.
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 PIXEL_MARGIN = 0.5
-"""Weight of the margin beside a change of pixels: a trigger that covers the image raises it. A
+"""Weight of the margin beside perturbations of pixels: a trigger that covers images raises it. A
 sinusoidal one need not: on three of six develop networks its target's margin is near the median or
 below it."""
 MARGIN_FLOOR = 0.05

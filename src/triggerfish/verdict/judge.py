@@ -27,7 +27,7 @@ from triggerfish.statistics.outliers import (
 from triggerfish.verdict.matching import Case, choose_case, choose_reference
 from triggerfish.verdict.reference import Reference
 from triggerfish.verdict.reference_file import shipped_references
-from triggerfish.verdict.rules import AmongPeers, Calibrated, Rule, Uncalibrated
+from triggerfish.verdict.rules import AmongSameTask, Calibrated, Rule, Uncalibrated
 from triggerfish.verdict.score_checks import (
     VOIDING,
     check_agreement,
@@ -64,7 +64,7 @@ class Judge:
     threshold: float | None = None
     reference: Reference | None = None
     false_positive_rate: float = 0.001
-    peers: bool = True
+    same_task: bool = True
     published_fill: float | None = None
 
     def __post_init__(self) -> None:
@@ -109,18 +109,20 @@ class Judge:
         if self.published_fill is not None:
             return self._test(detector)(_filled(scores, self.published_fill))
         case = choose_case(self.reference, self._shipped(), classifier, detector, scores)
-        rule, doubt = self._rule(case)
+        rule, suspicion_threshold = self._rule(case)
         values = case.scores.statistic.numpy()
-        if isinstance(rule, AmongPeers):
+        if isinstance(rule, AmongSameTask):
             values = case.detector.compared(case.scores).numpy()
-        verdict = replace(_with_sources(rule(values), case.scores), doubt=doubt)
+        verdict = replace(
+            _with_sources(rule(values), case.scores), suspicion_threshold=suspicion_threshold
+        )
         verdict = _on_all_classes(verdict, scores, detector)
         runs = _runs(case.scores, rule)
         reasons = [
             *findings,
             *case.choice.findings,
-            *self._doubts(case, classifier, verdict),
-            *_doubts_of_the_whole(scores, detector, case, verdict),
+            *self._suspicions(case, classifier, verdict),
+            *_suspicions_of_the_whole(scores, detector, case, verdict),
             *check_restarts(verdict.flagged, runs),
         ]
         notes = [
@@ -132,14 +134,21 @@ class Judge:
         verdict = _concluded(replace(verdict, notes=tuple(notes)), reasons)
         return replace(verdict, seen_by=_seen_by(scores, detector, case, verdict.flagged))
 
-    def peers_of(self, classifier: Classifier, detector: Detector) -> Reference | None:
+    def can_decide(self, part: Detector, classifier: Classifier) -> bool:
+        """Whether clean models are known by which that part of a detector decides by itself."""
+        if self.reference is not None and not self.reference.is_made_with(part):
+            return False
+        choice = choose_reference(self.reference, self._shipped(), classifier, part)
+        return choice.reference is not None or bool(choice.findings)
+
+    def same_task_of(self, classifier: Classifier, detector: Detector) -> Reference | None:
         """The clean networks of its task that the detector's scores are compared with, if any."""
-        return choose_reference(self.reference, self._shipped(), classifier, detector).peers
+        return choose_reference(self.reference, self._shipped(), classifier, detector).same_task
 
     def _shipped(self) -> Sequence[Reference]:
         """The shipped references that may apply: none where a test is asked for by name."""
         shipped = () if self.outlier_test is not None else shipped_references()
-        return [r for r in shipped if self.peers or r.kind != "same-task"]
+        return [r for r in shipped if self.same_task or r.kind != "same-task"]
 
     def _rule(self, case: Case) -> tuple[Rule, float | None]:
         """How the case is decided, and the index from which on a class is in doubt."""
@@ -150,25 +159,29 @@ class Judge:
         as_shipped = self.outlier_test is None and self.threshold is None
         if not as_shipped:
             return self._test(detector), None
-        if case.peers is not None and detector.PEER_THRESHOLD is not None:
-            return AmongPeers(case.peers, detector.PEER_THRESHOLD), detector.PEER_DOUBT
-        return self._test(detector), detector.doubt
+        if case.same_task is not None and detector.SAME_TASK_THRESHOLD is not None:
+            return AmongSameTask(
+                case.same_task, detector.SAME_TASK_THRESHOLD
+            ), detector.SAME_TASK_SUSPICION
+        return self._test(detector), detector.suspicion_threshold
 
     def _test(self, detector: Detector) -> Uncalibrated:
         own = detector.outlier_test
         asked = self.outlier_test not in (None, own.name)
         return Uncalibrated(OUTLIER_TESTS[str(self.outlier_test)] if asked else own, self.threshold)
 
-    def _doubts(self, case: Case, classifier: Classifier, verdict: Verdict) -> Iterator[Finding]:
+    def _suspicions(
+        self, case: Case, classifier: Classifier, verdict: Verdict
+    ) -> Iterator[Finding]:
         """What the judged scores themselves say against trusting the verdict."""
         calibrated = case.choice.reference is not None
         allowed = case.detector.may_be_unreachable
         for finding in check_scores(case.scores, classifier.num_pixels, allowed):
             if not (calibrated and finding.code == "few-classes"):
                 yield finding
-        if verdict.doubt is not None and not verdict.flagged:
+        if verdict.suspicion_threshold is not None and not verdict.flagged:
             index = np.array(verdict.anomaly_index)
-            yield from check_uncalibrated(index, verdict.doubt, verdict.threshold)
+            yield from check_uncalibrated(index, verdict.suspicion_threshold, verdict.threshold)
 
 
 def published_judge(cap: float) -> Judge:
@@ -195,7 +208,7 @@ def _on_all_classes(verdict: Verdict, scores: ClassScores, detector: Detector) -
     return replace(verdict, name="backdoored", all_classes=True)
 
 
-def _doubts_of_the_whole(
+def _suspicions_of_the_whole(
     scores: ClassScores, detector: Detector, case: Case, verdict: Verdict
 ) -> Iterator[Finding]:
     """What the whole detector saw beside the judged part, and its doubt about all classes."""
@@ -203,16 +216,16 @@ def _doubts_of_the_whole(
         yield from _disagreement(scores, detector, case)
     if not verdict.all_classes and not verdict.flagged:
         yield from check_all_classes(
-            scores.all_classes, detector.ALL_CLASSES_DOUBT, detector.ALL_CLASSES_THRESHOLD
+            scores.all_classes, detector.ALL_CLASSES_SUSPICION, detector.ALL_CLASSES_THRESHOLD
         )
 
 
 def _disagreement(scores: ClassScores, detector: Detector, case: Case) -> Iterator[Finding]:
-    """What the whole flags beside the part that decides, by its peers or by its own test."""
+    """What the whole flags beside the part that decides."""
     values, by, test = scores.statistic.numpy(), case.detector.name, detector.outlier_test
-    if case.peers is not None and detector.PEER_THRESHOLD is not None:
-        index = case.peers.centered(values)
-        yield from check_agreement(index, detector.name, detector.PEER_THRESHOLD, by)
+    if case.same_task is not None and detector.SAME_TASK_THRESHOLD is not None:
+        index = case.same_task.centered(values)
+        yield from check_agreement(index, detector.name, detector.SAME_TASK_THRESHOLD, by)
     elif isinstance(test, Largest):
         yield from check_agreement(values, detector.name, test.threshold, by)
 

@@ -32,7 +32,7 @@ class Choice:
     reference: Reference | None
     because: str = ""
     others: tuple[Reference, ...] = ()
-    peers: Reference | None = None
+    same_task: Reference | None = None
     findings: tuple[Finding, ...] = ()
     withheld: bool = False
 
@@ -40,7 +40,7 @@ class Choice:
         """What a verdict on the statistic (K,) rests on."""
         if self.reference is not None:
             return self.reference.claim
-        compared = _among(self.peers, values) or _compared(self.others, values)
+        compared = _among(self.same_task, values) or _compared(self.others, values)
         return f"uncalibrated: {self.because}" + (f"; {compared}" if compared else "")
 
 
@@ -53,46 +53,46 @@ def choose_reference(
     """The reference for this model; ``asked`` is the user's own, and then no other is tried."""
     known = shipped if asked is None else (asked,)
     others = tuple(r for r in known if r.is_made_with(detector) and r.kind != "same-task")
-    peers = _peers(known, classifier, detector)
+    same_task = _same_task(known, classifier, detector)
     missing = f"no clean reference models of this network and task for {detector.name}"
     if asked is not None and (differs := asked.differs_by(classifier, detector)):
         return Choice(None, missing, others, findings=(_mismatch(asked, differs),))
     fitting = [r for r in others if r.is_calibrated and not r.differs_by(classifier, detector)]
     if not fitting:
-        return Choice(None, missing, others, peers)
+        return Choice(None, missing, others, same_task)
     assumed = [a.name for a in classifier.assumptions if a.name.replace("-", "_") in _DECISIVE]
     if asked is None and assumed:
         because = (
             f"the reference {fitting[0].name!r} is not used, because {', '.join(assumed)} "
             "is assumed: say what is true"
         )
-        return Choice(None, because, others, peers, withheld=True)
+        return Choice(None, because, others, same_task, withheld=True)
     return Choice(fitting[0])
 
 
-def _peers(
+def _same_task(
     references: Sequence[Reference], classifier: Classifier, detector: Detector
 ) -> Reference | None:
     """The clean networks of the task that this one is most like, where it is like any."""
-    if detector.PEER_THRESHOLD is None:
+    if detector.SAME_TASK_THRESHOLD is None:
         return None
     known = [r for r in references if r.kind == "same-task" and r.is_comparable(detector)]
     found = [(r.likeness(classifier), r) for r in known]
-    best, peers = max(found, key=lambda pair: pair[0], default=(-1.0, None))
-    return peers if best >= ALIKE else None
+    best, same_task = max(found, key=lambda pair: pair[0], default=(-1.0, None))
+    return same_task if best >= ALIKE else None
 
 
 @dataclass(frozen=True)
 class Case:
     """What is judged: the ``scores`` of one ``detector``, by what ``choice`` says.
 
-    ``peers`` are those that the scores of the whole detector can be compared with.
+    ``same_task`` are those that the scores of the whole detector can be compared with.
     """
 
     detector: Detector
     scores: ClassScores
     choice: Choice
-    peers: Reference | None = None
+    same_task: Reference | None = None
 
 
 def choose_case(
@@ -107,7 +107,7 @@ def choose_case(
     A score of which the error rate is known decides before one of which it is not.
     """
     choice = choose_reference(asked, shipped, classifier, detector)
-    whole = Case(detector, scores, choice, choice.peers)
+    whole = Case(detector, scores, choice, choice.same_task)
     if whole.choice.reference is not None:
         return whole
     parts = detector.parts if len(detector.parts) == len(scores.parts) else ()
@@ -116,7 +116,7 @@ def choose_case(
             continue
         choice = choose_reference(asked, shipped, classifier, part)
         if choice.reference is not None or choice.findings:
-            return Case(part, found, choice, whole.peers)
+            return Case(part, found, choice, whole.same_task)
         if choice.withheld:
             whole = replace(whole, choice=replace(whole.choice, because=choice.because))
     return whole
@@ -131,19 +131,19 @@ def _mismatch(asked: Reference, differs: Sequence[str]) -> Finding:
     )
 
 
-def _among(peers: Reference | None, values: Array) -> str:
+def _among(same_task: Reference | None, values: Array) -> str:
     """How many clean networks of the same task have a class as far above its mean."""
-    if peers is None:
+    if same_task is None:
         return ""
-    index = peers.centered(values)
+    index = same_task.centered(values)
     if not np.isfinite(index).any():
         return ""
     highest = float(np.nanmax(index))
-    above = int(np.sum(peers.clean_maxima() >= highest))
+    above = int(np.sum(same_task.clean_maxima() >= highest))
     return (
-        f"compared class by class with {peers.size} clean networks of {peers.name}, as it calls "
-        f"pictures of nothing what they do: {above} of them score as high "
-        f"(uncalibrated p {peers.p_value(highest):.2g})"
+        f"compared class by class with {same_task.size} clean networks of {same_task.name}, as it "
+        f"answers alike on synthetic images: {above} of them score as high "
+        f"(uncalibrated p {same_task.p_value(highest):.2g})"
     )
 
 

@@ -1,6 +1,6 @@
-"""Which task a network was trained for, told by what it calls pictures of nothing.
+"""Which task a network was trained for, told by what it calls synthetic images.
 
-Networks that were trained apart, on one data set, answer alike on procedural pictures; networks for
+Networks that were trained apart, on one data set, answer alike on synthetic images; networks for
 another data set, or with their classes in another order, do not. So the answers of a few clean
 networks tell whether another one has the same classes in the same order, without one image of the
 data. How well is in docs/method.md.

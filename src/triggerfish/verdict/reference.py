@@ -43,7 +43,7 @@ class Reference:
     ``detector`` and ``settings`` say what was measured, ``network`` and ``task`` on what: a
     reference applies where all four are equal (see `fingerprint`). ``recipe`` says in words how
     the models were made. Of kind *same-task* ``network`` is empty, and ``answers`` (P, K) is what
-    the models call pictures of nothing, by which others on their task are recognised (see
+    the models call synthetic images, by which others on their task are recognised (see
     `recognition`); scores of pairs of classes are rows of K * K, source by source. Of kind
     *any-network* there is one score per model, the largest, and ``network`` and ``task`` are empty.
     """
@@ -129,7 +129,7 @@ class Reference:
         return tuple(differs)
 
     def likeness(self, classifier: Classifier) -> float:
-        """How alike a network's answers on pictures of nothing are; -1 for another geometry."""
+        """How alike a network's answers on synthetic images are; -1 for another geometry."""
         if not self.answers or self.task != _geometry(classifier):
             return -1.0
         return likeness(answers(classifier), np.array(self.answers))
@@ -164,7 +164,7 @@ class Reference:
     def spread(self) -> Array:
         """The unit (K,) of each class: 1, and more on a task where networks differ about it more.
 
-        Of kind *same-task*, a class's standard deviation over that of the class in the middle.
+        Of kind *same-task*, a class's standard deviation over that of the median class.
         """
         scores = self.matrix()
         if self.kind != "same-task":
@@ -252,10 +252,12 @@ def make_task_reference(
     the others would not recognise are left out: what is ordinary on the task is not told by them.
 
     Raises `ValueError` for another input shape or number of classes, for fewer than ten, and for a
-    detector whose levels among peers nobody knows.
+    detector whose levels among networks of the task nobody knows.
     """
-    if detector.PEER_THRESHOLD is None:
-        raise ValueError(f"expected universal or ensemble, got {detector.name}: it has no peers")
+    if detector.SAME_TASK_THRESHOLD is None:
+        raise ValueError(
+            f"expected universal or ensemble, got {detector.name}: it has no levels for a task"
+        )
     geometries = [_geometry(classifier) for classifier in classifiers]
     if any(other != geometries[0] for other in geometries):
         raise ValueError("expected networks of one input shape and number of classes, got several")

@@ -50,19 +50,19 @@ class Uncalibrated:
 
 
 @dataclass(frozen=True)
-class AmongPeers:
-    """Flags classes that are farther above their mean among ``peers`` than ``threshold``.
+class AmongSameTask:
+    """Flags classes that are farther above their mean among ``same_task`` than ``threshold``.
 
     The peers are clean networks of the same task, and of any shape and recipe: no error rate
     follows from them, so the threshold is the detector's own.
     """
 
-    peers: Reference
+    same_task: Reference
     threshold: float
 
     def __call__(self, values: Array) -> Verdict:
         """The verdict on the statistic (K,), or on scores of pairs (K, K), source by target."""
-        index = self.peers.centered(values)
+        index = self.same_task.centered(values)
         return self._judged(index) if index.ndim == 1 else self._by_worst_source(index)
 
     def _by_worst_source(self, index: Array) -> Verdict:
@@ -74,10 +74,10 @@ class AmongPeers:
     def _judged(self, index: Array) -> Verdict:
         if np.isfinite(index).sum() < MIN_CLASSES:
             return _nothing_measured(index)
-        return replace(_flagging(index, self.threshold), peers=self.peers.name)
+        return replace(_flagging(index, self.threshold), same_task=self.same_task.name)
 
 
-Rule = Calibrated | Uncalibrated | AmongPeers
+Rule = Calibrated | Uncalibrated | AmongSameTask
 
 
 def _flagging(score: Array, threshold: float) -> Verdict:

@@ -54,36 +54,44 @@ def check_restarts(flagged: tuple[int, ...], runs: Sequence[tuple[int, ...]]) ->
     ]
 
 
-def check_uncalibrated(values: Array, doubt: float, threshold: float) -> list[Finding]:
-    """What an unflagged score (K,) between ``doubt`` and ``threshold`` means without a reference.
+def check_uncalibrated(
+    values: Array, suspicion_threshold: float, threshold: float
+) -> list[Finding]:
+    """What an unflagged score (K,) between the two thresholds means without a reference.
 
     Clean networks of some kinds reach it, attacked ones of others do not surpass it.
     """
-    unclear = np.flatnonzero((values > doubt) & (values <= threshold))
+    unclear = np.flatnonzero((values > suspicion_threshold) & (values <= threshold))
     if not len(unclear):
         return []
     shown = ", ".join(f"class {k} at {values[k]:.2f}" for k in unclear)
     return [
         Finding(
             UNCLEAR_SCORE,
-            f"expected scores up to {doubt:g}, or one above {threshold:g}, got {shown}: some clean "
-            "networks reach that; calibrate on clean models of this network and task",
+            f"expected scores up to {suspicion_threshold:g}, or one above {threshold:g}, got "
+            f"{shown}: some clean networks reach that; calibrate on clean models of this network "
+            "and task",
         )
     ]
 
 
 def check_all_classes(
-    score: float | None, doubt: float | None, threshold: float | None
+    score: float | None, suspicion_threshold: float | None, threshold: float | None
 ) -> list[Finding]:
-    """What a score of an attack on every class means that is between doubt and threshold."""
-    if score is None or doubt is None or threshold is None or not score > doubt:
+    """What a score of an attack on every class means between the two thresholds."""
+    if (
+        score is None
+        or suspicion_threshold is None
+        or threshold is None
+        or not score > suspicion_threshold
+    ):
         return []
     return [
         Finding(
             "unclear-all-classes",
-            f"expected a score for an attack on all classes up to {doubt:g}, or above "
-            f"{threshold:g}, got {score:.2f}: some clean networks reach that; calibrate on clean "
-            "models of this network and task",
+            f"expected a score for an attack on all classes up to {suspicion_threshold:g}, or "
+            f"above {threshold:g}, got {score:.2f}: some clean networks reach that; calibrate on "
+            "clean models of this network and task",
         )
     ]
 
@@ -103,7 +111,7 @@ def check_agreement(
         Finding(
             "detectors-disagree",
             f"expected scores of {detector} up to {threshold:g}, as {judged_by} flags nothing by "
-            f"its reference, got {shown}: look at the change that was found, or calibrate "
+            f"its reference, got {shown}: look at the perturbation that was found, or calibrate "
             f"{detector} on clean models of this network and task",
         )
     ]

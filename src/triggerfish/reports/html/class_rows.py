@@ -15,7 +15,7 @@ MOST_ROWS = 100
 
 @dataclass(frozen=True)
 class ClassRow:
-    """What was not measured is empty. ``norm`` is the smallest change of an image, in pixels."""
+    """What was not measured is empty. ``norm`` is the minimum L1 norm, in pixels."""
 
     label: str
     flagged: bool
@@ -53,7 +53,7 @@ def _row(result: Scanned, k: int) -> ClassRow:
 
 
 def _is_size(name: str) -> bool:
-    """Whether a detail is the size of a change, in pixels."""
+    """Whether a detail is the size of a perturbation, in pixels."""
     return name == "size_pixel" or name.startswith("min_norm")
 
 

@@ -7,20 +7,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from triggerfish.reports.html.change_view import ChangeView, TrialView, change_views, trial_views
+from triggerfish.codec.plain import as_plain
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
-from triggerfish.reports.html.look_view import LookView, look_view
+from triggerfish.reports.html.confirmation_view import ConfirmationView, confirmation_view
 from triggerfish.reports.html.pair_map import PairMap, pair_map
-from triggerfish.reports.html.pictures import change_picture
-from triggerfish.reports.html.plain_change import beyond_ground
-from triggerfish.reports.json_report import as_plain
+from triggerfish.reports.html.perturbation_view import (
+    PerturbationView,
+    TrialView,
+    perturbation_views,
+    trial_views,
+)
+from triggerfish.reports.html.pictures import perturbation_picture
+from triggerfish.reports.html.plain_perturbation import beyond_ground
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import CHECKS, next_step
 from triggerfish.reports.scope import KINDS, looked_for, not_looked_for
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import number, printable
-from triggerfish.reports.words import calibration, changes, evidence, headline, label
+from triggerfish.reports.words import calibration, evidence, headline, label, perturbations
 from triggerfish.results import ClassScores, Scanned, Skipped
 
 
@@ -52,9 +57,9 @@ class Page:
     outcome: str
     headline: str
     answers: tuple[str, ...]
-    changes: tuple[ChangeView, ...]
+    perturbations: tuple[PerturbationView, ...]
     trials: tuple[TrialView, ...]
-    looks: tuple[LookView, ...]
+    confirmations: tuple[ConfirmationView, ...]
     chart: ClassChart
     classes: tuple[ClassRow, ...]
     left_out: int
@@ -108,9 +113,12 @@ def page(result: Scanned) -> Page:
         outcome=outcome(result),
         headline=headline(result),
         answers=(evidence(result), calibration(result), how_often_wrong(result)),
-        changes=tuple(change_views(result)),
+        perturbations=tuple(perturbation_views(result)),
         trials=tuple(trial_views(result)),
-        looks=tuple(look_view(look, result.class_names) for look in result.confirmations),
+        confirmations=tuple(
+            confirmation_view(confirmation, result.class_names)
+            for confirmation in result.confirmations
+        ),
         chart=class_chart(result),
         classes=classes,
         left_out=len(result.verdict.anomaly_index) - len(classes),
@@ -131,19 +139,21 @@ def page(result: Scanned) -> Page:
 
 
 def thumbnail(result: Scanned | Skipped) -> str | None:
-    """The picture of a row: the change to a flagged class, else the most suspicious image."""
+    """The picture of a row: the perturbation to a flagged class, else the most suspicious image."""
     if isinstance(result, Skipped):
         return None
     flagged = result.verdict.flagged
-    for change in changes(result.scores):
-        if change.target in flagged or (change.target is None and result.verdict.all_classes):
-            return change_picture(change.delta)
+    for perturbation in perturbations(result.scores):
+        if perturbation.target in flagged or (
+            perturbation.target is None and result.verdict.all_classes
+        ):
+            return perturbation_picture(perturbation.delta)
     index, scores = result.verdict.anomaly_index, result.scores
     measured = [k for k in scores.classes if math.isfinite(index[k])]
     if not measured or not len(scores.images):
         return None
     most = scores.classes.index(max(measured, key=lambda k: index[k]))
-    return change_picture(beyond_ground(scores.images[most]))
+    return perturbation_picture(beyond_ground(scores.images[most]))
 
 
 def _part(result: Scanned, scores: ClassScores) -> PartRow:

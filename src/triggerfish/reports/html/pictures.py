@@ -28,8 +28,8 @@ def picture(image: Tensor) -> str:
     return data_uri(render_image(image))
 
 
-def change_picture(delta: Tensor) -> str | None:
-    """The data URI of a change (C, H, W), amplified on grey; None where it is not known."""
+def perturbation_picture(delta: Tensor) -> str | None:
+    """The data URI of a perturbation (C, H, W), amplified on grey; None where it is not known."""
     if bool(delta.isnan().any()) or not delta.numel():
         return None
     return picture(amplified(delta))
@@ -41,8 +41,8 @@ def amplification(delta: Tensor) -> float:
     return 0.5 / largest if largest > 0 else math.nan
 
 
-def with_change(pictures: Tensor, delta: Tensor) -> Tensor:
-    """Pictures (P, C, H, W) with the change (C, H, W) added, as the network sees them."""
+def perturbed(pictures: Tensor, delta: Tensor) -> Tensor:
+    """Pictures (P, C, H, W) with the perturbation (C, H, W) added, as the network sees them."""
     return (pictures + delta).clamp(0, 1)
 
 

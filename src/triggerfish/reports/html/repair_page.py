@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from triggerfish.reports.html.pictures import change_picture, picture, with_change
+from triggerfish.reports.html.pictures import perturbation_picture, perturbed, picture
 from triggerfish.reports.text import printable
 from triggerfish.reports.words import into, label, size
-from triggerfish.results import Change, Scanned
+from triggerfish.results import Perturbation, Scanned
 
 MOST_PICTURES = 8
 
 
 @dataclass(frozen=True)
 class Retried:
-    """A change found before a repair, tried after it on the same ``pictures`` (P, C, H, W).
+    """A perturbation found before a repair, tried after it on the same ``pictures`` (P, C, H, W).
 
-    ``plain`` (P,) is what the original network calls them, ``before`` (P,) with the change, and
-    ``after`` (P,) what the repaired one calls them with the change.
+    ``plain`` (P,) is what the original network calls them, ``before`` (P,) with the perturbation,
+    and ``after`` (P,) what the repaired one calls them with the perturbation.
     """
 
-    change: Change
+    perturbation: Perturbation
     pictures: Tensor
     plain: tuple[int, ...]
     before: tuple[int, ...]
@@ -44,7 +44,7 @@ class RepairReport:
 
 @dataclass(frozen=True)
 class RetriedColumn:
-    """One picture: without the change, with it, and what the networks call it."""
+    """One picture: without the perturbation, with it, and what the networks call it."""
 
     plain: str
     called: str
@@ -66,11 +66,11 @@ class RetriedView:
 
 
 def retried_view(retried: Retried, names: Sequence[str]) -> RetriedView:
-    """The view of one change, the pictures that it turned first."""
-    change = retried.change
-    turned = [b != p and change.target in (None, b) for p, b in _calls(retried)]
+    """The view of one perturbation, the pictures that it turned first."""
+    perturbation = retried.perturbation
+    turned = [b != p and perturbation.target in (None, b) for p, b in _calls(retried)]
     order = sorted(range(len(turned)), key=lambda i: not turned[i])[:MOST_PICTURES]
-    changed = with_change(retried.pictures, change.delta)
+    changed = perturbed(retried.pictures, perturbation.delta)
     columns = tuple(
         RetriedColumn(
             plain=picture(retried.pictures[i]),
@@ -83,8 +83,8 @@ def retried_view(retried: Retried, names: Sequence[str]) -> RetriedView:
         )
         for i in order
     )
-    title = f"The change that turned pictures {into(change.target, names)}"
-    return RetriedView(title, size(change), change_picture(change.delta), columns)
+    title = f"The perturbation that turned pictures {into(perturbation.target, names)}"
+    return RetriedView(title, size(perturbation), perturbation_picture(perturbation.delta), columns)
 
 
 def _calls(retried: Retried) -> Sequence[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""How large a change is beside those of the other classes: dots on a logarithmic line."""
+"""How large a perturbation is beside those of the other classes: dots on a logarithmic line."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 
 from triggerfish.reports.words import UNITS, label
-from triggerfish.results import Change, ClassScores, Scanned
+from triggerfish.results import ClassScores, Perturbation, Scanned
 
 WIDTH, LEFT, RIGHT = 640.0, 20.0, 20.0
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One class at ``x``; ``own`` is the class of the change."""
+    """One class at ``x``; ``own`` is the class of the perturbation."""
 
     x: float
     words: str
@@ -32,22 +32,28 @@ class SizeStrip:
     width: float = WIDTH
 
 
-def sizes_of(scores: ClassScores, change: Change) -> dict[int, float]:
-    """The size of every class in the basis of the change, from the detail ``size_<basis>``."""
-    vector = scores.details.get(f"size_{change.basis}")
+def sizes_of(scores: ClassScores, perturbation: Perturbation) -> dict[int, float]:
+    """The size of every class in the basis of the perturbation, from ``size_<basis>``."""
+    vector = scores.details.get(f"size_{perturbation.basis}")
     values = enumerate([] if vector is None else vector.tolist())
     return {k: v for k, v in values if math.isfinite(v) and v > 0}
 
 
-def size_strip(result: Scanned, scores: ClassScores, change: Change) -> SizeStrip | None:
-    """The line; None where the change has no size or there is nothing to compare it with."""
-    if not change.size > 0:
+def size_strip(
+    result: Scanned, scores: ClassScores, perturbation: Perturbation
+) -> SizeStrip | None:
+    """The line; None where the perturbation has no size or there is nothing to compare it with."""
+    if not perturbation.size > 0:
         return None
-    sizes = sizes_of(scores, change)
-    if change.target is not None:
-        sizes[change.target] = change.size
-    others = [v for k, v in sizes.items() if k != change.target]
-    known = [*others, change.size, *([change.median_size] if change.median_size > 0 else [])]
+    sizes = sizes_of(scores, perturbation)
+    if perturbation.target is not None:
+        sizes[perturbation.target] = perturbation.size
+    others = [v for k, v in sizes.items() if k != perturbation.target]
+    known = [
+        *others,
+        perturbation.size,
+        *([perturbation.median_size] if perturbation.median_size > 0 else []),
+    ]
     if len(known) < 2:
         return None
     low, high = math.log10(min(known)) - 0.08, math.log10(max(known)) + 0.08
@@ -55,16 +61,24 @@ def size_strip(result: Scanned, scores: ClassScores, change: Change) -> SizeStri
     def place(value: float) -> float:
         return round(LEFT + (math.log10(value) - low) / (high - low) * (WIDTH - LEFT - RIGHT), 1)
 
-    unit = UNITS[change.basis]
+    unit = UNITS[perturbation.basis]
     dots = [
-        Dot(place(v), f"class {label(k, result.class_names)}: {v:.2g} {unit}", k == change.target)
+        Dot(
+            place(v),
+            f"class {label(k, result.class_names)}: {v:.2g} {unit}",
+            k == perturbation.target,
+        )
         for k, v in sizes.items()
     ]
-    if change.target is None:
-        dots.append(Dot(place(change.size), f"this change: {change.size:.2g} {unit}", True))
+    if perturbation.target is None:
+        dots.append(
+            Dot(
+                place(perturbation.size), f"this perturbation: {perturbation.size:.2g} {unit}", True
+            )
+        )
     return SizeStrip(
         dots=tuple(sorted(dots, key=lambda dot: dot.own)),
-        median=place(change.median_size) if change.median_size > 0 else None,
+        median=place(perturbation.median_size) if perturbation.median_size > 0 else None,
         ticks=tuple((place(v), f"{v:g}") for v in _round_numbers(low, high)),
         others=f"other classes {min(others):.2g} to {max(others):.2g}" if others else "",
         unit=unit,

@@ -1,0 +1,52 @@
+"""A confirmation test as a page shows it: beside perturbations of the same size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from triggerfish.reports.confirmations import MEANINGS, measured
+from triggerfish.reports.html.size_strip import LEFT, RIGHT, WIDTH, Dot, SizeStrip
+from triggerfish.reports.words import UNITS, label
+from triggerfish.results import BasisEvidence, Confirmation
+
+TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class ConfirmationView:
+    """``strip`` is of the basis in which the perturbation leads most; ``rows`` have all bases."""
+
+    title: str
+    words: str
+    strip: SizeStrip
+    bases: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def confirmation_view(test: Confirmation, names: Sequence[str]) -> ConfirmationView:
+    """The view of one test."""
+    meaning = MEANINGS[test.grade]
+    return ConfirmationView(
+        title=f"Confirmation test of class {label(test.target, names)}: {test.grade}",
+        words=f"{meaning[0].upper()}{meaning[1:]}.",
+        strip=_strip(max(test.evidence, key=lambda item: item.lead)),
+        bases=tuple(item.basis for item in test.evidence),
+        rows=tuple((name.strip(), tuple(values)) for name, values in measured(test)),
+    )
+
+
+def _strip(item: BasisEvidence) -> SizeStrip:
+    """Successes from 0 to 100 % on a line."""
+    others = [Dot(_place(v), f"towards another class: {v:.0%}", False) for v in item.controls]
+    own = Dot(_place(item.success_rate), f"this perturbation: {item.success_rate:.0%}", True)
+    said = f"New pictures that a perturbation of {item.size:.2g} {UNITS[item.basis]} turns"
+    unit = (
+        f"{said}; circles: towards other classes." if item.size == item.size else "Not found again."
+    )
+    ticks = tuple((_place(v), f"{v:.0%}") for v in TICKS)
+    return SizeStrip((*others, own), None, ticks, "", unit)
+
+
+def _place(share: float) -> float:
+    return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)

@@ -1,0 +1,198 @@
+"""The perturbation that was found, as a page shows it: itself, its size, and pictures with it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from triggerfish.reports.html.pictures import (
+    amplification,
+    perturbation_picture,
+    perturbed,
+    picture,
+)
+from triggerfish.reports.html.plain_perturbation import plain_perturbations
+from triggerfish.reports.html.size_strip import SizeStrip, size_strip
+from triggerfish.reports.words import (
+    UNITS,
+    into,
+    label,
+    owned_perturbations,
+    perturbations,
+    size,
+    success_rate,
+    tried,
+)
+from triggerfish.results import ClassScores, Perturbation, Scanned, Status, Trial
+
+MOST_PICTURES = 8
+LEAST_FACTOR = 1.05  # a perturbation that is as strong as can be drawn is shown as it is
+
+
+@dataclass(frozen=True)
+class Column:
+    """One picture without and with the perturbation; ``turned`` when it became what was wanted."""
+
+    plain: str
+    called: str
+    changed: str
+    called_with: str
+    turned: bool
+
+
+@dataclass(frozen=True)
+class PerturbationView:
+    """``picture`` is None where the change itself was not stored; ``factor`` amplifies it."""
+
+    title: str
+    target: str
+    basis: str
+    picture: str | None
+    factor: str
+    size: str
+    success_rate: str
+    seen_by: str
+    strip: SizeStrip | None
+    columns: tuple[Column, ...]
+    suspicious: bool
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """The same on the user's own pictures."""
+
+    words: str
+    columns: tuple[Column, ...]
+
+
+def perturbation_views(result: Scanned) -> list[PerturbationView]:
+    """Those to the flagged classes; where none is flagged, the smallest beside its median.
+
+    Where no universal perturbation was looked for, what makes a single plain picture a flagged
+    class.
+    """
+    owned = owned_perturbations(result.scores)
+    verdict = result.verdict
+    wanted = [
+        (scores, perturbation)
+        for scores, perturbation in owned
+        if (
+            verdict.all_classes
+            if perturbation.target is None
+            else perturbation.target in verdict.flagged
+        )
+    ]
+    if wanted or verdict.flagged:
+        found = wanted or plain_perturbations(result)
+        return [
+            _view(result, scores, perturbation, suspicious=True) for scores, perturbation in found
+        ]
+    measured = [
+        (scores, perturbation)
+        for scores, perturbation in owned
+        if perturbation.target is not None
+        and perturbation.status is Status.CONVERGED
+        and perturbation.size > 0
+    ]
+    measured.sort(key=lambda pair: pair[1].size / pair[1].median_size)
+    return [_view(result, s, c, suspicious=False) for s, c in measured[:1]]
+
+
+def trial_views(result: Scanned) -> list[TrialView]:
+    """Each trial, with the perturbation that it tried."""
+    views = []
+    for trial in result.trials:
+        key = (trial.target, trial.basis)
+        found = [c for c in perturbations(result.scores) if (c.target, c.basis) == key]
+        words = tried(trial, result.class_names)
+        columns = _trial_columns(result, trial, found)
+        views.append(TrialView(f"{words[0].upper()}{words[1:]}.", columns))
+    return views
+
+
+def _view(
+    result: Scanned, scores: ClassScores, perturbation: Perturbation, *, suspicious: bool
+) -> PerturbationView:
+    factor = amplification(perturbation.delta)
+    target = (
+        "another class"
+        if perturbation.target is None
+        else label(perturbation.target, result.class_names)
+    )
+    seen = (
+        () if perturbation.target is None else result.verdict.seen_by.get(perturbation.target, ())
+    )
+    return PerturbationView(
+        title=_title(result, perturbation, suspicious=suspicious),
+        target=target,
+        basis=UNITS[perturbation.basis],
+        picture=perturbation_picture(perturbation.delta),
+        factor=f"{factor:.2g}" if factor >= LEAST_FACTOR else "",
+        size=size(perturbation),
+        success_rate="" if math.isnan(perturbation.success_rate) else success_rate(perturbation),
+        seen_by=", ".join(seen),
+        strip=size_strip(result, scores, perturbation),
+        columns=_columns(result, scores, perturbation),
+        suspicious=suspicious,
+    )
+
+
+def _title(result: Scanned, perturbation: Perturbation, *, suspicious: bool) -> str:
+    where = into(perturbation.target, result.class_names)
+    if math.isnan(perturbation.success_rate):
+        return f"This perturbation turns a plain picture {where}"
+    if suspicious:
+        return f"This perturbation turns pictures {where}"
+    return f"The smallest perturbation that was found turns pictures {where}"
+
+
+def _columns(
+    result: Scanned, scores: ClassScores, perturbation: Perturbation
+) -> tuple[Column, ...]:
+    if scores.pictures is None or bool(perturbation.delta.isnan().any()):
+        return ()
+    called = scores.predicted_classes or (None,) * len(scores.pictures)
+    # Those that are the target already show nothing; they come last.
+    order = sorted(range(len(called)), key=lambda i: called[i] == perturbation.target)[
+        :MOST_PICTURES
+    ]
+    shown, after = scores.pictures[order], perturbation.predicted_classes
+    pictures = (shown, perturbed(shown, perturbation.delta))
+    before = tuple(called[i] for i in order)
+    return _paired(
+        result, perturbation.target, pictures, before, tuple(after[i] for i in order if after)
+    )
+
+
+def _trial_columns(result: Scanned, trial: Trial, found: list[Perturbation]) -> tuple[Column, ...]:
+    shown = trial.pictures[:MOST_PICTURES]
+    if not len(shown) or not found or bool(found[0].delta.isnan().any()):
+        return ()
+    changed = perturbed(shown, found[0].delta)
+    return _paired(result, trial.target, (shown, changed), trial.before, trial.after)
+
+
+def _paired(
+    result: Scanned,
+    target: int | None,
+    pictures: tuple[Tensor, Tensor],
+    before: tuple[int | None, ...],
+    after: tuple[int, ...],
+) -> tuple[Column, ...]:
+    """Pictures (P, C, H, W) without and with the perturbation, and what they are called."""
+    plain, changed = pictures
+    columns = []
+    for i in range(len(plain)):
+        was, now = (calls[i] if i < len(calls) else None for calls in (before, after))
+        columns.append(
+            Column(
+                plain=picture(plain[i]),
+                called="" if was is None else label(was, result.class_names),
+                changed=picture(changed[i]),
+                called_with="" if now is None else label(now, result.class_names),
+                turned=now is not None and now != was and target in (None, now),
+            )
+        )
+    return tuple(columns)

@@ -1,0 +1,60 @@
+"""What makes one plain picture a class, as min-norm finds it: evidence as well."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from triggerfish.results import ClassScores, Perturbation, Scanned
+
+
+def plain_perturbations(result: Scanned) -> list[tuple[ClassScores, Perturbation]]:
+    """For each flagged class with an image of its own, the perturbation that the image is."""
+    scores = result.scores
+    if not len(scores.images):
+        return []
+    return [_of(scores, k) for k in result.verdict.flagged if k in scores.classes]
+
+
+def beyond_ground(image: Tensor) -> Tensor:
+    """What an image (C, H, W) has beyond the level that most of its pixels are at."""
+    levels = (image.flatten(1) * 255).round()
+    ground = levels.mode(dim=1).values.view(-1, 1, 1) / 255
+    return image - ground
+
+
+def _of(scores: ClassScores, k: int) -> tuple[ClassScores, Perturbation]:
+    """The perturbation, and scores that have the size of every class beside it."""
+    sizes = _sizes(scores, k)
+    perturbation = Perturbation(
+        target=k,
+        basis="pixel",
+        delta=beyond_ground(scores.images[scores.classes.index(k)]),
+        size=float(sizes[k]),
+        median_size=float(sizes.nanquantile(0.5)),
+        success_rate=math.nan,
+        status=scores.status[k],
+    )
+    beside = ClassScores(
+        name=scores.name,
+        statistic=scores.statistic,
+        status=scores.status,
+        images=scores.images[:0],
+        probability=scores.probability,
+        logits=scores.logits[:0],
+        details={"size_pixel": sizes},
+        shown=(),
+    )
+    return beside, perturbation
+
+
+def _sizes(scores: ClassScores, k: int) -> Tensor:
+    """The norms (K,) from the baseline that the image of ``k`` starts from; NaN if not known."""
+    norms = [vector for name, vector in scores.details.items() if name.startswith("min_norm")]
+    shown = scores.details.get("shown_baseline")
+    place = 0 if shown is None else int(shown[k])
+    if not 0 <= place < len(norms):
+        return torch.full_like(scores.statistic, torch.nan)
+    return torch.where(norms[place].isfinite(), norms[place], torch.nan).double()
