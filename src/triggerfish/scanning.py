@@ -100,7 +100,7 @@ def scan_classifier(
     findings = check_model(classifier)
     pairs_may_follow = config.looks_for_pairs and is_possible(classifier, config.judge)
     with share_of_work(0.0, START if pairs_may_follow else 1.0):
-        scores = with_enough_memory(lambda: config.detector(classifier, config.seed))
+        scores = with_enough_memory(lambda: _measured(classifier, config))
     verdict = config.judge(scores, classifier, config.detector, findings)
     confirmations = confirmation_tests(classifier, scores, verdict, config)
     verdict = after_confirmations(verdict, confirmations)
@@ -121,6 +121,15 @@ def scan_classifier(
         class_names=classifier.class_names,
         confirmations=confirmations,
     )
+
+
+def _measured(classifier: Classifier, config: ScanConfig) -> ClassScores:
+    """The detector's scores; minimum norms are part of none, so they run where they decide."""
+    detector, judge = config.detector, config.judge
+    if isinstance(detector, Ensemble):
+        needed = judge.can_decide(detector.parts[0], classifier)
+        return detector(classifier, config.seed, min_norm=needed)
+    return detector(classifier, config.seed)
 
 
 def confirmation_tests(

@@ -84,7 +84,7 @@ def _by_both(
 ) -> Pairs | None:
     """The scores of pairs, those in ``perturbations`` as the mean of both searches.
 
-    Where the second one did not get there, the pair is as dear as the median one for it.
+    Where the second one did not get there, the pair is an ordinary one.
     """
     if found.pairs is None:
         return None
@@ -93,6 +93,6 @@ def _by_both(
         reached = perturbation.status is Status.CONVERGED
         again = math.log(perturbation.median_size / perturbation.size) if reached else 0.0
         size = perturbation.size if reached else float(norm[source].nanquantile(0.5))
-        score[source, target] = (score[source, target] + again) / 2
+        score[source, target] = (score[source, target] + again) / 2 if reached else 0.0
         norm[source, target] = (norm[source, target] * size).sqrt()
     return Pairs(score, norm)

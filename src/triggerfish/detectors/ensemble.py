@@ -87,19 +87,23 @@ class Ensemble(Detector):
         steps = min(_FAST_STEPS, self.universal_steps)
         return replace(full, universal_steps=steps, margin_starts=1, margin_steps=15)
 
-    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
-        """One score per class, with those of both detectors; ``seed`` decides what is random."""
+    def __call__(
+        self, classifier: Classifier, seed: int = 0, *, min_norm: bool = True
+    ) -> ClassScores:
+        """One score per class, with those of both detectors; ``seed`` decides what is random.
+
+        Without ``min_norm`` that part is left out, as a scan does where it can decide nothing.
+        """
         first, second = self._min_norm, self._universal
-        if not second.searches_all(classifier):
+        if not min_norm or not second.searches_all(classifier):
             alone = second(classifier, seed)
-            return replace(alone, name="ensemble_score", parts=(alone,))
+            return replace(alone, name="ensemble_score", parts=(_without_images(alone),))
         with share_of_work(0.0, _MIN_NORM_SHARE):
             norms = first(classifier, seed)
         with share_of_work(_MIN_NORM_SHARE, 1.0):
             universal = second(classifier, seed)
         report(1.0)
-        # The evidence is the whole's: once is enough.
-        parts = (norms, replace(universal, perturbations=(), pictures=None))
+        parts = (norms, _without_images(universal))
         return replace(universal, name="ensemble_score", parts=parts)
 
     def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
@@ -119,3 +123,8 @@ class Ensemble(Detector):
             ]
             seen[target] = tuple(names) or (parts[-1].name if parts else self.name,)
         return seen
+
+
+def _without_images(scores: ClassScores) -> ClassScores:
+    """A part without what the whole has as well: once is enough."""
+    return replace(scores, perturbations=(), pictures=None)

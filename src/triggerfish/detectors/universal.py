@@ -18,6 +18,7 @@ from torch import Tensor
 
 from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import folded
 from triggerfish.results import BASES, Basis, ClassScores, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
@@ -142,6 +143,7 @@ class Universal(Detector):
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
+        classifier = folded(classifier)
         images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
         pool, fresh = PicturePool.of(classifier, images).split(self.pictures)
         rows = rows_that_fit(classifier, self.memory_mib)

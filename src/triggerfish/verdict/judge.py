@@ -134,6 +134,13 @@ class Judge:
         verdict = _concluded(replace(verdict, notes=tuple(notes)), reasons)
         return replace(verdict, seen_by=_seen_by(scores, detector, case, verdict.flagged))
 
+    def can_decide(self, part: Detector, classifier: Classifier) -> bool:
+        """Whether clean models are known by which that part of a detector decides by itself."""
+        if self.reference is not None and not self.reference.is_made_with(part):
+            return False
+        choice = choose_reference(self.reference, self._shipped(), classifier, part)
+        return choice.reference is not None or bool(choice.findings)
+
     def same_task_of(self, classifier: Classifier, detector: Detector) -> Reference | None:
         """The clean networks of its task that the detector's scores are compared with, if any."""
         return choose_reference(self.reference, self._shipped(), classifier, detector).same_task

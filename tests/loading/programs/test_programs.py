@@ -273,7 +273,10 @@ PREPARATIONS: dict[str, tuple[Callable, tuple[float, float] | None]] = {
     "nothing but a copy": (lambda m, x: x.clone().float(), None),
     "its own mean": (lambda m, x: (x - x.mean((2, 3), keepdim=True)) / m.std, None),
     "two ways": (lambda m, x: (x - 0.5) / 0.5 + x.relu(), None),
-    "a learned norm": (lambda m, x: nn.functional.batch_norm(x, m.mean.view(3), m.std.view(3)), None),
+    "a learned norm": (
+        lambda m, x: nn.functional.batch_norm(x, m.mean.view(3), m.std.view(3)),
+        None,
+    ),
     "already normalised": (lambda m, x: x * 0.458 - 0.03 * torch.ones(3, 1, 1) * -1, None),
 }  # fmt: skip
 

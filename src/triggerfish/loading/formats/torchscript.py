@@ -37,9 +37,9 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
     return Contents(Hints(NAME), network=read_program(path))
 
 
-def read_program(path: Path) -> torch.jit.ScriptModule:
-    """Check and load a TorchScript archive."""
-    _check_archive(path)
+def read_program(path: Path, *, any_operator: bool = False) -> torch.jit.ScriptModule:
+    """Check and load a TorchScript archive; with ``any_operator`` to be read, not to be run."""
+    _check_archive(path, any_operator=any_operator)
     try:
         network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
         checked(network.state_dict())
@@ -50,7 +50,7 @@ def read_program(path: Path) -> torch.jit.ScriptModule:
         ) from error
 
 
-def _check_archive(path: Path) -> None:
+def _check_archive(path: Path, *, any_operator: bool) -> None:
     with open_archive(path) as archive:
         root = archive_root(archive, "constants.pkl")
         assert root is not None
@@ -59,7 +59,7 @@ def _check_archive(path: Path) -> None:
             for name in archive.namelist()
             if name.endswith(".py")
         }
-        check_source(sources)
+        check_source(sources, any_operator=any_operator)
         for folder in ("data", "constants"):
             data = read_entry(archive, f"{root}{folder}.pkl")
             check_pickle(io.BytesIO(data), storage_checker(archive, root, folder), is_script_name)
