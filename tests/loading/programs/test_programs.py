@@ -35,13 +35,17 @@ def new_onnx_of(network: nn.Module, path: Path, batch: int = 0) -> None:
 
 def exported_of(network: nn.Module, path: Path, batch: int = 0) -> None:
     dynamic = None if batch else ({0: BATCH},)
-    program = torch.export.export(network, (torch.rand(batch or 2, *SHAPE),), dynamic_shapes=dynamic)
+    program = torch.export.export(
+        network, (torch.rand(batch or 2, *SHAPE),), dynamic_shapes=dynamic
+    )
     torch.export.save(program, path)
 
 
 def decomposed_of(network: nn.Module, path: Path, batch: int = 0) -> None:
     dynamic = None if batch else ({0: BATCH},)
-    program = torch.export.export(network, (torch.rand(batch or 2, *SHAPE),), dynamic_shapes=dynamic)
+    program = torch.export.export(
+        network, (torch.rand(batch or 2, *SHAPE),), dynamic_shapes=dynamic
+    )
     torch.export.save(program.run_decompositions(), path)
 
 
@@ -207,7 +211,9 @@ def test_every_output_that_may_be_classes_is_read(kind: str, name: str, tmp_path
     x = torch.rand(5, *SHAPE)
     features = network.body(x)
     for reading, output in zip(readings, expected, strict=True):
-        right = network.aux if "aux" in output or (len(expected) == 2 and output == "1") else network.fc
+        right = (
+            network.aux if "aux" in output or (len(expected) == 2 and output == "1") else network.fc
+        )
         torch.testing.assert_close(reading.classifier.logits(x), right(features))
         facts = {fact.name: fact.value for fact in reading.classifier.facts}
         assert facts["output"] == output
