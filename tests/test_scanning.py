@@ -24,11 +24,11 @@ from triggerfish.detectors import (
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.references.store import render_reference
 from triggerfish.results import Assumption, Fact, Scanned, Skipped
 from triggerfish.runs import scan_path, scan_paths
 from triggerfish.scanning import ScanConfig, published, scan, scan_classifier
 from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.reference_file import render_reference
 
 QUICK = ScanConfig(MinNorm(steps=3, rounds=1))
 TINY_SETTINGS = {

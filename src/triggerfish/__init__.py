@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     )
     from triggerfish.loading import load_classifier
     from triggerfish.model.classifier import Classifier, Preprocessing
+    from triggerfish.references.population import Reference
+    from triggerfish.references.store import read_reference
     from triggerfish.repairs import ChannelPruning, Repaired, Unlearning, repair
     from triggerfish.results import (
         Assumption,
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     )
     from triggerfish.scanning import ScanConfig, scan
     from triggerfish.verdict.judge import Judge
-    from triggerfish.verdict.reference import Reference
-    from triggerfish.verdict.reference_file import read_reference
 
 _HOME = {
     "triggerfish.confirmation": "ConfirmConfig confirm",
@@ -68,8 +68,8 @@ _HOME = {
     ),
     "triggerfish.scanning": "ScanConfig scan",
     "triggerfish.verdict.judge": "Judge",
-    "triggerfish.verdict.reference": "Reference",
-    "triggerfish.verdict.reference_file": "read_reference",
+    "triggerfish.references.population": "Reference",
+    "triggerfish.references.store": "read_reference",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 

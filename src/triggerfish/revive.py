@@ -22,10 +22,14 @@ from triggerfish.results import (
     BasisEvidence,
     ClassScores,
     Confirmation,
+    Evidence,
     Fact,
     Finding,
+    Hypothesis,
+    Null,
     Pairs,
     Perturbation,
+    ReadingResult,
     Scanned,
     Skipped,
     Status,
@@ -87,25 +91,36 @@ def _scanned(data: Data, artefacts: Artefacts) -> Scanned:
         accepted=_acceptance(data["accepted"]),
         trials=tuple(_trial(trial, artefacts, data["image_shape"], i) for i, trial in trials),
         confirmations=tuple(map(_confirmation, data.get("confirmations", ()))),
+        readings=tuple(map(_reading, data["readings"])),
+        part=data["part"],
+        others=tuple(_scanned(other, Artefacts()) for other in data["others"]),
     )
 
 
 def _verdict(data: Data) -> Verdict:
     return Verdict(
         name=data["verdict"],
-        flagged=tuple(data["flagged"]),
-        anomaly_index=tuple(map(_number, data["anomaly_index"])),
-        threshold=_number(data["threshold"]),
+        evidence=tuple(map(_evidence, data["evidence"])),
+        accused=tuple(Hypothesis(**item) for item in data["accused"]),
         reasons=tuple(Finding(**reason) for reason in data["reasons"]),
         notes=tuple(data["notes"]),
-        p_value=data["p_value"],
-        smallest_p_value=data["smallest_p_value"],
-        reference=data["reference"],
-        same_task=data.get("same_task"),
-        all_classes=data["all_classes"],
-        sources={int(k): source for k, source in data.get("sources", {}).items()},
-        seen_by={int(k): tuple(names) for k, names in data["seen_by"].items()},
     )
+
+
+def _evidence(data: Data) -> Evidence:
+    known = {
+        **data,
+        "hypothesis": Hypothesis(**data["hypothesis"]),
+        "null": Null(**data["null"]),
+        "score": _number(data["score"]),
+        # A level that is never passed is infinite, and JSON has no such number.
+        "flag_at": _number(data["flag_at"]),
+    }
+    return Evidence(**known)
+
+
+def _reading(data: Data) -> ReadingResult:
+    return ReadingResult(**{**data, "flagged": tuple(data["flagged"])})
 
 
 def _scores(

@@ -17,8 +17,8 @@ from triggerfish.loading import (
     open_model,
 )
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.references.fingerprint import fingerprint
 from triggerfish.scanning import scan
-from triggerfish.verdict.fingerprint import fingerprint
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ from triggerfish.cli.threads import jobs_option, processes, use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.files import ensure_writable, write_file
 from triggerfish.loading import find_checkpoints
+from triggerfish.references.population import Reference, ReferenceKind
+from triggerfish.references.store import render_reference
 from triggerfish.runs import scan_paths
 from triggerfish.scanning import ScanConfig
-from triggerfish.verdict.reference import Reference, ReferenceKind
-from triggerfish.verdict.reference_file import render_reference
 
 
 @click.command("calibrate", cls=GroupedCommand)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import largest, number, printable
-from triggerfish.results import ClassScores, Perturbation, Scanned, Skipped, Trial
+from triggerfish.results import ClassScores, Perturbation, ReadingResult, Scanned, Skipped, Trial
 
 MOST_NAMED = 5
 UNITS = {"pixel": "pixels", "frequency": "frequency coefficients"}
@@ -96,6 +96,14 @@ def calibration(result: Scanned) -> str:
     return (
         f"Among clean models like it ({printable(verdict.reference)}) its p-value is {p}; the "
         f"smallest that so many allow is {least}."
+    )
+
+
+def dissent(reading: ReadingResult) -> str:
+    """What a reading says that does not agree with the verdict."""
+    return (
+        f"{reading} under another reading of the file, with {reading.share:.0%} of the weight: "
+        f"{reading.options}"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triggerfish.devices import choose_device
-from triggerfish.errors import TriggerfishError
+from triggerfish.errors import TriggerfishError, described
 from triggerfish.loading import LoadOptions, Reading
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.artefacts import render_artefacts
@@ -54,19 +54,21 @@ class Work:
 
     def __call__(self, model: Model) -> Outcome:
         """Scan it; never raises."""
-        result = scan_path(model.path, self.config, partial(self._open, model.options))
-        return self.outcome(self._tried(model, result))
+        load = partial(self._open, model.options)
+        return self.outcome(scan_path(model.path, self.config, load, self._tried))
 
-    def _tried(self, model: Model, result: Result) -> Result:
-        """The result with its perturbations tried; with a note where that does not go."""
-        if self.images is None or isinstance(result, Skipped) or not is_flagged(result):
+    def _tried(self, result: Scanned, classifier: Classifier) -> Scanned:
+        """The result of one reading with its perturbations tried; a note where that fails.
+
+        The scan stands whatever the pictures provoke.
+        """
+        if self.images is None or not is_flagged(result):
             return result
         try:
-            opened = self._open(model.options, model.path)
-            classifier = opened if isinstance(opened, Classifier) else opened[0].classifier
             return with_trials(result, classifier, self.images)
-        except TriggerfishError as error:
-            notes = (*result.verdict.notes, f"not tried on pictures of your own: {error}")
+        except Exception as error:
+            said = str(error) if isinstance(error, TriggerfishError) else described(error)
+            notes = (*result.verdict.notes, f"not tried on pictures of your own: {said}")
             return replace(result, verdict=replace(result.verdict, notes=notes))
 
     def _open(self, options: LoadOptions, path: Path) -> Classifier | Sequence[Reading]:

@@ -18,16 +18,30 @@ from triggerfish.scanning import ScanConfig, scan_classifier
 Load = Callable[[Path], Classifier | Sequence[Reading]]
 
 
-def scan_path(path: Path, config: ScanConfig, load: Load = open_readings) -> Scanned | Skipped:
+def as_it_is(result: Scanned, _: Classifier) -> Scanned:
+    """Add nothing to a result."""
+    return result
+
+
+def scan_path(
+    path: Path,
+    config: ScanConfig,
+    load: Load = open_readings,
+    add: Callable[[Scanned, Classifier], Scanned] = as_it_is,
+) -> Scanned | Skipped:
     """Load and scan one checkpoint. What cannot be scanned is `Skipped`, with the reason.
 
-    Whatever else a model provokes ends in a *failed* one, so that the others go on.
+    ``add`` completes what is known by one reading with what that reading's classifier tells.
+    Whatever else a model provokes ends in a *failed* result, so that the others go on.
     """
     sha256 = None
     try:
         sha256 = sha256_of(path)
-        one = partial(scan_classifier, config=config, path=path, sha256=sha256)
-        return scan_readings(load(path), one)
+
+        def scan_one(classifier: Classifier) -> Scanned:
+            return add(scan_classifier(classifier, config, path, sha256), classifier)
+
+        return scan_readings(load(path), scan_one)
     except TriggerfishError as error:
         return Skipped(path, str(error), sha256, error.kind, error.imports)
     except Exception as error:
