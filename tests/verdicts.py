@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from triggerfish.results import Evidence, Finding, Hypothesis, Null, Verdict
 
@@ -46,21 +45,26 @@ def verdict(
     return Verdict(name, tuple(rows), tuple(accused), reasons, notes)
 
 
-def rescored(made: Verdict, index: Sequence[float], threshold: float | None = None) -> Verdict:
-    """The same verdict with other scores of the classes, and another level of them."""
-    rows = [
-        replace(row, score=value, flag_at=row.flag_at if threshold is None else threshold)
-        for row, value in zip(_stretched(made, len(index)), index, strict=True)
-    ]
-    rest = [row for row in made.evidence if row not in made.class_rows]
-    kept = {row.hypothesis for row in (*rows, *rest)}
-    accused = tuple(h for h in made.accused if h in kept)
-    return replace(made, evidence=(*rows, *rest), accused=accused)
-
-
-def _stretched(made: Verdict, count: int) -> list[Evidence]:
-    first = made.class_rows[0]
-    known = list(made.class_rows)[:count]
-    return known + [
-        replace(first, hypothesis=Hypothesis("target", k)) for k in range(len(known), count)
-    ]
+def altered(made: Verdict, **changes: object) -> Verdict:
+    """A verdict like another, with other properties; ``same_task`` and ``reference`` by name."""
+    values = {
+        "flagged": made.flagged,
+        "index": made.anomaly_index,
+        "threshold": made.threshold,
+        "inconclusive": made.name == "inconclusive",
+        "suspicion": made.suspicion_threshold,
+        "all_classes": made.all_classes,
+        "sources": made.sources,
+        "seen_by": made.seen_by,
+        "null": made.evidence[0].null,
+        "p_value": made.p_value,
+        "reasons": made.reasons,
+        "notes": made.notes,
+    }
+    for name, kind in (("same_task", "same-task"), ("reference", "same-recipe")):
+        if changes.get(name):
+            values["null"] = Null(kind, changes[name], 20)
+    if changes.get("reference", "") is None and "same_task" not in changes:
+        values["null"] = Null("fixed")
+    rest = {k: v for k, v in changes.items() if k not in ("same_task", "reference")}
+    return verdict(**{**values, **rest})

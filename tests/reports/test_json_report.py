@@ -4,6 +4,22 @@ from triggerfish.reports import FORMATS
 from triggerfish.reports.scope import KINDS
 from triggerfish.results import Scanned, Skipped
 
+HYPOTHESIS = {"kind": "target", "target": 0, "source": None, "place": ""}
+
+
+def row(k: int, score: float | None) -> dict[str, object]:
+    """What is stored of the evidence on a class."""
+    return {
+        "hypothesis": HYPOTHESIS | {"target": k},
+        "test": "l1-weight",
+        "score": score,
+        "flag_at": 3.5,
+        "suspect_at": None,
+        "null": {"kind": "fixed", "name": "", "size": 0},
+        "p_value": None,
+        "note_only": False,
+    }
+
 
 def test_a_scanned_model(backdoored: Scanned) -> None:
     (result,) = json.loads("".join(FORMATS["json"]([backdoored])))["results"]
@@ -16,7 +32,7 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "flagged": [2],
         "all_classes": False,
         "class_names": [],
-        "seen_by": {},
+        "seen_by": {"2": ["l1-weight"]},
         "sources": {},
         "reasons": [{"code": "unreachable", "text": "class 1 unreachable", "command": None}],
         "notes": [],
@@ -26,6 +42,11 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "reference": None,
         "same_task": None,
         "anomaly_index": [0.5, None, 24.125],
+        "evidence": [row(k, score) for k, score in enumerate([0.5, None, 24.125])],
+        "accused": [HYPOTHESIS | {"target": 2}],
+        "readings": [],
+        "part": "",
+        "others": [],
         "statistic_name": "best_l1_weight",
         "statistic": [0.25, None, 7.5],
         "class_status": ["converged", "unreachable", "converged"],
