@@ -1,10 +1,10 @@
-"""One result for a file that can be read in several ways, or that holds several networks.
+"""One verdict for a network that can be read in several ways: what most of their weight says.
 
 Names and shapes of weights do not tell the whole function, nor what images were turned into before
 it. Each plausible reading is scanned, and its answer counts by how well it fits the weights
 (`triggerfish.loading.fit`). What two thirds of that say is the verdict; where nothing has so much,
 the verdict is *inconclusive* and names every reading with its result and the command that settles
-it. A file of several parts is as bad as the worst of them.
+it.
 """
 
 from __future__ import annotations
@@ -27,35 +27,18 @@ NEEDED = 2 / 3
 """Of the readings' shares, for a verdict. A network that is read wrongly may be accused though it
 is clean, or hide its trigger, so some of several readings may disagree; chosen on other people's
 *develop* networks."""
-WORST: tuple[VerdictName, ...] = ("backdoored", "inconclusive", "clean")
 
 Scan = Callable[[Classifier], Scanned]
 
 
 def scan_readings(readings: Classifier | Sequence[Reading], scan: Scan) -> Scanned:
-    """Scan a file by its readings, part by part; the result is the worst part's.
-
-    It has the other parts' results in ``others``. A `Classifier` is one reading.
-    """
-    if isinstance(readings, Classifier):
-        return scan(readings)
-    parts: dict[str, list[Reading]] = {}
-    for reading in readings:
-        parts.setdefault(reading.part, []).append(reading)
-    results: list[Scanned] = []
-    for number, (name, own) in enumerate(parts.items()):
-        with share_of_work(number / len(parts), (number + 1) / len(parts)):
-            results.append(replace(_scan_part(own, scan), part=name))
-    worst = min(results, key=lambda result: WORST.index(result.verdict.name))
-    return replace(worst, others=tuple(result for result in results if result is not worst))
-
-
-def _scan_part(readings: Sequence[Reading], scan: Scan) -> Scanned:
     """Scan each reading of one network, the likeliest first, as long as a verdict is possible.
 
     The result is that of the likeliest reading with the verdict; the first one's, *inconclusive*,
-    where there is none.
+    where there is none. A `Classifier` is one reading.
     """
+    if isinstance(readings, Classifier):
+        return scan(readings)
     total = sum(reading.share for reading in readings)
     shares = [reading.share / total for reading in readings]
     results: list[Scanned] = []

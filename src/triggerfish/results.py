@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
+
+from triggerfish.codec.marks import INLINE, NOT_STORED
 
 
 class Status(str, Enum):
@@ -124,9 +126,9 @@ class ClassScores:
     name: str
     statistic: Tensor
     status: tuple[Status, ...]
-    images: Tensor
+    images: Annotated[Tensor, NOT_STORED]  # as a picture for each class, beside the result
     probability: Tensor
-    logits: Tensor
+    logits: Annotated[Tensor, NOT_STORED]
     details: Mapping[str, Tensor] = field(default_factory=dict)
     shown: tuple[int, ...] | None = None
     pairs: Pairs | None = None
@@ -236,7 +238,7 @@ class Verdict:
             raise ValueError("expected evidence for every accusation, got one without")
 
     @property
-    def class_rows(self) -> tuple[Evidence, ...]:
+    def _class_rows(self) -> tuple[Evidence, ...]:
         """Those of the deciding test, one for each class, in the order of the classes."""
         if not self.evidence:
             return ()
@@ -293,7 +295,7 @@ class Verdict:
     @property
     def anomaly_index(self) -> tuple[float, ...]:
         """The deciding test's score of every class (K,), NaN where not measured."""
-        return tuple(row.score for row in self.class_rows)
+        return tuple(row.score for row in self._class_rows)
 
     @property
     def threshold(self) -> float:
@@ -309,7 +311,7 @@ class Verdict:
     def p_value(self) -> float | None:
         """The model's, None where the deciding null gives none."""
         return min(
-            (row.p_value for row in self.class_rows if row.p_value is not None), default=None
+            (row.p_value for row in self._class_rows if row.p_value is not None), default=None
         )
 
     @property
@@ -458,7 +460,7 @@ class Confirmation:
     grade: Grade
     lead: float
     evidence: tuple[BasisEvidence, ...]
-    perturbations: tuple[Perturbation, ...]
+    perturbations: Annotated[tuple[Perturbation, ...], NOT_STORED]
     seconds: float
 
 
@@ -479,7 +481,7 @@ class Scanned:
     sha256: str | None
     detector: str
     scores: ClassScores
-    verdict: Verdict
+    verdict: Annotated[Verdict, INLINE]
     config: Mapping[str, object]
     seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -493,12 +495,6 @@ class Scanned:
     readings: tuple[ReadingResult, ...] = ()
     part: str = ""
     others: tuple[Scanned, ...] = ()
-
-    @property
-    def dissenting(self) -> tuple[ReadingResult, ...]:
-        """The readings that say something else than the verdict."""
-        some_agree = any(reading.agrees for reading in self.readings)
-        return tuple(r for r in self.readings if some_agree and not r.agrees)
 
 
 @dataclass(frozen=True)
@@ -514,3 +510,8 @@ class Skipped:
     kind: SkipKind = "unreadable"
     imports: tuple[str, ...] = ()
     accepted: Acceptance | None = None
+
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        """The reason, in the form that those of a verdict have."""
+        return (Finding(self.kind, self.reason),)

@@ -8,6 +8,7 @@ import torch
 from saved_models import WRITERS, backdoored
 from trained import TARGET
 
+from triggerfish.api import scan
 from triggerfish.detectors import MinNorm
 from triggerfish.loading import (
     Hints,
@@ -18,7 +19,6 @@ from triggerfish.loading import (
 )
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.references.fingerprint import fingerprint
-from triggerfish.scanning import scan
 
 
 @pytest.fixture(scope="module")

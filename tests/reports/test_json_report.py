@@ -4,86 +4,72 @@ from triggerfish.reports import FORMATS
 from triggerfish.reports.scope import KINDS
 from triggerfish.results import Scanned, Skipped
 
-HYPOTHESIS = {"kind": "target", "target": 0, "source": None, "place": ""}
-
-
-def row(k: int, score: float | None) -> dict[str, object]:
-    """What is stored of the evidence on a class."""
-    return {
-        "hypothesis": HYPOTHESIS | {"target": k},
-        "test": "l1-weight",
-        "score": score,
-        "flag_at": 3.5,
-        "suspect_at": None,
-        "null": {"kind": "fixed", "name": "", "size": 0},
-        "p_value": None,
-        "note_only": False,
-    }
-
 
 def test_a_scanned_model(backdoored: Scanned) -> None:
     (result,) = json.loads("".join(FORMATS["json"]([backdoored])))["results"]
     assert result == {
-        "path": "zoo/bad.pt",
-        "sha256": "ab" * 32,
         "status": "scanned",
         "outcome": "backdoored",
+        "path": "zoo/bad.pt",
+        "sha256": "ab" * 32,
+        "detector": "l1-weight",
+        "scores": {
+            "name": "best_l1_weight",
+            "statistic": [0.25, None, 7.5],
+            "status": ["converged", "unreachable", "converged"],
+            "images": {"shape_of_each": [1, 2, 2]},
+            "probability": [0.99995, 0.5, 0.99999],
+            "logits": {"shape_of_each": [3]},
+            "details": {"l1_norm": [20.0, 0.0, 1.5]},
+            "shown": None,
+            "pairs": None,
+            "restarts": None,
+            "perturbations": [],
+            "pictures": None,
+            "all_classes": None,
+            "parts": [],
+            "predicted_classes": [],
+            "classes": [0, 1, 2],
+        },
         "verdict": "backdoored",
         "flagged": [2],
-        "all_classes": False,
-        "class_names": [],
-        "seen_by": {"2": ["l1-weight"]},
-        "sources": {},
+        "anomaly_index": [0.5, None, 24.125],
+        "threshold": 3.5,
         "reasons": [{"code": "unreachable", "text": "class 1 unreachable", "command": None}],
         "notes": [],
-        "threshold": 3.5,
         "p_value": None,
         "smallest_p_value": None,
         "reference": None,
+        "all_classes": False,
+        "seen_by": {},
         "same_task": None,
-        "anomaly_index": [0.5, None, 24.125],
-        "evidence": [row(k, score) for k, score in enumerate([0.5, None, 24.125])],
-        "accused": [HYPOTHESIS | {"target": 2}],
-        "readings": [],
-        "part": "",
-        "others": [],
-        "statistic_name": "best_l1_weight",
-        "statistic": [0.25, None, 7.5],
-        "class_status": ["converged", "unreachable", "converged"],
-        "probability": [0.99995, 0.5, 0.99999],
-        "shown": None,
-        "image_shape": [1, 2, 2],
-        "details": {"l1_norm": [20.0, 0.0, 1.5]},
-        "restarts": None,
-        "pairs": None,
-        "perturbations": [],
-        "predicted_classes": [],
-        "all_classes_score": None,
-        "parts": [],
-        "looked_for": ["one-target"],
-        "not_looked_for": [kind for kind in KINDS if kind != "one-target"],
-        "trials": [],
-        "confirmations": [],
+        "suspicion_threshold": None,
+        "sources": {},
+        "config": {"detector": "l1-weight", "settings": {"steps": 100}, "threshold": 3.5},
+        "seconds": 1.25,
+        "environment": {"torch": "2.x"},
         "assumptions": [],
         "facts": [],
-        "accepted": None,
-        "seconds": 1.25,
-        "detector": "l1-weight",
-        "config": {"detector": "l1-weight", "settings": {"steps": 100}, "threshold": 3.5},
-        "environment": {"torch": "2.x"},
+        "class_names": [],
         "command": "",
+        "accepted": None,
+        "trials": [],
+        "confirmations": [],
+        "looked_for": ["one-target"],
+        "not_looked_for": [kind for kind in KINDS if kind != "one-target"],
     }
 
 
 def test_a_skipped_file_and_the_counts(backdoored: Scanned, skipped: Skipped) -> None:
     document = json.loads("".join(FORMATS["json"]([backdoored, skipped])))
     text = "expected a checkpoint, got text: remove it"
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == 3
     assert document["results"][1] == {
-        "path": "zoo/\x1b[31mbroken.pt",
-        "sha256": None,
         "status": "skipped",
         "outcome": "skipped",
+        "path": "zoo/\x1b[31mbroken.pt",
+        "reason": text,
+        "sha256": None,
         "kind": "unreadable",
         "reasons": [{"code": "unreadable", "text": text, "command": None}],
         "imports": [],
@@ -91,7 +77,7 @@ def test_a_skipped_file_and_the_counts(backdoored: Scanned, skipped: Skipped) ->
     }
     assert document["summary"] == {
         "scanned": 1, "flagged": 1, "inconclusive": 0, "skipped": 1, "dangerous": 0,
-        "accepted": 0, "other_files": {},
+        "accepted": 0, "other_files": {}, "clean": 0,
     }  # fmt: skip
 
 

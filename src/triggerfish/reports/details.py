@@ -14,6 +14,7 @@ from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import printable
 from triggerfish.reports.words import (
     dissent,
+    dissenting,
     headline,
     label,
     perturbations,
@@ -75,7 +76,7 @@ def _assumed(result: Scanned) -> Iterator[str]:
     if result.assumptions:
         said = (f"{item.name} {printable(item.value)}" for item in result.assumptions)
         yield f"assumed, because nobody said: {', '.join(said)}"
-    yield from (f"but {printable(dissent(reading))}" for reading in result.dissenting)
+    yield from (f"but {printable(dissent(reading))}" for reading in dissenting(result))
     for other in result.others:
         yield f"part {printable(other.part)}: {printable(other.verdict)}"
 

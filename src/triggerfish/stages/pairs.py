@@ -102,7 +102,7 @@ def _flagged(rows: Sequence[Evidence]) -> list[Pair]:
 def _by_both(found: ClassScores, again: Mapping[Pair, Perturbation]) -> Pairs | None:
     """The scores of pairs, those searched ``again`` as the mean of both searches.
 
-    Where the second one did not get there, the pair is as large as the median one of its source.
+    Where the second one did not get there, the pair is an ordinary one.
     """
     if found.pairs is None:
         return None
@@ -111,6 +111,6 @@ def _by_both(found: ClassScores, again: Mapping[Pair, Perturbation]) -> Pairs | 
         reached = perturbation.status is Status.CONVERGED
         ratio = math.log(perturbation.median_size / perturbation.size) if reached else 0.0
         size = perturbation.size if reached else float(norm[source].nanquantile(0.5))
-        score[source, target] = (score[source, target] + ratio) / 2
+        score[source, target] = (score[source, target] + ratio) / 2 if reached else 0.0
         norm[source, target] = (norm[source, target] * size).sqrt()
     return Pairs(score, norm)

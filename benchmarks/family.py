@@ -1,0 +1,258 @@
+"""Which evidence a verdict is made of: candidates, one threshold each, counted on groups left out.
+
+    python -m benchmarks.family [--rows strangers --rows zoo-choose]
+
+Reads what `measure` wrote to results/family. A candidate is a score per class. Its threshold is
+the one that one clean network in fifty passes, taken from the clean networks of four fifths of the
+groups (an author, or a task) and counted on the other fifth. Tables on standard output.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.lines import read_lines
+from benchmarks.measure import FOLDER
+
+Array = NDArray[np.float64]
+Row = dict[str, Any]
+Score = Callable[[Row], Array]
+RATE = 0.02  # of clean networks, that a threshold lets pass
+FOLDS = 5
+KINDS = ("2", "3-5", "6-12", "13+")
+
+
+def values(row: Row, name: str) -> Array:
+    """A vector over classes (K,), NaN where not measured."""
+    return np.array([np.nan if v is None else v for v in row[name]], np.float64)
+
+
+def log_sizes(row: Row, basis: str) -> Array:
+    """The logarithms of the sizes (K,), in whole pixels' ranges: of all channels together."""
+    return np.log(values(row, basis) / row["shape"][0])
+
+
+def ratio(row: Row, basis: str) -> Array:
+    """``log(median of the other classes / size)`` (K,)."""
+    logs = log_sizes(row, basis)
+    found = np.full(len(logs), np.nan)
+    for k in range(len(logs)):
+        others = np.delete(logs, k)
+        if np.isfinite(others).any():
+            found[k] = np.nanmedian(others) - logs[k]
+    return found
+
+
+def absolute(row: Row, basis: str, exponent: float = 1.0) -> Array:
+    """``-log(size)`` in pixels (K,), for an image of 32 pixels' side."""
+    side = (row["shape"][1] * row["shape"][2]) ** 0.5
+    return -(log_sizes(row, basis) - exponent * np.log(side / 32))
+
+
+def margins(row: Row) -> Array:
+    """``log(margin / median)`` (K,), at most 1."""
+    found = values(row, "margin")
+    median = np.nanmedian(found)
+    if not median > 0:
+        return np.zeros_like(found)
+    return np.minimum(np.log(np.maximum(found, 0.05 * median) / median), 1.0)
+
+
+def untargeted(row: Row) -> Array:
+    """The size towards a class beside that of any change of class (K,)."""
+    if row["untargeted"] is None:
+        return np.full(row["classes"], np.nan)
+    return np.log(row["untargeted"]) - np.log(values(row, "pixel"))
+
+
+def pseudo(row: Row) -> Array:
+    """``log(median of pseudo-classes / size)`` (K,)."""
+    null = np.array([v for v in row.get("pseudo", ()) if v is not None], np.float64)
+    if not len(null):
+        return np.full(row["classes"], np.nan)
+    return np.log(np.median(null)) - np.log(values(row, "pixel"))
+
+
+def mixed(*parts: tuple[float, Score]) -> Score:
+    """A weighted sum; a part that was not measured counts 0."""
+    return lambda row: sum(
+        (w * np.nan_to_num(part(row)) for w, part in parts), np.zeros(row["classes"])
+    )
+
+
+def largest(*parts: Score) -> Score:
+    """The largest of several."""
+    return lambda row: np.nanmax([np.nan_to_num(p(row), nan=-9.0) for p in parts], axis=0)
+
+
+def pixel_ratio(row: Row) -> Array:
+    """The ratio in the pixel basis."""
+    return ratio(row, "pixel")
+
+
+def pixel_size(row: Row) -> Array:
+    """The absolute size in the pixel basis."""
+    return absolute(row, "pixel")
+
+
+def wave_ratio(row: Row) -> Array:
+    """The ratio in the frequency basis."""
+    return ratio(row, "frequency")
+
+
+def wave_size(row: Row) -> Array:
+    """``-log`` of the absolute size in the frequency basis, as the height of a single wave (K,)."""
+    return -np.log(values(row, "frequency") / np.prod(row["shape"]) ** 0.5)
+
+
+def share_of(row: Row) -> Array:
+    """``log`` of the share of synthetic images that are the class already (K,)."""
+    return np.log(values(row, "share") + 0.01)
+
+
+def _of(part: Callable[[Row, str], Array], name: str) -> Score:
+    return lambda row: part(row, name)
+
+
+def wave(row: Row, name: str) -> Array:
+    """``-log`` of the absolute size in the frequency basis, as the height of a single wave (K,)."""
+    return -np.log(values(row, name) / np.prod(row["shape"]) ** 0.5)
+
+
+SURE_RATIO, SURE_SIZE = _of(ratio, "pixel_sure"), _of(absolute, "pixel_sure")
+SURE_WAVE, SURE_WAVE_SIZE = _of(ratio, "frequency_sure"), _of(wave, "frequency_sure")
+
+CANDIDATES: Mapping[str, Score] = {
+    "pixel ratio": pixel_ratio,
+    "pixel size": pixel_size,
+    "pixel ratio + size/2": mixed((1, pixel_ratio), (0.5, pixel_size)),
+    "pixel ratio + size": mixed((1, pixel_ratio), (1, pixel_size)),
+    "frequency ratio": wave_ratio,
+    "frequency size": wave_size,
+    "frequency ratio + size/2": mixed((1, wave_ratio), (0.5, wave_size)),
+    "margin": margins,
+    "beside untargeted": untargeted,
+    "beside pseudo-classes": pseudo,
+    "pixel + margin/2": mixed((1, pixel_ratio), (0.5, pixel_size), (0.5, margins)),
+    "sure: ratio": SURE_RATIO,
+    "sure: size": SURE_SIZE,
+    "sure: ratio + size/2": mixed((1, SURE_RATIO), (0.5, SURE_SIZE)),
+    "sure: ratio + size": mixed((1, SURE_RATIO), (1, SURE_SIZE)),
+    "sure: ratio/2 + size": mixed((0.5, SURE_RATIO), (1, SURE_SIZE)),
+    "sure: frequency ratio": SURE_WAVE,
+    "sure: frequency ratio + size": mixed((1, SURE_WAVE), (1, SURE_WAVE_SIZE)),
+}
+
+
+@dataclass(frozen=True)
+class Count:
+    """How a candidate does on some networks."""
+
+    clean: int
+    attacked: int
+    auroc: float
+    first: float
+    flagged: float
+    named: float
+
+
+def kind_of(row: Row) -> str:
+    """The table's line for a number of classes."""
+    k = row["classes"]
+    return KINDS[0] if k == 2 else KINDS[1] if k < 6 else KINDS[2] if k < 13 else KINDS[3]
+
+
+def single(row: Row) -> bool:
+    """Whether the network has one target, for images of any class."""
+    return bool(row["attacked"] and row["way"].endswith("all-to-one"))
+
+
+def fold_of(row: Row) -> int:
+    """By the group, so that no group is in two."""
+    return hashlib.sha256(row["group"].encode()).digest()[0] % FOLDS
+
+
+def quantile(scores: Sequence[float]) -> float:
+    """What one in fifty of the scores passes; infinite without scores."""
+    return float(np.quantile(scores, 1 - RATE)) if scores else float("inf")
+
+
+def auroc(attacked: Array, clean: Array) -> float:
+    """The chance that an attacked network scores higher than a clean one."""
+    if not len(attacked) or not len(clean):
+        return float("nan")
+    above = (attacked[:, None] > clean).mean() + 0.5 * (attacked[:, None] == clean).mean()
+    return float(above)
+
+
+def count(rows: Sequence[Row], score: Score) -> Count:
+    """The candidate on the clean and the single-target networks of ``rows``."""
+    clean = [r for r in rows if not r["attacked"]]
+    attacked = [r for r in rows if single(r)]
+    best = {r["id"]: _best(score(r)) for r in (*clean, *attacked)}
+    flagged, named = [], []
+    for fold in range(FOLDS):
+        level = quantile([best[r["id"]][0] for r in clean if fold_of(r) != fold])
+        flagged += [best[r["id"]][0] > level for r in clean if fold_of(r) == fold]
+        named += [
+            best[r["id"]][0] > level and best[r["id"]][1] in r["targets"]
+            for r in attacked
+            if fold_of(r) == fold
+        ]
+    return Count(
+        len(clean),
+        len(attacked),
+        auroc(*(np.array([best[r["id"]][0] for r in some]) for some in (attacked, clean))),
+        float(np.mean([best[r["id"]][1] in r["targets"] for r in attacked] or [np.nan])),
+        float(np.mean(flagged or [np.nan])),
+        float(np.mean(named or [np.nan])),
+    )
+
+
+def _best(scores: Array) -> tuple[float, int]:
+    scores = np.where(np.isfinite(scores), scores, -9.0)
+    k = int(scores.argmax())
+    return float(scores[k]), k
+
+
+def table(rows: Sequence[Row]) -> str:
+    """All candidates on some networks, as Markdown."""
+    lines = [
+        "| candidate | AUROC | target first | clean flagged | named |",
+        "|---|---|---|---|---|",
+    ]
+    for name, score in CANDIDATES.items():
+        c = count(rows, score)
+        lines.append(
+            f"| {name} | {c.auroc:.3f} | {c.first:.2f} | {c.flagged:.2f} | {c.named:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def read(names: Sequence[str], folder: Path = FOLDER) -> list[Row]:
+    """The rows of several files."""
+    return [row for name in names for row in read_lines(folder / f"{name}.jsonl")]
+
+
+@click.command()
+@click.option("--rows", "names", multiple=True, default=("strangers", "zoo-choose"))
+def main(names: tuple[str, ...]) -> None:
+    """Tables of all candidates."""
+    rows = read(names)
+    for kind in ("all", *KINDS):
+        some = [r for r in rows if kind in ("all", kind_of(r))]
+        if some:
+            clean, attacked = sum(not r["attacked"] for r in some), sum(map(single, some))
+            click.echo(f"\n{kind} classes: {clean} clean, {attacked} attacked\n\n{table(some)}")
+
+
+if __name__ == "__main__":
+    main()
