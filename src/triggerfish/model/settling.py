@@ -25,7 +25,7 @@ class Settled:
 
     ``output`` is the kind of what ``calling`` gives, ``answers`` (N, K) those to the inputs.
     ``classes`` are the names of all outputs that may be class vectors, the one that is taken first;
-    ``others`` describes every output but that one, '' where there is none.
+    ``others`` describes every output but that one, '' where there is none, or somebody chose.
     """
 
     calling: Calling
@@ -54,7 +54,8 @@ def settle(
     found = _before_head(model, x, calling, answers, output)
     if found is not None:
         calling, answers, kind = found
-    return Settled(calling, kind, answers, classes, described(outputs, classes[:1]))
+    others = described(outputs, classes[:1]) if part is None else ""
+    return Settled(calling, kind, answers, classes, others)
 
 
 def _kind(
