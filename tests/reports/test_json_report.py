@@ -45,6 +45,7 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "same_task": None,
         "suspicion_threshold": None,
         "sources": {},
+        "headline": "backdoored (target class 2)",
         "config": {"detector": "l1-weight", "settings": {"steps": 100}, "threshold": 3.5},
         "seconds": 1.25,
         "environment": {"torch": "2.x"},

@@ -24,7 +24,7 @@ from triggerfish.architectures.tasks import Shape
 from triggerfish.loading.hints import Settings
 from triggerfish.loading.programs.parts import Part
 from triggerfish.loading.weights.choices import NetworkChoice
-from triggerfish.model.heads import recognise_output, to_logits
+from triggerfish.model.heads import recognise_output, to_logits, two_classes
 from triggerfish.model.outputs import picked
 from triggerfish.search.pictures import GAP, dead_leaves
 from triggerfish.verdict.recognition import ALIKE, asked, geometry, likeness, relative_answers
@@ -208,7 +208,7 @@ def pictures(shape: Shape) -> Tensor:
 
 
 def _spread(answers: Tensor) -> float:
-    logits = to_logits(answers.double(), recognise_output(answers))
+    logits = two_classes(to_logits(answers.double(), recognise_output(answers)))
     return float((logits - logits.mean(1, keepdim=True)).std(0).mean())
 
 
