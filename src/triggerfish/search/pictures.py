@@ -19,6 +19,14 @@ SIZE_EXPONENT = 3.0  # radii are drawn with density r^-3, as in the scale-invari
 GAP = 0.5  # share of black leaves in pictures with gaps, as on the dark ground of scanned digits
 LARGEST = 64  # pixels a side that leaves are drawn with; larger pictures are enlarged from it
 
+MOST_VALUES = 2**25
+"""Values that the pictures of one pool may have: 128 MiB, a third of them at 224 x 224."""
+
+
+def as_many(count: int, num_pixels: int) -> int:
+    """How many of ``count`` pictures of ``num_pixels`` values may be held; a tenth at least."""
+    return max(min(count, MOST_VALUES // num_pixels), count // 10, 1)
+
 
 def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
     """A mixture for any task: (count, C, H, W) in [0, 1], on the CPU.

@@ -113,7 +113,7 @@ def search_universal(
             missing = config.budget.wanted - success
             rows.turns += (missing.sign() * rows.missing) < 0
             rise = config.budget.gain_after(rows.turns) * missing
-            rise = rise.clamp_max(config.budget.fastest_rise)
+            rise = rise.clamp_max(config.budget.fastest_rise / config.steps)
             rows.log_budget = torch.minimum(rows.log_budget + rise, rows.largest.log())
             rows.missing = missing
         rows.log_budgets.append(rows.log_budget)

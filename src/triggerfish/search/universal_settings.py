@@ -24,9 +24,9 @@ class BudgetRule:
     """How fast while it is far: it falls with every turn, that is whenever the success rate crosses
     what is wanted (Kesten 1958). With 0.3 from the start a trigger's budget still fell after forty
     steps."""
-    fastest_rise: float = 0.17
-    """Most that the logarithm of a budget rises in a step. Some perturbations need a dozen steps to
-    take shape, whatever their budget, which would overshoot meanwhile."""
+    fastest_rise: float = 6.8
+    """Most that the logarithm of a budget would rise if it did in every step. Some perturbations
+    need a third of the steps to take shape, whatever their budget, which would overshoot."""
     patience: int = 5
     """Steps for which a budget stays where it starts, while the perturbation takes shape."""
     pixel_start: float = 0.01
