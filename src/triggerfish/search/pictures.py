@@ -19,6 +19,14 @@ SIZE_EXPONENT = 3.0  # radii are drawn with density r^-3, as in the scale-invari
 GAP = 0.5  # share of black leaves in pictures with gaps, as on the dark ground of scanned digits
 LARGEST = 64  # pixels a side that leaves are drawn with; larger pictures are enlarged from it
 
+MOST_VALUES = 2**25
+"""Values that the pictures of one pool may have: 128 MiB, a third of them at 224 x 224."""
+
+
+def as_many(count: int, num_pixels: int) -> int:
+    """How many of ``count`` pictures of ``num_pixels`` values may be held; a tenth at least."""
+    return max(min(count, MOST_VALUES // num_pixels), count // 10, 1)
+
 
 def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
     """A mixture for any task: (count, C, H, W) in [0, 1], on the CPU.
@@ -55,8 +63,10 @@ def dead_leaves(
     high, wide = round(height / shrink), round(width / shrink)
     rows = torch.arange(high).view(1, high, 1)
     columns = torch.arange(wide).view(1, 1, wide)
-    image = _colors(count, channels, gap, generator).expand(-1, -1, high, wide).clone()
-    for _ in range(LEAVES):
+    colors = [_colors(count, channels, gap, generator)]
+    # Which leaf is on top of each pixel: a byte, where the colors themselves would be three floats.
+    top = torch.zeros(count, high, wide, dtype=torch.uint8)
+    for number in range(1, LEAVES + 1):
         down, across = (
             _offsets(rows, count, high, generator),
             _offsets(columns, count, wide, generator),
@@ -68,8 +78,11 @@ def dead_leaves(
         disc = down**2 + across**2 < torch.where(is_disc, radius**2, 0.0)
         high_enough = (down.abs() * aspect < radius * 0.9) & ~is_disc
         inside = disc.logical_or_(high_enough & (across.abs() / aspect < radius * 0.9))
-        inside = inside.unsqueeze(1)
-        image = torch.where(inside, _colors(count, channels, gap, generator), image)
+        top.masked_fill_(inside, number)
+        colors.append(_colors(count, channels, gap, generator))
+    palette = torch.stack(colors, 2).flatten(3).squeeze(3)  # (N, C, LEAVES + 1)
+    index = top.view(count, 1, -1).long().expand(-1, channels, -1)
+    image = palette.gather(2, index).view(count, channels, high, wide)
     # A few large pictures at a time: a convolution of three channels pads them to sixteen.
     together = max(1, EVALUATED_VALUES // (channels * height * width))
     size = (height, width) if shrink > 1 else None

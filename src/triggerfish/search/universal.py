@@ -98,9 +98,8 @@ def search_universal(
     rungs = config.rungs
     done, total = 0, expected_work(group, config.steps, rungs, config.race)
     for step in range(config.steps):
-        # Draw images that no perturbation was fitted to; half as many while rows are but ranked.
-        count = config.images_at(step)
-        index = pool.draw(rows.target, count, generator, rows.part)
+        # Draw images that no perturbation was fitted to.
+        index = pool.draw(rows.target, config.images_per_step, generator, rows.part)
 
         # Try: the fraction that goes to the target, and where the mean log-odds would rise.
         perturbation = to_pixels(rows.values, rows.frequency, basis)
@@ -114,7 +113,7 @@ def search_universal(
             missing = config.budget.wanted - success
             rows.turns += (missing.sign() * rows.missing) < 0
             rise = config.budget.gain_after(rows.turns) * missing
-            rise = rise.clamp_max(config.budget.fastest_rise)
+            rise = rise.clamp_max(config.budget.fastest_rise / config.steps)
             rows.log_budget = torch.minimum(rows.log_budget + rise, rows.largest.log())
             rows.missing = missing
         rows.log_budgets.append(rows.log_budget)
