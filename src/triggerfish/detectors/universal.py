@@ -70,12 +70,7 @@ class Universal(Detector):
 
     name: ClassVar[str] = "universal"
     summary: ClassVar[str] = "smallest perturbation that flips any picture into a class (ours)"
-    outlier_test: ClassVar[Largest] = Largest(1.3)
-    suspicion_threshold: ClassVar[float] = 1.07
-    ALL_CLASSES_THRESHOLD: ClassVar[float] = 1.0
-    ALL_CLASSES_SUSPICION: ClassVar[float] = 0.92
-    SAME_TASK_THRESHOLD: ClassVar[float] = 0.95
-    SAME_TASK_SUSPICION: ClassVar[float] = 0.8
+    outlier_test: ClassVar[Largest] = Largest()
     EFFORT: ClassVar[frozenset[str]] = frozenset({"thorough"})
     may_be_unreachable: ClassVar[float] = 0.5
 

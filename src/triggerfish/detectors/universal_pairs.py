@@ -60,10 +60,7 @@ class UniversalPairs(Detector):
     summary: ClassVar[str] = (
         "smallest perturbation that flips one class's pictures into another (ours)"
     )
-    outlier_test: ClassVar[Largest] = Largest(2.0)
-    suspicion_threshold: ClassVar[float] = 1.5
-    SAME_TASK_THRESHOLD: ClassVar[float] = 1.15
-    SAME_TASK_SUSPICION: ClassVar[float] = 1.15
+    outlier_test: ClassVar[Largest] = Largest()
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
