@@ -1,7 +1,7 @@
 """How much memory a scan takes at most, by the kernel's counter: `python -m benchmarks.memory`.
 
-Each point is a fresh process that runs every search of the default scan for two steps: the peak of a
-step is that of them all. The bound is 1 GiB and three times the weights.
+Each point is a fresh process that runs every search of the default scan for two steps: the peak of
+a step is that of them all. The bound is 1 GiB and three times the weights.
 """
 
 from __future__ import annotations
