@@ -4,7 +4,6 @@ from triggerfish.reports import FORMATS
 from triggerfish.reports.scope import KINDS
 from triggerfish.results import Scanned, Skipped
 
-
 HYPOTHESIS = {"kind": "target", "target": 0, "source": None, "place": ""}
 
 
