@@ -7,24 +7,25 @@ classifier and could not be read, the file is never clean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from triggerfish.ambiguity import Scan, scan_readings
 from triggerfish.loading.load import Reading
 from triggerfish.loading.weights.part import Aside
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Finding, Scanned, Verdict
+from triggerfish.results import Finding, Scanned, Verdict, VerdictName
 from triggerfish.search.progress import share_of_work
+from triggerfish.verdict.conclude import conclude
 
 UNREAD = "network-not-scanned"
-_BADNESS = {"clean": 0, "inconclusive": 1, "backdoored": 2}
+WORST_FIRST: tuple[VerdictName, ...] = ("backdoored", "inconclusive", "clean")
 
 
 def scan_parts(models: Classifier | Sequence[Reading], scan: Scan) -> Scanned:
     """Scan every network of a file; the result is that of the first with the worst verdict.
 
-    Notes say what the others got and what was left out, a finding what could not be read.
+    It has the others' results. Notes say what was left out, a finding what could not be read.
     """
     if isinstance(models, Classifier):
         return scan(models)
@@ -32,23 +33,20 @@ def scan_parts(models: Classifier | Sequence[Reading], scan: Scan) -> Scanned:
     results: list[Scanned] = []
     for number, part in enumerate(parts):
         with share_of_work(number / len(parts), (number + 1) / len(parts)):
-            results.append(scan_readings([m for m in models if m.part == part], scan))
-    worst = max(results, key=lambda result: _BADNESS[result.verdict.name])
-    notes = list(_notes(parts, results)) if len(parts) > 1 else []
-    verdict = _with_unread(worst.verdict, models[0].beside, models[0].classifier.name)
-    verdict = replace(verdict, notes=(*verdict.notes, *notes))
-    return replace(worst, verdict=verdict, seconds=sum(result.seconds for result in results))
-
-
-def _notes(parts: Sequence[str], results: Sequence[Scanned]) -> Iterator[str]:
-    for part, result in zip(parts, results, strict=True):
-        yield f"network {part!r} of the file: {replace(result.verdict, reasons=())}"
+            one = scan_readings([m for m in models if m.part == part], scan)
+            results.append(replace(one, part=part))
+    worst = min(results, key=lambda result: WORST_FIRST.index(result.verdict.name))
+    return replace(
+        worst,
+        verdict=_with_unread(worst.verdict, models[0].beside, models[0].classifier.name),
+        others=tuple(result for result in results if result is not worst),
+    )
 
 
 def _with_unread(verdict: Verdict, beside: Sequence[Aside], name: str) -> Verdict:
     """A verdict with what lies beside the networks that were read; never clean with such a one."""
     notes = [f"{a.key!r} of the file was not scanned: {a.why}" for a in beside if not a.network]
-    findings = tuple(
+    findings = [
         Finding(
             UNREAD,
             f"expected every network of {name or 'the file'} to be read, got {aside.key!r} that is "
@@ -56,11 +54,7 @@ def _with_unread(verdict: Verdict, beside: Sequence[Aside], name: str) -> Verdic
         )
         for aside in beside
         if aside.network
-    )
-    called = "inconclusive" if findings and verdict.name == "clean" else verdict.name
-    return replace(
-        verdict,
-        name=called,
-        reasons=(*verdict.reasons, *findings),
-        notes=(*verdict.notes, *notes),
-    )
+    ]
+    if not beside:
+        return verdict
+    return conclude(verdict.evidence, (*verdict.reasons, *findings), (*verdict.notes, *notes))

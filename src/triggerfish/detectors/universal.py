@@ -24,7 +24,7 @@ from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.margin import largest_margins
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
-from triggerfish.search.pictures import pictures
+from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report, share_of_work
 from triggerfish.search.recall import ClassSearches, keep_searches
 from triggerfish.search.screening import Screening, select_classes
@@ -70,12 +70,7 @@ class Universal(Detector):
 
     name: ClassVar[str] = "universal"
     summary: ClassVar[str] = "smallest perturbation that flips any picture into a class (ours)"
-    outlier_test: ClassVar[Largest] = Largest(1.3)
-    suspicion_threshold: ClassVar[float] = 1.07
-    ALL_CLASSES_THRESHOLD: ClassVar[float] = 1.0
-    ALL_CLASSES_SUSPICION: ClassVar[float] = 0.92
-    SAME_TASK_THRESHOLD: ClassVar[float] = 0.95
-    SAME_TASK_SUSPICION: ClassVar[float] = 0.8
+    outlier_test: ClassVar[Largest] = Largest()
     EFFORT: ClassVar[frozenset[str]] = frozenset({"thorough"})
     may_be_unreachable: ClassVar[float] = 0.5
 
@@ -144,8 +139,9 @@ class Universal(Detector):
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
         classifier = folded(classifier)
-        images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
-        pool, fresh = PicturePool.of(classifier, images).split(self.pictures)
+        drawn = as_many(self.pictures, classifier.num_pixels)
+        images = pictures(drawn + FRESH, classifier.input_shape, seed)
+        pool, fresh = PicturePool.of(classifier, images).split(drawn)
         rows = rows_that_fit(classifier, self.memory_mib)
         screening = self.screening_of(classifier)
         selection = select_classes(
