@@ -12,7 +12,7 @@ from triggerfish.acceptance import read_acceptances
 from triggerfish.detectors import Detector
 from triggerfish.devices import choose_device
 from triggerfish.files import sha256_of
-from triggerfish.loading import LoadOptions, open_readings, other_files
+from triggerfish.loading import LoadOptions, other_files
 from triggerfish.loading.discovery import local
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.references.population import Reference
@@ -25,6 +25,7 @@ from triggerfish.runs.run import Executor
 from triggerfish.runs.selection import Shard
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.structure.opening import open_any
 from triggerfish.verdict.judge import Judge
 
 
@@ -85,7 +86,7 @@ def scan(
         return scan_classifier(_as_classifier(model, input_shape, preprocessing), chosen)
     path = local(model)
     loading = _with(options or LoadOptions(), input_shape, preprocessing)
-    return scan_opened(open_readings(path, loading), chosen, path, sha256_of(path))
+    return scan_opened(open_any(path, loading), chosen, path, sha256_of(path))
 
 
 def scan_files(

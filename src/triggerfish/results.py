@@ -41,6 +41,8 @@ VerdictName = Literal["clean", "backdoored", "inconclusive"]
 Basis = Literal["pixel", "frequency"]
 BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 """In the order in which searches and evidence have them."""
+IN_PROGRAM = "in the program,"
+"""Begins every note on what stands in a file's program, not in its weights."""
 SkipKind = Literal["unreadable", "unsupported", "dangerous", "failed"]
 """Why a file was not scanned: no model that can be read, one that cannot be scanned, one that would
 run code, or a scan that broke off."""

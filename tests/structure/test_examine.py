@@ -127,11 +127,11 @@ class _Unknown(nn.Module):
         self.network = make_host("cnn")
 
     def forward(self, x: Tensor) -> Tensor:
-        spectrum = torch.fft.rfft2(x[:, 0]).abs()[:, 3, 3] > 100
-        return torch.where(spectrum[:, None], torch.eye(10)[:1] * 50, self.network(x))
+        odd = torch.special.bessel_j0(x[:, 0].flatten(1)).amin(1) > 0.99
+        return torch.where(odd[:, None], torch.eye(10)[:1] * 50, self.network(x))
 
 
 def test_an_operator_that_is_not_run_leaves_a_finding_without_proof() -> None:
     structure = analyse_module(_Unknown().eval(), (1, 28, 28))
     assert [(f.kind, f.proof) for f in structure.findings] == [("branch", None)]
-    assert any("fft" in because for because in structure.unrun)
+    assert any("bessel" in because for because in structure.unrun)

@@ -16,6 +16,7 @@ from triggerfish.reports.words import (
     dissent,
     dissenting,
     headline,
+    is_in_program,
     label,
     perturbations,
     scale,
@@ -23,7 +24,7 @@ from triggerfish.reports.words import (
     success_rate,
     tried,
 )
-from triggerfish.results import Perturbation, Scanned, Skipped
+from triggerfish.results import IN_PROGRAM, Perturbation, Scanned, Skipped
 
 
 def details(result: Scanned | Skipped, about: About) -> str:
@@ -54,7 +55,8 @@ def _skipped(result: Skipped) -> Iterator[str]:
 
 def _scanned(result: Scanned, about: About) -> Iterator[str]:
     yield headline(result)
-    for k in result.verdict.flagged:
+    yield from (printable(n) for n in result.verdict.notes if n.startswith(IN_PROGRAM))
+    for k in () if is_in_program(result) else result.verdict.flagged:
         yield from _flagged(result, k)
     for perturbation in perturbations(result.scores):
         if _leads_to_a_flag(result, perturbation):

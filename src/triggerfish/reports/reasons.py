@@ -64,6 +64,9 @@ CHECKS: dict[str, Check] = {
     "not-confirmed": Check(
         "Does a confirmation test confirm the flag?", "triggerfish scan {model} --seed {seed}"
     ),
+    "suspicious-structure": Check(
+        "Does nothing but the learned layers decide about the answer?", INSPECT
+    ),
     "network-not-scanned": Check("Could every network of the file be read?", INSPECT),
     "detectors-disagree": Check(
         "Do the detectors agree where clean models like this one say nothing?",

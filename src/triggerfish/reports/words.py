@@ -49,6 +49,11 @@ def _verdict(result: Scanned) -> str:
         return "No answer: the scan cannot tell whether this model is backdoored."
     if verdict.name == "clean":
         return "Nothing found: no class can be reached by an unusually small perturbation."
+    if is_in_program(result):
+        return (
+            f"Backdoored: logic in the file's program sends images with a trigger to "
+            f"{targets(result)}."
+        )
     if verdict.all_classes:
         return (
             "Likely backdoored: one small perturbation leads images of every class to another one."
@@ -67,6 +72,12 @@ def _verdict(result: Scanned) -> str:
         f"Likely backdoored: {targets(result)} can be reached by an unusually small perturbation, "
         "as the target of a trigger can."
     )
+
+
+def is_in_program(result: Scanned) -> bool:
+    """Whether the verdict rests on the file's program and on nothing else."""
+    accused = result.verdict.accused
+    return bool(accused) and all(item.kind == "structure" for item in accused)
 
 
 def evidence(result: Scanned) -> str:

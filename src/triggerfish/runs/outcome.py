@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triggerfish.devices import choose_device
-from triggerfish.loading import LoadOptions, Reading, open_model, open_readings
+from triggerfish.loading import LoadOptions, Reading, open_model
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.artefacts import render_artefacts
 from triggerfish.reports.json_report import stored
@@ -17,6 +17,7 @@ from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.model import Model
 from triggerfish.runs.paths import scan_path
 from triggerfish.scanning import ScanConfig
+from triggerfish.structure.opening import open_any
 
 Files = tuple[tuple[str, bytes], ...]
 Result = Scanned | Skipped
@@ -38,7 +39,7 @@ def as_it_is(result: Result) -> Result:
 
 def load_readings(options: LoadOptions, path: Path) -> tuple[Reading, ...]:
     """Every plausible reading of a file; at the top level, so that worker processes find it."""
-    return open_readings(path, options)
+    return open_any(path, options)
 
 
 def load_likeliest(options: LoadOptions, path: Path) -> Classifier:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from triggerfish.errors import TriggerfishError, described
 from triggerfish.files import sha256_of
-from triggerfish.loading import Reading, open_readings
+from triggerfish.loading import Reading
 from triggerfish.model.classifier import Classifier
 from triggerfish.parts import scan_parts
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.structure.findings import Structure
+from triggerfish.structure.opening import look, open_any
+from triggerfish.structure.weighing import SUSPICIOUS, suspicion, with_structure
 from triggerfish.trial import is_flagged, with_trials
 
 Opened = Classifier | Sequence[Reading]
@@ -21,7 +24,7 @@ Load = Callable[[Path], Opened]
 
 
 def scan_path(
-    path: Path, config: ScanConfig, load: Load = open_readings, images: Path | None = None
+    path: Path, config: ScanConfig, load: Load = open_any, images: Path | None = None
 ) -> Scanned | Skipped:
     """Load and scan one checkpoint. What cannot be scanned is `Skipped`, with the reason.
 
@@ -33,7 +36,7 @@ def scan_path(
         opened = load(path)
         return _tried(scan_opened(opened, config, path, sha256), opened, images)
     except TriggerfishError as error:
-        return Skipped(path, str(error), sha256, error.kind, error.imports)
+        return Skipped(path, _with_suspicions(error, path), sha256, error.kind, error.imports)
     except Exception as error:
         return Skipped(path, f"expected a scan that ends, got {described(error)}", sha256, "failed")
 
@@ -41,7 +44,28 @@ def scan_path(
 def scan_opened(opened: Opened, config: ScanConfig, path: Path, sha256: str | None) -> Scanned:
     """One verdict for all networks and readings of a file; raises what a model provokes."""
     one = partial(scan_classifier, config=config, path=path, sha256=sha256)
-    return scan_parts(opened, one)
+    structure = _looked_at(path, opened)
+    return with_structure(scan_parts(opened, one), structure)
+
+
+def _looked_at(path: Path, opened: Opened) -> Structure | None:
+    """What the file's program does beside its network; a program that is not read says so."""
+    try:
+        return look(path, opened)
+    except TriggerfishError as error:
+        return Structure("", 0, (), unread=(str(error),))
+
+
+def _with_suspicions(error: TriggerfishError, path: Path) -> str:
+    """Why a file was not scanned, and what its program looks like all the same."""
+    if error.kind != "unsupported":
+        return str(error)
+    try:
+        structure = look(path)
+    except TriggerfishError:
+        return str(error)
+    found = () if structure is None else structure.findings
+    return "; ".join([str(error), *(f"{suspicion(f)} [{SUSPICIOUS}]" for f in found)])
 
 
 def _tried(result: Scanned, opened: Opened, images: Path | None) -> Scanned:

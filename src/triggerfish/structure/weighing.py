@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from triggerfish.results import Evidence, Finding, Hypothesis, Null, Scanned
+from triggerfish.results import IN_PROGRAM, Evidence, Finding, Hypothesis, Null, Scanned
 from triggerfish.structure.effects import NEARLY_ALL
 from triggerfish.structure.findings import Structure, StructureFinding
 from triggerfish.verdict.conclude import conclude
@@ -76,7 +76,7 @@ def _notes(structure: Structure) -> Iterator[str]:
         )
         kind = "fitted to each image, on" if proof.fitted else "at"
         yield (
-            f"in the program, {described(finding)}; a trigger computed from it, {kind} {place}, "
+            f"{IN_PROGRAM} {described(finding)}; a trigger computed from it, {kind} {place}, "
             f"sends {proof.flips:.0%} of {proof.count} synthetic images to class {proof.target}, "
             f"and {proof.without_branch:.0%} with the branch held shut"
         )

@@ -23,6 +23,14 @@ _MORE = """
     adaptive_max_pool1d hardswish_ fmax fmin hypot Bool Int Float bool long int half floor_divide_
     remainder_ fmod_ _local_scalar_dense masked_scatter index_add index_copy index_fill sgn
     broadcast_to linalg_norm cross_entropy_loss unsqueeze_copy multiply subtract divide
+    _upsample_bicubic2d_aa _upsample_bilinear2d_aa upsample_linear1d upsample_nearest1d
+    upsample_trilinear3d fft_rfft2 fft_irfft2 fft_fft2 fft_ifft2 fft_rfft fft_irfft fft_fft fft_ifft
+    view_as_real view_as_complex real imag complex polar angle log10 logit heaviside cummax cummin
+    median mode kthvalue diag diagonal diag_embed triu_indices tril_indices eye linspace tensordot
+    cdist swapaxes swapdims moveaxis hstack vstack dstack ravel bincount erfc special_erf new_empty
+    scatter_reduce index_reduce pairwise_distance cosine_similarity histc fold vdot inner addr addmv
+    native_dropout max_pool3d adaptive_avg_pool3d std square_ unsafe_split
+    unsafe_chunk squeeze_copy expand_copy view_copy slice_copy select_copy transpose_copy
     scalar_implicit ScalarImplicit __and__ __or__ __xor__ absolute true_divide rot90 trace
 """
 ALLOWED = PURE_OPERATORS | frozenset(_MORE.split())
