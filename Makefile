@@ -77,9 +77,11 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 docs: $(STAMP)
+	$(BIN)/python docs/make_outline.py
 	$(BIN)/python docs/make_cli_reference.py
 	$(BIN)/python docs/make_python_reference.py
 	$(BIN)/python docs/make_architectures.py
+	$(BIN)/python docs/make_schema.py
 
 picture: demo
 	$(BIN)/python docs/make_picture.py

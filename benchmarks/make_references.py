@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from benchmarks.zoo_plan import DATASETS, SMALL, base, calibration_folder
+from triggerfish.api import scan_files
 from triggerfish.calibrate import reference_from
 from triggerfish.detectors import DETECTORS
-from triggerfish.runs import scan_paths
 from triggerfish.scanning import ScanConfig
 from triggerfish.verdict.reference_file import render_reference
 
@@ -48,7 +48,7 @@ def main(root: Path, detector: str, jobs: int) -> None:
                 click.echo(f"{folder}: {len(paths)} models, too few for a reference", err=True)
                 continue
             name = f"{data}, {network}"
-            results = scan_paths(paths, config, jobs=jobs)
+            results = scan_files(paths, config, jobs=jobs)
             reference = reference_from(results, name, config, recipe=recipe_line(data, network))
             out = REFERENCES / f"{data}-{network}-{detector}.json"
             out.write_text(render_reference(reference))

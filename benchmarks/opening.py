@@ -32,12 +32,12 @@ from torch import Tensor, nn
 
 from benchmarks.common import record, recorded
 from triggerfish.ambiguity import scan_readings
+from triggerfish.api import scan
 from triggerfish.errors import TriggerfishError
 from triggerfish.loading import Reading, open_readings
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
-from triggerfish.scanning import scan
 
 EXACT, NEAR = 0.01, 0.35
 """Largest difference of centred logits, relative to the largest: the weights may be rounded; and

@@ -35,6 +35,7 @@ from benchmarks.growth import default_scans, growth
 from benchmarks.neural_cleanse import neural_cleanse, procedural_images
 from benchmarks.prototype import minimize_norm_by_adam
 from benchmarks.published_sequential import search_all
+from triggerfish.api import scan_files
 from triggerfish.detectors.ensemble import Ensemble
 from triggerfish.detectors.l1_weight import L1Weight
 from triggerfish.detectors.min_norm import MinNorm
@@ -42,7 +43,6 @@ from triggerfish.detectors.mm_bd import MMBD
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.input_convolution import with_fast_input_gradient
-from triggerfish.runs import scan_paths
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.search.activation_maximization import OBJECTIVES, objective_and_gradient
 
@@ -117,7 +117,7 @@ def throughput(zoo: Path, count: int) -> None:
             if busy:
                 other.start()
             torch.set_num_threads(threads)
-            seconds, _ = timed(lambda p=processes: list(scan_paths(paths, jobs=p)))  # type: ignore[misc]
+            seconds, _ = timed(lambda p=processes: list(scan_files(paths, jobs=p)))  # type: ignore[misc]
             if busy:
                 other.kill()
                 other.join()
@@ -175,7 +175,7 @@ def models(zoo: Path) -> None:
     rows = []
     for count in (1, 10, 100):
         files = (paths * count)[:count]
-        seconds, _ = timed(lambda f=files: list(scan_paths(f, jobs=2)))  # type: ignore[misc]
+        seconds, _ = timed(lambda f=files: list(scan_files(f, jobs=2)))  # type: ignore[misc]
         rows.append({"models": count, "seconds": seconds})
         click.echo(str(rows[-1]), err=True)
     record("speed", "models", rows)

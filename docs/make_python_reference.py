@@ -18,8 +18,11 @@ Made from the docstrings by `make docs`; a test fails when it is out of date, an
 ```python
 import triggerfish as tf
 
-result = tf.scan(tf.load_classifier("model.pt"))
+result = tf.scan("model.pt")
 print(result.verdict)  # backdoored (target class 7)
+
+for result in tf.scan_files("models", out="run", jobs=4):  # as the command does
+    print(result.path, result.verdict if isinstance(result, tf.Scanned) else result.reason)
 ```
 
 Images are `(N, C, H, W)` in [0, 1] everywhere; K is the number of classes. A detector is a frozen
@@ -31,7 +34,16 @@ rules of your own](../examples/gate.py), and a notebook, [from a stranger's chec
 decision](../examples/stranger.ipynb).
 """
 GROUPS = {
-    "Scanning": ("scan", "load_classifier", "Classifier", "Preprocessing"),
+    "Scanning": (
+        "scan",
+        "scan_files",
+        "load_classifier",
+        "Classifier",
+        "Preprocessing",
+        "LoadOptions",
+        "Hints",
+        "Cluster",
+    ),
     "Detectors": (
         "Ensemble",
         "MinNorm",

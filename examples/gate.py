@@ -1,21 +1,24 @@
-"""A gate for a pipeline: scan a folder of models, read the results, decide by rules of your own.
+"""A gate for a pipeline: scan a folder of models and decide by rules of your own.
 
-    python examples/gate.py MODELS [OPTIONS OF triggerfish scan]
+    python examples/gate.py MODELS... [--out RUN] [--jobs N]
 
 `triggerfish scan` is a gate already, by its exit code. This one shows how to decide otherwise: a
 model that was flagged, or that would run code, is rejected; one without an answer is held, with the
 command that may give one; the others are admitted. It exits with 0 when all are admitted, with 1
-when one is not, with 2 when nothing was scanned.
+when one is not, with 2 when there is nothing to scan.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+import triggerfish as tf
+from triggerfish.reports.summary import outcome
 
 Action = Literal["admit", "hold", "reject"]
 
@@ -33,34 +36,41 @@ RULES: dict[str, Action] = {
 class Decision:
     """What is done with one model, and why."""
 
-    path: str
+    path: Path | None
     action: Action
     because: str
 
 
-def decisions(options: Sequence[str]) -> Iterator[Decision]:
-    """Scan with the options of ``triggerfish scan``; one decision per model."""
-    command = [sys.executable, "-m", "triggerfish", "scan", "--format", "jsonl", *options]
-    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    for line in run.stdout.splitlines():
-        result = json.loads(line)  # `triggerfish report --schema` says what is in it
-        next_steps = [reason["command"] or reason["text"] for reason in result["reasons"]]
-        yield Decision(
-            path=result["path"],
-            action=RULES[result["outcome"]],
-            because="; ".join([result["outcome"], *next_steps[:1]]),
-        )
+def decisions(
+    models: Sequence[Path], config: tf.ScanConfig, out: Path | None, jobs: int
+) -> Iterator[Decision]:
+    """Scan; one decision per model, as soon as it is made."""
+    for result in tf.scan_files(models, config, out=out, jobs=jobs):
+        found = outcome(result)
+        reasons = result.verdict.reasons if isinstance(result, tf.Scanned) else result.reasons
+        next_steps = [reason.command or reason.text for reason in reasons]
+        yield Decision(result.path, RULES[found], "; ".join([found, *next_steps[:1]]))
 
 
-def main(options: Sequence[str]) -> int:
+def main() -> int:
     """Scan, decide, print; returns the exit code."""
-    found = list(decisions(options))
-    for decision in found:
-        print(f"{decision.action:<7} {decision.path}: {decision.because}")
-    if not found:
+    parser = argparse.ArgumentParser(description="Admit, hold or reject models.")
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, help="run folder, to go on where a scan ended")
+    parser.add_argument("--jobs", type=int, default=1, help="models scanned at a time")
+    parser.add_argument("--fast", action="store_true", help="for triage: fewer searches")
+    given = parser.parse_args()
+    config = tf.ScanConfig(tf.Ensemble(fast=given.fast))
+    worst = 0
+    try:
+        for decision in decisions(given.models, config, given.out, given.jobs):
+            print(f"{decision.action:<7} {decision.path}: {decision.because}", flush=True)
+            worst = max(worst, int(decision.action != "admit"))
+    except tf.TriggerfishError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0 if all(decision.action == "admit" for decision in found) else 1
+    return worst
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,7 +1,6 @@
 """The examples run as they stand."""
 
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
+import triggerfish as tf
 from triggerfish.architectures import PaperCNN
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -37,13 +37,28 @@ def models(tmp_path: Path) -> Path:
 
 
 def test_a_gate(models: Path) -> None:
-    options = ("--detector", "min-norm", "--steps", "4", "--jobs", "1")
-    command = [sys.executable, EXAMPLES / "gate.py", models, *options]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 1, run.stderr
-    fine, torn = run.stdout.splitlines()
-    assert fine == f"admit   {models / 'fine.pt'}: clean"
-    assert torn.startswith(f"hold    {models / 'torn.pt'}: skipped; expected ")
+    decisions = runpy.run_path(str(EXAMPLES / "gate.py"))["decisions"]
+    fine, torn = decisions([models], tf.ScanConfig(tf.MinNorm(steps=4)), None, 1)
+    assert (fine.path, fine.action, fine.because) == (models / "fine.pt", "admit", "clean")
+    assert (torn.path, torn.action) == (models / "torn.pt", "hold")
+    assert torn.because.startswith("skipped; expected ")
+
+
+def test_a_gate_by_its_exit_code(
+    models: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main = runpy.run_path(str(EXAMPLES / "gate.py"))["main"]
+    (models / "fine.pt").unlink()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder, code, said in ((models, 1, f"hold    {models / 'torn.pt'}: skipped; "),
+                               (empty, 2, f"error: {empty}: no model files\n")):  # fmt: skip
+        monkeypatch.setattr(sys, "argv", ["gate.py", str(folder)])
+        assert main() == code
+        assert "".join(capsys.readouterr()).startswith(said)
 
 
 def test_the_notebook_ends_in_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:

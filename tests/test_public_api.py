@@ -11,8 +11,8 @@ import triggerfish
 from triggerfish.detectors import DETECTORS
 
 ROOT = Path(__file__).parents[1]
-CALLED = ("scan", "confirm", "repair", "load_classifier", "read_reference", "Classifier",
-          "Preprocessing", "Judge", "ScanConfig",
+CALLED = ("scan", "scan_files", "confirm", "repair", "load_classifier", "read_reference",
+          "Classifier", "Preprocessing", "Judge", "ScanConfig",
           *(detector.__name__ for detector in DETECTORS.values()))  # fmt: skip
 
 

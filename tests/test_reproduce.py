@@ -106,8 +106,8 @@ def test_a_second_run_scans_only_what_changed(
         scanned.extend(paths)
         return real(paths, config, jobs=jobs)
 
-    real = reproduce.scan_paths
-    monkeypatch.setattr(reproduce, "scan_paths", recording)
+    real = reproduce.scan_files
+    monkeypatch.setattr(reproduce, "scan_files", recording)
     assert run(zoo, tmp_path) == first
     assert scanned == []
     retrained = zoo / "mnist_trigger_t1_0.pt"

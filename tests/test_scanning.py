@@ -9,6 +9,7 @@ from scored import reference
 from torch import nn
 from trained import TARGET, classifier, network
 
+from triggerfish.api import scan, scan_files
 from triggerfish.architectures.paper_cnn import PaperCNN
 from triggerfish.detectors import (
     DETECTORS,
@@ -22,11 +23,12 @@ from triggerfish.detectors import (
     UniversalPairs,
 )
 from triggerfish.errors import CheckpointError
-from triggerfish.loading import load_classifier
+from triggerfish.loading import LoadOptions, load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.results import Assumption, Fact, Scanned, Skipped
-from triggerfish.runs import scan_path, scan_paths
-from triggerfish.scanning import ScanConfig, published, scan, scan_classifier
+from triggerfish.runs.files import FileScan, find_sources
+from triggerfish.runs.paths import scan_path
+from triggerfish.scanning import ScanConfig, published, scan_classifier
 from triggerfish.verdict.judge import Judge
 from triggerfish.verdict.reference_file import render_reference
 
@@ -138,7 +140,7 @@ def files(tmp_path) -> list[Path]:
 
 
 def test_processes_give_what_one_process_gives_in_the_same_order(files):
-    alone, together = list(scan_paths(files, QUICK)), list(scan_paths(files, QUICK, jobs=2))
+    alone, together = list(scan_files(files, QUICK)), list(scan_files(files, QUICK, jobs=2))
     assert [r.path for r in together] == files
     assert [type(r) for r in alone] == [Scanned, Skipped, Scanned, Scanned]
     for a, b in zip(alone, together, strict=True):
@@ -148,7 +150,7 @@ def test_processes_give_what_one_process_gives_in_the_same_order(files):
             assert torch.equal(a.scores.images, b.scores.images)
 
 
-def load_or_die(deadly: Path, path: Path) -> Classifier:
+def load_or_die(deadly: Path, options: LoadOptions, path: Path) -> Classifier:
     if path == deadly:
         os._exit(9)
     return load_classifier(path)
@@ -156,7 +158,8 @@ def load_or_die(deadly: Path, path: Path) -> Classifier:
 
 def test_a_process_that_dies_costs_its_own_model_alone(files):
     load = partial(load_or_die, files[0])
-    results = list(scan_paths([files[0], files[2]], QUICK, load=load, jobs=2))
+    batch = FileScan(QUICK, jobs=2, load=load).start(find_sources([files[0], files[2]]))
+    results = [row.result for row in batch.rows()]
     assert [type(r) for r in results] == [Skipped, Scanned]
     assert "process that died" in results[0].reason
 

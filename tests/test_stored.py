@@ -1,19 +1,28 @@
-import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from made_up import EVERYTHING, clean, dangerous, found
 
+from triggerfish.codec.tensors import read_tensors
 from triggerfish.errors import ResultError
 from triggerfish.reports import FORMATS
-from triggerfish.reports.evidence import read_evidence
 from triggerfish.reports.html import render_page
 from triggerfish.reports.json_report import as_dict, render_result
 from triggerfish.results import Scanned
 from triggerfish.stored import read_results
 from triggerfish.writer import write_artefacts
+
+
+def numbers(value: Any) -> Any:
+    """Plain data without what it says of tensors: those do not come with every document."""
+    if isinstance(value, list):
+        return [numbers(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return None if "shape" in value else {k: numbers(v) for k, v in value.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +75,7 @@ def test_a_whole_scan_in_one_file(output_format: str, tmp_path: Path) -> None:
     results = [make() for make in EVERYTHING.values()]
     (tmp_path / "scan").write_text("".join(FORMATS[output_format](results)))
     again = list(read_results(tmp_path / "scan"))
-    assert [as_dict(r) for r in again] == [as_dict(r) for r in results]
+    assert [numbers(as_dict(r)) for r in again] == [numbers(as_dict(r)) for r in results]
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
@@ -86,11 +95,11 @@ def test_every_format_of_stored_results_is_that_of_the_scan(
     [
         ("", "expected JSON or JSON lines"),
         ("{", "expected JSON or JSON lines"),
-        ("[]", "expected results of schema version 2 .*, got something else"),
-        ('{"schema_version": 1}', "expected results of schema version 2 .*, got 1"),
-        ('{"schema_version": 2}', "expected a result of a scan in .*, got something else"),
-        ('{"schema_version": 2, "status": "scanned"}', "expected a result of a scan in"),
-        ('{"schema_version": 2, "results": [3]}', "expected a result of a scan in"),
+        ("[]", "expected results of a scan in .*, got something else"),
+        ('{"schema_version": 2}', "results of version 2, and this .* 3: scan the models again"),
+        ('{"schema_version": 3}', "expected a result of a scan in .*, got something else"),
+        ('{"schema_version": 3, "status": "scanned"}', "expected a result of a scan in"),
+        ('{"schema_version": 3, "results": [3]}', "expected a result of a scan in"),
     ],
 )
 def test_what_is_no_result_ends_in_one_line(content: str, message: str, tmp_path: Path) -> None:
@@ -118,7 +127,7 @@ def test_without_the_images_the_numbers_are_still_there(tmp_path: Path) -> None:
     for image in tmp_path.glob("*.png"):
         image.unlink()
     (again,) = read_results(tmp_path)
-    assert json.dumps(as_dict(again)) == json.dumps(as_dict(found()))
+    assert numbers(as_dict(again)) == numbers(as_dict(found()))
 
 
 def test_a_change_that_parts_share_with_the_whole_is_kept_once(tmp_path: Path) -> None:
@@ -128,7 +137,7 @@ def test_a_change_that_parts_share_with_the_whole_is_kept_once(tmp_path: Path) -
     whole = replace(whole, logits=torch.zeros(10, 10), parts=(result.scores.parts[0],))
     result = replace(result, scores=whole)
     write_artefacts(result, tmp_path)
-    assert len(read_evidence((tmp_path / "evidence.safetensors").read_bytes())) == 4
+    assert len(read_tensors((tmp_path / "evidence.safetensors").read_bytes())) == 4
     (again,) = read_results(tmp_path)
     assert as_dict(again) == as_dict(result)
     assert isinstance(again, Scanned)

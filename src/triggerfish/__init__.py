@@ -1,7 +1,7 @@
 """Finds backdoors in image classifiers from the model alone: no clean data, no network.
 
 >>> import triggerfish as tf
->>> result = tf.scan(tf.load_classifier("model.pt"))  # doctest: +SKIP
+>>> result = tf.scan("model.pt")  # doctest: +SKIP
 >>> print(result.verdict)  # doctest: +SKIP
 backdoored (target class 7)
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from triggerfish._version import __version__
 
 if TYPE_CHECKING:
+    from triggerfish.api import scan, scan_files
     from triggerfish.confirmation import ConfirmConfig, confirm
     from triggerfish.detectors import (
         MMBD,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
         TriggerfishError,
         UnsupportedModelError,
     )
-    from triggerfish.loading import load_classifier
+    from triggerfish.loading import Hints, LoadOptions, load_classifier
     from triggerfish.model.classifier import Classifier, Preprocessing
     from triggerfish.repairs import ChannelPruning, Repaired, Unlearning, repair
     from triggerfish.results import (
@@ -46,12 +47,14 @@ if TYPE_CHECKING:
         Status,
         Verdict,
     )
-    from triggerfish.scanning import ScanConfig, scan
+    from triggerfish.runs.on_ray import Cluster
+    from triggerfish.scanning import ScanConfig
     from triggerfish.verdict.judge import Judge
     from triggerfish.verdict.reference import Reference
     from triggerfish.verdict.reference_file import read_reference
 
 _HOME = {
+    "triggerfish.api": "scan scan_files",
     "triggerfish.confirmation": "ConfirmConfig confirm",
     "triggerfish.detectors": (
         "MMBD Detector Ensemble L1Weight LastLayer MinNorm PairwiseNorm Universal UniversalPairs"
@@ -59,14 +62,15 @@ _HOME = {
     "triggerfish.errors": (
         "CheckpointError DatasetError OutputError TriggerfishError UnsupportedModelError"
     ),
-    "triggerfish.loading": "load_classifier",
+    "triggerfish.loading": "Hints LoadOptions load_classifier",
     "triggerfish.model.classifier": "Classifier Preprocessing",
     "triggerfish.repairs": "ChannelPruning Repaired Unlearning repair",
     "triggerfish.results": (
         "Assumption ClassScores Confirmation Fact Finding Perturbation Scanned Skipped Status "
         "Verdict"
     ),
-    "triggerfish.scanning": "ScanConfig scan",
+    "triggerfish.runs.on_ray": "Cluster",
+    "triggerfish.scanning": "ScanConfig",
     "triggerfish.verdict.judge": "Judge",
     "triggerfish.verdict.reference": "Reference",
     "triggerfish.verdict.reference_file": "read_reference",
@@ -80,6 +84,7 @@ __all__ = [
     "CheckpointError",
     "ClassScores",
     "Classifier",
+    "Cluster",
     "ConfirmConfig",
     "Confirmation",
     "DatasetError",
@@ -87,9 +92,11 @@ __all__ = [
     "Ensemble",
     "Fact",
     "Finding",
+    "Hints",
     "Judge",
     "L1Weight",
     "LastLayer",
+    "LoadOptions",
     "MinNorm",
     "OutputError",
     "PairwiseNorm",
@@ -113,6 +120,7 @@ __all__ = [
     "read_reference",
     "repair",
     "scan",
+    "scan_files",
 ]
 
 

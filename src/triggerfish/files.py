@@ -30,6 +30,8 @@ def sha256_of(path: str | Path) -> str:
             name = os.fsencode(item.relative_to(path).as_posix())
             digest.update(name + b"\0" + _file_sha256(item).encode() + b"\n")
         return digest.hexdigest()
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file") from error
     except OSError as error:
         raise CheckpointError(
             f"expected a readable file, got {one_line(error)} at {path}: "

@@ -7,6 +7,7 @@ them, and what they have started, at once.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,22 @@ class Done(Generic[Item, Result]):
     item: Item
     result: Result | None
     loss: Loss | None = None
+
+
+def cores() -> int:
+    """How many cores this process may use; a batch system often gives it less than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processes(jobs: int | None, models: int) -> int:
+    """How many processes for so many models: what was asked for, else at least 4 models each.
+
+    A process imports PyTorch first, which takes as long as a few scans.
+    """
+    wanted = jobs if jobs is not None else min(cores(), models // 4)
+    return max(1, min(wanted, models))
 
 
 def always() -> bool:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from triggerfish.api import scan_files
+from triggerfish.codec.plain import as_plain
 from triggerfish.files import sha256_of, write_file
-from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.master_summary import MasterRow, render_master_summary
 from triggerfish.results import Skipped
-from triggerfish.runs import scan_paths
 from triggerfish.scanning import ScanConfig
 from triggerfish.statistics.outliers import clopper_pearson
 from triggerfish.writer import read_result, write_artefacts
@@ -80,7 +80,7 @@ def reproduce_folder(
     places = {zoo / file: out / folder / Path(file).stem for file in recipes}
     flags = {path: recorded_flags(place, path, config) for path, place in places.items()}
     unknown = [path for path in places if flags[path] is None]
-    results = scan_paths(unknown, config, jobs=max(1, min(jobs, len(unknown))))
+    results = iter(scan_files(unknown, config, jobs=jobs) if unknown else ())
     for path, place in places.items():
         expected, detected = expected_label(entries[path.name]), flags[path]
         if detected is None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
+
+from triggerfish.codec.marks import INLINE, NOT_STORED
 
 
 class Status(str, Enum):
@@ -126,9 +128,9 @@ class ClassScores:
     name: str
     statistic: Tensor
     status: tuple[Status, ...]
-    images: Tensor
+    images: Annotated[Tensor, NOT_STORED]  # as a picture for each class, beside the result
     probability: Tensor
-    logits: Tensor
+    logits: Annotated[Tensor, NOT_STORED]
     details: Mapping[str, Tensor] = field(default_factory=dict)
     shown: tuple[int, ...] | None = None
     pairs: Pairs | None = None
@@ -270,7 +272,7 @@ class Confirmation:
     grade: Grade
     lead: float
     evidence: tuple[BasisEvidence, ...]
-    perturbations: tuple[Perturbation, ...]
+    perturbations: Annotated[tuple[Perturbation, ...], NOT_STORED]
     seconds: float
 
 
@@ -289,7 +291,7 @@ class Scanned:
     sha256: str | None
     detector: str
     scores: ClassScores
-    verdict: Verdict
+    verdict: Annotated[Verdict, INLINE]
     config: Mapping[str, object]
     seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -315,3 +317,8 @@ class Skipped:
     kind: SkipKind = "unreadable"
     imports: tuple[str, ...] = ()
     accepted: Acceptance | None = None
+
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        """The reason, in the form that those of a verdict have."""
+        return (Finding(self.kind, self.reason),)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from triggerfish._version import __version__
 from triggerfish.confirmation import confirm
 from triggerfish.confirmation.verdict import after_confirmations, classes_to_confirm
 from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
 from triggerfish.detectors.base import settings_of
-from triggerfish.model.classifier import Classifier, Preprocessing
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Confirmation, Scanned, Verdict
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.progress import share_of_work
@@ -25,8 +24,6 @@ from triggerfish.source_specific import START, is_possible, look_for_pairs
 from triggerfish.trial import with_answers
 from triggerfish.verdict.judge import Judge, published_judge
 from triggerfish.verdict.model_checks import check_model
-from triggerfish.verdict.reference import Reference
-from triggerfish.verdict.reference_file import read_reference
 
 DETECTION = 0.7
 """Of the time, where confirmation tests follow; few models need some, so it is not expected."""
@@ -93,71 +90,6 @@ def published(detector: L1Weight | None = None) -> ScanConfig:
     """The published system, to the letter: L1-weight search, two-sided MAD at 3.5."""
     detector = detector or L1Weight()
     return ScanConfig(detector, published_judge(detector.max_l1_weight))
-
-
-def scan(
-    model: Classifier | nn.Module | Callable[[Tensor], object],
-    detector: Detector | None = None,
-    *,
-    reference: Reference | Path | str | None = None,
-    preprocessing: Preprocessing | None = None,
-    input_shape: Sequence[int] | None = None,
-    seed: int = 0,
-) -> Scanned:
-    """Scan one model in memory for a backdoor.
-
-    Args:
-        model: What to scan: a `Classifier`, as `load_classifier` gives it, or any module or
-            callable that maps images ``(N, C, H, W)`` to logits ``(N, K)``. Neither a module's
-            mode nor its parameters change.
-        detector: Which statistic, with its settings; `Ensemble` with its defaults when None.
-        reference: Clean models like this one, made by ``triggerfish calibrate`` with the same
-            detector and settings, or the path of its file. When None, the references that ship
-            are tried.
-        preprocessing: How an image in [0, 1] becomes the module's input; images as they are when
-            None. Not with a `Classifier`, which has its own.
-        input_shape: ``(C, H, W)`` of an image. Needed for a module, not for a `Classifier`.
-        seed: Decides what is random in the detector.
-
-    Returns:
-        The verdict, with the scores and the evidence behind it.
-
-    Raises:
-        ValueError: Arguments that do not fit together, or a reference made with another detector
-            or other settings.
-        CheckpointError: A reference that cannot be read.
-        UnsupportedModelError: A model that is no image classifier, or that gradients cannot pass.
-
-    Example:
-        >>> import torch
-        >>> import triggerfish as tf
-        >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
-        >>> result = tf.scan(network, tf.MinNorm(steps=5), input_shape=(1, 8, 8))
-        >>> result.verdict.name in ("clean", "backdoored", "inconclusive")
-        True
-        >>> len(result.verdict.anomaly_index)
-        10
-    """
-    if isinstance(reference, (str, Path)):
-        reference = read_reference(Path(reference))
-    config = ScanConfig(detector or Ensemble(), Judge(reference=reference), seed)
-    return scan_classifier(_as_classifier(model, input_shape, preprocessing), config)
-
-
-def _as_classifier(
-    model: Classifier | nn.Module | Callable[[Tensor], object],
-    input_shape: Sequence[int] | None,
-    preprocessing: Preprocessing | None,
-) -> Classifier:
-    if isinstance(model, Classifier):
-        if input_shape is not None or preprocessing is not None:
-            raise ValueError(
-                "expected a Classifier alone, got input_shape or preprocessing: drop them"
-            )
-        return model
-    if input_shape is None:
-        raise ValueError("expected input_shape=(C, H, W) with a model that is no Classifier")
-    return Classifier(model, input_shape, preprocessing=preprocessing)
 
 
 def scan_classifier(

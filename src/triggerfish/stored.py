@@ -1,27 +1,33 @@
 """Results on disk -> `Scanned` and `Skipped` again, so that any report can be made without a scan.
 
-The inverse of `reports.json_report` and `reports.evidence`. Images come back from the PNG files
-beside a result, in 256 levels; logits are not stored and come back as NaN.
+Tensors come back from ``evidence.safetensors`` and the images of classes from the PNG files beside
+a result, in 256 levels; logits are not stored, and come back without rows.
 """
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
+from triggerfish.codec.tensors import Shelf, read_tensors
 from triggerfish.errors import ResultError
-from triggerfish.reports.evidence import EVIDENCE, read_evidence
-from triggerfish.reports.json_report import SCHEMA_VERSION
+from triggerfish.reports.artefacts import EVIDENCE
+from triggerfish.reports.class_table import image_name
+from triggerfish.reports.json_report import SCHEMA_VERSION, result_of
 from triggerfish.results import Scanned, Skipped
-from triggerfish.revive import Artefacts, revive
 
-Document = Mapping[str, Any]
+Document = dict[str, Any]
 
 
 def read_results(path: Path) -> Iterator[Scanned | Skipped]:
@@ -43,12 +49,48 @@ def read_results(path: Path) -> Iterator[Scanned | Skipped]:
 def read_file(file: Path) -> Iterator[Scanned | Skipped]:
     """The results in one file, with the images that lie beside it."""
     for document in _documents(file):
-        with reviving(file):
-            yield from _revived(document, file.parent)
+        if "results" in document:  # those of a whole scan have nothing beside them
+            for result in document["results"]:
+                yield revived_from(result, None, file)
+        else:
+            yield revived_from(document, file.parent, file)
+
+
+def revived_from(document: Document, folder: Path | None, file: Path) -> Scanned | Skipped:
+    """The result that a document of ``file`` was made of, with what lies in ``folder``.
+
+    Raises:
+        ResultError: it was made of something else, or by another version.
+    """
+    with _reviving(file):
+        result = result_of(document, None if folder is None else _shelf(folder))
+        if folder is None or isinstance(result, Skipped):
+            return result
+        images = _images(result.scores.classes, result.scores.images.shape[1:], folder)
+        if images is None:
+            return result
+        return replace(result, scores=replace(result.scores, images=images))
+
+
+def check_version(document: object, file: Path) -> None:
+    """Refuse results of another schema, in a sentence that says how to get them anew."""
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version == SCHEMA_VERSION:
+        return
+    if isinstance(version, int):
+        raise ResultError(
+            f"{file} has results of version {version}, and this triggerfish reads version "
+            f"{SCHEMA_VERSION}: scan the models again, with the same --out "
+            "(docs/automation.md says what has changed)"
+        )
+    raise ResultError(
+        f"expected results of a scan in {file}, got something else: name a folder that was given "
+        "to scan --out, or a file of --format json or jsonl"
+    )
 
 
 @contextmanager
-def reviving(file: Path) -> Iterator[None]:
+def _reviving(file: Path) -> Iterator[None]:
     """Turn what wrong data provokes into a `ResultError` that names the file."""
     try:
         yield
@@ -59,33 +101,29 @@ def reviving(file: Path) -> Iterator[None]:
         ) from error
 
 
-def _revived(document: Document, folder: Path) -> Iterator[Scanned | Skipped]:
-    """A stored result has its images beside it; those of a whole scan are not with the document."""
-    if "results" in document:
-        yield from (revive(result, Artefacts()) for result in document["results"])
-    else:
-        yield revive(document, FolderArtefacts(folder))
+def _shelf(folder: Path) -> Shelf:
+    """The tensors that a scan left beside ``result.json``; what is missing is left out."""
+    evidence = folder / EVIDENCE
+    try:
+        return Shelf(read_tensors(evidence.read_bytes()) if evidence.is_file() else {})
+    except SafetensorError as error:
+        raise ValueError(f"{EVIDENCE}: {error}") from error
 
 
-class FolderArtefacts(Artefacts):
-    """The files that a scan left beside ``result.json``; what is missing is left out."""
+def _images(classes: tuple[int, ...], shape: torch.Size, folder: Path) -> Tensor | None:
+    """Images (M, C, H, W) in [0, 1] from their PNG files, None when one of them is missing."""
+    files = [folder / image_name(label) for label in classes]
+    if not files or not all(file.is_file() for file in files):
+        return None
+    return torch.stack([_image(file.read_bytes(), shape) for file in files])
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        evidence = folder / EVIDENCE
-        try:
-            self._tensors = read_evidence(evidence.read_bytes()) if evidence.is_file() else {}
-        except SafetensorError as error:
-            raise ValueError(f"{EVIDENCE}: {error}") from error
 
-    def tensor(self, name: str) -> Tensor | None:
-        """A tensor of ``evidence.safetensors``."""
-        return self._tensors.get(name)
-
-    def file(self, name: str) -> bytes | None:
-        """The content of a file."""
-        path = self._folder / name
-        return path.read_bytes() if path.is_file() else None
+def _image(content: bytes, shape: torch.Size) -> Tensor:
+    """The inverse of `reports.images.render_image`."""
+    values = torch.from_numpy(np.array(Image.open(io.BytesIO(content)))).float() / 255
+    if values.ndim == 3:
+        return values.permute(2, 0, 1)
+    return values.view(len(values), -1, shape[2]).permute(1, 0, 2)
 
 
 def _documents(file: Path) -> Iterator[Document]:
@@ -96,12 +134,7 @@ def _documents(file: Path) -> Iterator[Document]:
             f"expected results of a scan in {file}, got '{error}': check the path"
         ) from error
     for document in _parsed(text, file):
-        version = document.get("schema_version") if isinstance(document, dict) else None
-        if version != SCHEMA_VERSION:
-            raise ResultError(
-                f"expected results of schema version {SCHEMA_VERSION} in {file}, got "
-                f"{version or 'something else'}: scan again with this version of triggerfish"
-            )
+        check_version(document, file)
         yield document
 
 

@@ -100,7 +100,7 @@ def test_mistakes_are_found_before_the_first_search(
     models: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("triggerfish.cli.scan.run", None)
+    monkeypatch.setattr("triggerfish.runs.files.run", None)
     run = triggerfish("scan", models, *options)
     assert (run.code, run.out) == (2, "")
     assert message in run.err

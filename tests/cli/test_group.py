@@ -22,8 +22,8 @@ def test_version() -> None:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_lists_every_command(flag: str) -> None:
-    code, out, _ = invoke(flag)
-    assert code == 0
+    code, out, err = invoke(flag)
+    assert (code, err) == (0, "")
     assert all(f"  {name} " in out for name in COMMANDS)
 
 
@@ -48,7 +48,7 @@ def test_help_does_not_import_torch() -> None:
 def test_unknown_command_is_a_usage_error() -> None:
     code, out, err = invoke("scann")
     assert (code, out) == (2, "")
-    assert "No such command 'scann'" in err
+    assert "no command 'scann': did you mean scan?" in err
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import pytest
 from made_up import EVERYTHING, accepted, clean, dangerous, found, inconclusive, unreadable
 
 from triggerfish.cli.exit_codes import exit_code
+from triggerfish.codec.tensors import Shelf, render_tensors
 from triggerfish.reports import FORMATS
-from triggerfish.reports.json_report import json_schema, render_result
+from triggerfish.reports.artefacts import EVIDENCE
+from triggerfish.reports.json_report import as_dict, json_schema, render_result
 from triggerfish.reports.summary import Summary
 from triggerfish.results import Scanned, Skipped
 
@@ -19,6 +21,10 @@ def store(folder: Path, *results: Scanned | Skipped) -> Path:
     for number, result in enumerate(results):
         (folder / str(number)).mkdir(parents=True)
         (folder / str(number) / "result.json").write_text(render_result(result))
+        shelf = Shelf()
+        as_dict(result, shelf)
+        if (tensors := render_tensors(shelf.tensors)) is not None:
+            (folder / str(number) / EVIDENCE).write_bytes(tensors)
     return folder
 
 
@@ -84,4 +90,4 @@ def test_what_is_no_result_is_one_line(triggerfish: Cli, tmp_path: Path) -> None
 def test_quiet_and_verbose_exclude_each_other(triggerfish: Cli, tmp_path: Path) -> None:
     run = triggerfish("report", store(tmp_path, clean()), "-q", "-v")
     assert run.code == 2
-    assert "expected --quiet or --verbose, got both" in run.err
+    assert "--quiet and --verbose exclude each other: drop one" in run.err

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from processes import command, descendants
 
-from triggerfish.cli import scan as module
+from triggerfish.detectors import MinNorm
 from triggerfish.loading import LoadOptions, open_readings
+from triggerfish.runs.files import FileScan, find_sources
+from triggerfish.scanning import ScanConfig
 
 Cli = Callable[..., SimpleNamespace]
 MIN_NORM = ("--detector", "min-norm", "--steps", 4)
@@ -93,13 +95,13 @@ def test_a_list_from_stdin(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "expected PATH or --from, got neither"),
-        (("-",), "expected --from - to read a list of paths from stdin, got -"),
-        (("{in}", "--include", "*.onnx"), "expected files that match"),
-        (("{in}", "--rescan"), "expected --out with --rescan, got none"),
-        (("{in}", "--shard", "3/2"), "expected a shard like 1/4, got 3/2"),
-        (("{in}", "--from", "{in}/none.csv"), "expected a list of models in"),
-        (("--ray", "{in}"), "expected the address of a Ray cluster after --ray, got the path"),
+        ((), "name a model file or a folder, or a list of them with --from"),
+        (("-",), "a list of paths from stdin is read with --from -, not with -"),
+        (("{in}", "--include", "*.onnx"), "none of 4 model files matches --include and --exclude"),
+        (("{in}", "--rescan"), "--rescan needs the run folder: add --out FOLDER"),
+        (("{in}", "--shard", "3/2"), "--shard takes a share of all, such as 1/4, not 3/2"),
+        (("{in}", "--from", "{in}/none.csv"), "none.csv: no such file or directory"),
+        (("--ray", "{in}"), "--ray takes the address of a Ray cluster, not the path"),
     ],
 )
 def test_mistakes_are_found_first(
@@ -121,9 +123,9 @@ def test_a_model_that_hangs_is_given_up(
     triggerfish: Cli, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(HANGS, "planted.pt")
-    monkeypatch.setattr(module, "load_readings", hang_on_some)
-    run = triggerfish(*QUICK, folder, "--out", tmp_path / "out", "--timeout", 20)
-    assert run.code == 3
+    config = ScanConfig(MinNorm(steps=4))
+    settings = FileScan(config, tmp_path / "out", timeout=20, load=hang_on_some)
+    assert len(list(settings.start(find_sources([folder])).rows())) == 4
     outcomes = {Path(line["path"]).name: line for line in lines(tmp_path / "out")}
     assert outcomes["planted.pt"]["kind"] == "failed"
     assert outcomes["planted.pt"]["reasons"][0]["text"] == (

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import made_up
 import pytest
 
-from triggerfish.cli.threads import processes
+from triggerfish.parallel import processes
 from triggerfish.results import Skipped
 from triggerfish.runs.model import Model
 from triggerfish.runs.run import Row
@@ -92,7 +92,7 @@ def test_an_attack_on_every_class(
     verdict = replace(made_up.clean().verdict, name="backdoored", all_classes=True)
     found = replace(made_up.clean(), verdict=verdict)
     row = Row(Path("zoo/good.pt"), found)
-    monkeypatch.setattr("triggerfish.cli.scan.run", lambda *_, **__: (row for _ in range(1)))
+    monkeypatch.setattr("triggerfish.runs.files.run", lambda *_, **__: (row for _ in range(1)))
     run = triggerfish("scan", models / "clean.pt")
     assert run.code == 1
     assert run.out.startswith(ALL_CLASSES)
@@ -116,16 +116,16 @@ def test_nothing_scanned_is_a_failure(
 def test_an_empty_folder_is_a_usage_error(triggerfish: Cli, tmp_path: Path) -> None:
     run = triggerfish("scan", tmp_path)
     assert (run.code, run.out) == (2, "")
-    assert "expected model files in PATH, got a folder without any" in run.err
+    assert run.err == f"error: {tmp_path}: no model files\n"
 
 
 def test_json_is_alone_on_stdout(triggerfish: Cli, models: Path, broken: Path) -> None:
     run = triggerfish("scan", *QUICK, models / "planted.pt", broken, "--format", "json")
     document = json.loads(run.out)
     scanned, skipped = document["results"]
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == 3
     assert (scanned["verdict"], scanned["flagged"]) == ("backdoored", [3])
-    assert len(scanned["anomaly_index"]) == len(scanned["statistic"]) == 10
+    assert len(scanned["anomaly_index"]) == len(scanned["scores"]["statistic"]) == 10
     assert scanned["config"]["settings"]["steps"] == 4
     assert skipped["status"] == "skipped"
     assert "verdict" not in skipped
@@ -169,7 +169,7 @@ def test_models_of_one_name_do_not_share_a_folder(
 def test_an_unwritable_folder_ends_before_scanning(
     triggerfish: Cli, models: Path, broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("triggerfish.cli.scan.run", None)
+    monkeypatch.setattr("triggerfish.runs.files.run", None)
     run = triggerfish("scan", models, "--out", broken)
     assert (run.code, run.out) == (2, "")
     assert run.err == (
@@ -184,7 +184,7 @@ def test_ctrl_c_keeps_what_is_done(
         yield Row(found[0].path, Skipped(found[0].path, "expected A, got B"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("triggerfish.cli.scan.run", interrupted)
+    monkeypatch.setattr("triggerfish.runs.files.run", interrupted)
     run = triggerfish("scan", models, "--format", "json")
     assert run.code == 130
     assert len(json.loads(run.out)["results"]) == 1
@@ -222,5 +222,5 @@ def test_loading_options_reach_the_loader(triggerfish: Cli, models: Path) -> Non
         "scan", *QUICK, models / "clean.pt", "--mean", 0, "--std", 1, "--format", "json"
     )
     default = triggerfish("scan", *QUICK, models / "clean.pt", "--format", "json")
-    statistics = [json.loads(r.out)["results"][0]["statistic"] for r in (shown, default)]
+    statistics = [json.loads(r.out)["results"][0]["scores"]["statistic"] for r in (shown, default)]
     assert statistics[0] != statistics[1]

@@ -85,10 +85,16 @@ def test_dynamic(root, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--trigger-size", "2by2"), "expected integers like 1x2, got 2by2"),
-        (("--trigger-size", "2x2x2"), "expected integers like 1x2"),
-        (("--trigger-position", "middle"), "expected integers like 1,2, got middle"),
-        (("--targets", "1,,2"), "expected integers like 1,2,3"),
+        (
+            ("--trigger-size", "2by2"),
+            "--trigger-size takes a height and a width, such as 2x2, not 2by2",
+        ),
+        (("--trigger-size", "2x2x2"), "--trigger-size takes a height and a width"),
+        (
+            ("--trigger-position", "middle"),
+            "--trigger-position takes a corner, or a row and a column",
+        ),
+        (("--targets", "1,,2"), "--targets takes classes, such as 0,3,7, not 1,,2"),
         (("--device", "abacus"), "expected a device that works here"),
         (("--poisoning-rate", "1.5"), "1.5 is not in the range"),
     ],

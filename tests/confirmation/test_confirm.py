@@ -29,16 +29,18 @@ def test_grades_follow_the_lead():
 def test_a_planted_target_is_confirmed():
     found = confirm(classifier(backdoored=True), TARGET)
     assert found.grade == "confirmed"
-    pixel, wave = found.evidence
+    (pixel,) = found.evidence  # waves cannot change that
     assert pixel.success_rate > 0.4 > 4 * pixel.control
-    assert pixel.size < 1 < wave.size  # less than one pixel from black to white
-    assert len(found.perturbations) == 6
+    assert pixel.size < 1  # less than one pixel from black to white
+    assert len(found.perturbations) == 3
     assert {perturbation.delta.shape for perturbation in found.perturbations} == {SHAPE}
 
 
 @pytest.mark.parametrize("target", [TARGET, 8])
 def test_a_class_of_its_clean_twin_is_not(target):
-    assert confirm(classifier(backdoored=False), target).grade == "refuted"
+    found = confirm(classifier(backdoored=False), target)
+    assert found.grade == "refuted"
+    assert [item.basis for item in found.evidence] == ["pixel", "frequency"]
 
 
 def test_a_class_that_there_is_not():
@@ -50,7 +52,7 @@ def test_a_class_that_there_is_not():
 
 def test_the_seed_decides():
     quick = ConfirmConfig(pictures=60, fresh=40, others=2)
-    short = replace(quick, search=replace(quick.search, steps=6, look=6))
+    short = replace(quick, search=replace(quick.search, steps=6))
     model = classifier(backdoored=True)
     first, same, other = (confirm(model, 3, short, seed) for seed in (0, 0, 1))
     assert first.evidence == same.evidence

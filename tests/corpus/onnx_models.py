@@ -54,6 +54,10 @@ def _huge(model: onnx.ModelProto) -> None:
     model.graph.initializer.append(shape)
     model.graph.node.insert(3, helper.make_node("ConstantOfShape", ["shape"], ["big"]))
     model.graph.node.insert(4, helper.make_node("Neg", ["big"], ["neg"]))
+    model.graph.node.insert(5, helper.make_node("ReduceMax", ["neg"], ["most"], keepdims=0))
+    answer = model.graph.node[-1].output[0]
+    model.graph.node[-1].output[0] = "before"
+    model.graph.node.append(helper.make_node("Add", ["before", "most"], [answer]))
 
 
 def _no_attribute(model: onnx.ModelProto) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 from scored import model
 
+from triggerfish.api import scan
 from triggerfish.cli.detector_options import make_detector, settings_options
 from triggerfish.detectors import DETECTORS
-from triggerfish.scanning import scan
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "adding-a-detector.md"
 

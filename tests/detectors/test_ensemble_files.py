@@ -2,8 +2,9 @@
 
 from trained import classifier
 
+from triggerfish.codec.tensors import Shelf
 from triggerfish.detectors import Ensemble
-from triggerfish.reports.evidence import delta_name, read_evidence, render_evidence
+from triggerfish.reports.json_report import as_dict
 from triggerfish.scanning import ScanConfig, scan_classifier
 
 QUICK = Ensemble(steps=2, restarts=1, universal_steps=4, pictures=64)
@@ -11,10 +12,9 @@ QUICK = Ensemble(steps=2, restarts=1, universal_steps=4, pictures=64)
 
 def test_evidence_is_kept_once():
     result = scan_classifier(classifier(backdoored=True), ScanConfig(QUICK))
-    names = set(read_evidence(render_evidence(result) or b""))
-    perturbations = {
-        delta_name(perturbation.target, perturbation.basis)
-        for perturbation in result.scores.perturbations
-    }
-    assert names == perturbations | {"pictures"}
+    shelf = Shelf()
+    as_dict(result, shelf)
+    count = len(result.scores.perturbations)
+    names = {f"scores.perturbations.{number}.delta" for number in range(count)}
+    assert set(shelf.tensors) == names | {"scores.pictures"}
     assert [part.perturbations for part in result.scores.parts] == [(), ()]

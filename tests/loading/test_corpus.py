@@ -20,7 +20,7 @@ from triggerfish.cli.group import app
 from triggerfish.loading import Hints, LoadOptions
 from triggerfish.loading.load import open_model
 from triggerfish.results import Skipped
-from triggerfish.runs import scan_path
+from triggerfish.runs.paths import scan_path
 from triggerfish.scanning import ScanConfig
 
 MEMORY_KIB = 1 << 20

@@ -8,6 +8,7 @@ import torch
 from saved_models import WRITERS, backdoored
 from trained import TARGET
 
+from triggerfish.api import scan
 from triggerfish.detectors import MinNorm
 from triggerfish.loading import (
     Hints,
@@ -17,7 +18,6 @@ from triggerfish.loading import (
     open_model,
 )
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.scanning import scan
 from triggerfish.verdict.fingerprint import fingerprint
 
 

@@ -26,10 +26,28 @@ class Headed(nn.Module):
         return self.head(self.linear(x.flatten(1)))
 
 
+def hidden_softmax(y: torch.Tensor) -> torch.Tensor:
+    """By hand, so that nothing is there to be left out."""
+    return (y - y.amax(1, keepdim=True)).exp() / (y - y.amax(1, keepdim=True)).exp().sum(1, True)
+
+
 HEADS = {
     "logits": lambda y: y * 3,
-    "log_softmax": lambda y: (y * 3).log_softmax(1),
-    "softmax": lambda y: (y * 3).softmax(1),
+    "log_softmax": lambda y: y * 3 - (y * 3).logsumexp(1, keepdim=True),
+    "softmax": lambda y: hidden_softmax(y * 3),
+}
+SEEN_HEADS = {
+    "softmax": lambda y: nn.functional.softmax(y, dim=1),
+    "module": nn.Softmax(dim=-1),
+    "method": lambda y: y.softmax(1),
+    "keyword": lambda y: torch.softmax(input=y, dim=1),
+    "log_softmax": lambda y: nn.functional.log_softmax(y, dim=1),
+    "sigmoid": torch.sigmoid,
+    "in place": lambda y: y.clone().sigmoid_(),
+    "exponential": lambda y: y.log_softmax(1).exp(),
+    "logarithm": lambda y: y.softmax(1).log(),
+    "moved": lambda y: y[:, :, None, None].softmax(1).flatten(1),
+    "inside a mapping": lambda y: {"probabilities": y.softmax(1), "features": y.relu()},
 }
 WRAPPINGS = {
     "tuple": lambda y: (y, None),
@@ -53,8 +71,28 @@ def test_heads_are_recognised_and_give_the_same_log_odds(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", SEEN_HEADS)
+def test_a_head_inside_forward_is_left_out(kind: str) -> None:
+    classifier = Classifier(Headed(SEEN_HEADS[kind]), SHAPE)
+    assert classifier.output == "logits"
+    assert {p.dtype for p in classifier.model.parameters()} == {torch.float32}
+    expected = Headed(lambda y: y)(images())
+    torch.testing.assert_close(classifier.logits(images()), expected)
+
+
+def test_a_softmax_that_is_not_the_answer_stays() -> None:
+    """Attention has softmaxes too, and a head may be scaled or come over the wrong axis."""
+    for head in (
+        lambda y: y.softmax(1) @ torch.ones(5, 5).triu(),
+        lambda y: y.softmax(0),
+        lambda y: y.softmax(1) * 2 - 1,
+    ):
+        classifier = Classifier(Headed(head), SHAPE)
+        torch.testing.assert_close(classifier.raw_output(images()).float(), Headed(head)(images()))
+
+
 def test_sigmoids_become_each_class_s_own_logit() -> None:
-    classifier = Classifier(Headed(torch.sigmoid), SHAPE)
+    classifier = Classifier(Headed(lambda y: 1 / (1 + (-y).exp())), SHAPE)
     assert classifier.output == "sigmoid"
     expected = Headed(lambda y: y)(images())
     torch.testing.assert_close(classifier.logits(images()), expected)
@@ -77,7 +115,7 @@ def test_a_visible_head_is_taken_off_a_copy(head: nn.Module) -> None:
 
 
 def test_probabilities_keep_log_odds_that_float32_would_lose() -> None:
-    steep = Headed(lambda y: (y * 8).softmax(1))
+    steep = Headed(lambda y: hidden_softmax(y * 8))
     classifier = Classifier(steep, SHAPE)
     top = classifier.logits(images()).argmax(1)
     lost = log_odds(steep(images()).clamp_min(1e-38).log(), top)
@@ -90,13 +128,13 @@ def test_probabilities_keep_log_odds_that_float32_would_lose() -> None:
 
 
 def test_saturation_is_reported() -> None:
-    assert Classifier(Headed(lambda y: (y * 1e4).softmax(1)), SHAPE).saturated(images()).all()
+    assert Classifier(Headed(lambda y: hidden_softmax(y * 1e4)), SHAPE).saturated(images()).all()
     assert not Classifier(Headed(lambda y: y * 1e4), SHAPE).saturated(images()).any()
 
 
 def test_log_probabilities_that_round_to_zero_keep_the_log_odds() -> None:
     logits = Headed(lambda y: y * 100)
-    classifier = Classifier(Headed(lambda y: (y * 100).log_softmax(1)), SHAPE)
+    classifier = Classifier(Headed(lambda y: y * 100 - (y * 100).logsumexp(1, True)), SHAPE)
     answers = classifier.raw_output(images())
     assert bool((answers == 0).any(1).all())
     assert not classifier.saturated(images()).any()
@@ -157,5 +195,48 @@ def test_impossible_preprocessing_is_refused(values: dict) -> None:
 
 def test_one_mean_a_channel_or_one_for_all() -> None:
     assert Preprocessing((0.5,), (0.1, 0.2, 0.3)).affine(3)[0].shape == (1, 3, 1, 1)
-    with pytest.raises(ValueError, match="1 or 3 values of mean, got 2"):
+    with pytest.raises(ValueError, match="mean has 2 numbers, and an image 3 channels"):
         Preprocessing((0.5, 0.5)).affine(3)
+
+
+class Student(nn.Module):
+    """Flattens by a view of its sizes, as very many networks do."""
+
+    def __init__(self, flatten) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 6, 3), nn.Linear(6 * 3 * 3, 4)
+        self.flatten = flatten
+
+    def forward(self, x):
+        return self.fc(self.flatten(nn.functional.max_pool2d(self.conv(x).relu(), 2)))
+
+
+FLATTENINGS = {
+    "view": lambda x: x.view(x.size(0), -1),
+    "view of a tuple": lambda x: x.view((x.shape[0], 54)),
+    "view of a keyword": lambda x: x.view(size=(-1, 54)),
+    "view as": lambda x: x.view_as(torch.empty(len(x), 54)),
+    "function": lambda x: torch.ops.aten.view.default(x, [-1, 54]),
+    "strided": lambda x: x.as_strided((len(x), 54), (54, 1)),
+}
+
+
+@pytest.mark.parametrize("how", FLATTENINGS)
+def test_views_work(how: str) -> None:
+    torch.manual_seed(0)
+    network = Student(FLATTENINGS[how])
+    x = torch.rand(5, 3, 8, 8)
+    classifier = Classifier(network, (3, 8, 8))
+    for laid_out in (x, x.contiguous(memory_format=torch.channels_last)):
+        torch.testing.assert_close(classifier.logits(laid_out), network(x))
+    fast = classifier.model.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    assert fast == (how != "strided")
+
+
+def test_views_of_pictures_themselves_work() -> None:
+    network = nn.Sequential(nn.Unflatten(1, (1, 3)), nn.Flatten(), nn.Linear(48, 4))
+    network.forward = lambda x: network[2](x.view(x.size(0), -1))
+    x = torch.rand(5, 3, 4, 4)
+    classifier = Classifier(network, (3, 4, 4))
+    mixed = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    torch.testing.assert_close(classifier.logits(mixed), network(x))

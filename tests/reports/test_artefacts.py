@@ -4,8 +4,8 @@ import json
 import torch
 from made_up import dangerous, found
 
+from triggerfish.codec.tensors import read_tensors
 from triggerfish.reports.artefacts import render_artefacts
-from triggerfish.reports.evidence import read_evidence
 from triggerfish.results import Scanned
 
 
@@ -38,7 +38,8 @@ def test_every_image_that_the_table_names_is_there(backdoored: Scanned) -> None:
 
 def test_a_change_that_was_found_is_kept_exactly_and_on_a_page() -> None:
     files = dict(render_artefacts(found()))
-    delta = read_evidence(files["evidence.safetensors"])["change.7.pixel"]
+    change = json.loads(files["result.json"])["scores"]["parts"][0]["perturbations"][0]
+    delta = read_tensors(files["evidence.safetensors"])[change["delta"]["tensor"]]
     assert torch.equal(delta, found().scores.parts[0].perturbations[0].delta)
     assert b"stranger model.pt" in files["report.html"]
 

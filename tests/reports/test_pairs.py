@@ -48,10 +48,9 @@ def test_table_has_the_most_suspicious_pair_first_and_no_number_where_there_was_
     assert render_pair_table(paired, paired.scores.pairs) == TABLE
 
 
-def test_json_names_the_flagged_pair(paired: Scanned) -> None:
-    pairs = as_dict(paired)["pairs"]
+def test_json_has_every_pair(paired: Scanned) -> None:
+    pairs = as_dict(paired)["scores"]["pairs"]
     assert pairs == {
-        "flagged": [[1, 2]],
         "score": [[None, 0.25, None], [-0.5, None, 2.5], [0.0, None, None]],
         "norm": [[None, 4.0, None], [7.0, None, 0.5], [5.0, 6.0, None]],
     }

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from trained import classifier, network
 
+from triggerfish.api import scan
 from triggerfish.architectures import PaperCNN, own
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.results import ClassScores, Status
-from triggerfish.scanning import scan
 from triggerfish.verdict.model_checks import check_model
 from triggerfish.verdict.score_checks import check_scores
 

@@ -13,18 +13,22 @@ from triggerfish.cli.detector_options import scan_config, settings_options
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
-from triggerfish.cli.scan import load_model
-from triggerfish.cli.threads import jobs_option, processes, use_one_thread
+from triggerfish.cli.threads import jobs_option, use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.files import ensure_writable, write_file
-from triggerfish.loading import find_checkpoints
-from triggerfish.runs import scan_paths
+from triggerfish.runs.files import FileScan, find_sources
+from triggerfish.runs.outcome import load_likeliest
 from triggerfish.scanning import ScanConfig
 from triggerfish.verdict.reference import Reference, ReferenceKind
 from triggerfish.verdict.reference_file import render_reference
 
+COMMON = (
+    "out", "name", "recipe", "kind", "detector", "fast", "jobs", "arch", "input_shape", "mean",
+    "std", "device", "seed",
+)  # fmt: skip
 
-@click.command("calibrate", cls=GroupedCommand)
+
+@click.command("calibrate", cls=GroupedCommand, common=COMMON)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True,
               help="File for the reference.")  # fmt: skip
@@ -64,17 +68,17 @@ def calibrate_command(
     says otherwise. Give the file to `triggerfish scan --reference`.
     """
     use_one_thread()
-    load = partial(load_model, take_load_options(values))
+    options = take_load_options(values)
+    load = partial(load_likeliest, options)
     config = scan_config(detector, None, seed, values)
     ensure_writable(out.parent)
     if out.is_dir():
         raise click.UsageError(
             f"expected a file for --out, got the folder {out}: name a file in it"
         )
-    checkpoints = find_checkpoints([folder])
-    count = len(checkpoints)
-    results = scan_paths(checkpoints, config, load=load, jobs=processes(jobs, count))
-    tracked, name = track(results, count, "scanning"), name or folder.absolute().name
+    batch = FileScan(config, jobs=jobs, load=load_likeliest).start(find_sources([folder], options))
+    results = (row.result for row in batch.rows())
+    tracked, name = track(results, batch.count, "scanning"), name or folder.absolute().name
     try:
         if kind == "any-network":
             reference = collection_from(tracked, name, config, recipe)

@@ -14,10 +14,10 @@ from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import echo, track
 from triggerfish.cli.threads import use_one_thread
+from triggerfish.codec.plain import plain_of
 from triggerfish.confirmation import confirm
 from triggerfish.files import sha256_of
 from triggerfish.reports.confirmations import confirmation_in_full
-from triggerfish.reports.json_report import as_plain, confirmation_as_dict
 from triggerfish.results import Confirmation
 
 CODES = {"confirmed": FLAGGED, "unclear": INCONCLUSIVE, "refuted": CLEAN}
@@ -88,5 +88,5 @@ def _pieces(
         return
     about = {"schema_version": 1, "path": str(model), "sha256": sha256_of(model)}
     for confirmation in confirmations:
-        plain = as_plain({**about, **confirmation_as_dict(confirmation)})
+        plain = {**about, **plain_of(confirmation)}
         yield json.dumps(plain, allow_nan=False) + "\n", confirmation.grade

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from triggerfish.api import scan_files
 from triggerfish.cli.progress import echo, track
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.errors import TriggerfishError
 from triggerfish.files import ensure_writable
 from triggerfish.reports.table import render_table
 from triggerfish.results import Scanned, Skipped
-from triggerfish.runs import scan_paths
 from triggerfish.scanning import ScanConfig, published
 from triggerfish.writer import write_artefacts
 from triggerfish.zoo.attacks import Poisoning
@@ -78,7 +78,7 @@ def _scan(models: list[Path], config: ScanConfig, title: str, out: Path) -> list
     flags: list[tuple[int, ...]] = []
 
     def keep() -> Iterator[Scanned | Skipped]:
-        for path, result in zip(models, scan_paths(models, config, jobs=JOBS), strict=True):
+        for path, result in zip(models, scan_files(models, config, jobs=JOBS), strict=True):
             if isinstance(result, Scanned):
                 write_artefacts(result, out / path.stem)
                 flags.append(result.verdict.flagged)

@@ -13,6 +13,7 @@ USAGE = 2  # also: nothing could be scanned
 INCONCLUSIVE = 3  # also: some of the files were skipped
 DANGEROUS = 4
 INTERRUPTED = 130  # as shells report SIGINT
+PIPE_CLOSED = 141  # as shells report SIGPIPE: whoever read the output has read enough
 
 
 FAIL_ON = ("flagged", "inconclusive", "skipped")

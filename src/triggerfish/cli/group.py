@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import difflib
 import os
+import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 import click
 
 from triggerfish._version import __version__
-from triggerfish.cli.exit_codes import USAGE
+from triggerfish.cli.exit_codes import PIPE_CLOSED, USAGE
 from triggerfish.cli.interrupts import MESSAGE, interruptible
+from triggerfish.cli.outline import light_command, load_command, outlines
 from triggerfish.cli.project import use_project
-from triggerfish.cli.streams import output_failed, prepare_streams, was_printing
+from triggerfish.cli.streams import drop_output, output_failed, prepare_streams, was_printing
 from triggerfish.errors import TriggerfishError, described, one_line
 
 TRACEBACK = "TRIGGERFISH_TRACEBACK"
@@ -95,12 +97,22 @@ class App(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command, or None when there is no such command."""
+        """The command by its outline, or None when there is no such command."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+        place, outline = COMMANDS[cmd_name][0], outlines().get(cmd_name)
+        if outline is None:  # not written yet: make docs
+            return load_command(place)
+        return light_command(outline, lambda: load_command(place))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; offer the one that may be meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(_no_such_command(name, args))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -118,7 +130,7 @@ class App(click.Group):
                 code = interrupt.code
             except click.ClickException as error:
                 with suppress(OSError):
-                    error.show()
+                    _with_a_near_match(error).show()
                 code = USAGE
             except TriggerfishError as error:
                 _complain(f"error: {error}")
@@ -135,13 +147,34 @@ class App(click.Group):
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
             click.echo(nl=False)  # flushes
-        except SystemExit as error:  # how click ends when a pipe is closed at its other end
-            raise output_failed("Broken pipe") from error
+        except SystemExit:  # how click ends when a pipe is closed at its other end
+            drop_output()
+            return PIPE_CLOSED
         except OSError as error:
             if not was_printing(error):
                 raise
+            if isinstance(error, BrokenPipeError):
+                drop_output()
+                return PIPE_CLOSED
             raise output_failed(one_line(error)) from error
         return code if isinstance(code, int) else 0
+
+
+def _no_such_command(name: str, args: list[str]) -> str:
+    if Path(name).exists():
+        return f"no command {name!r}: to scan a file, triggerfish scan {shlex.join(args)}"
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"no command {name!r}" + (f": did you mean {near[0]}?" if near else "")
+
+
+def _with_a_near_match(error: click.ClickException) -> click.ClickException:
+    """An option that there is not, with the one of the command that is most like it."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error
+    options = [o for o in error.ctx.command.get_params(error.ctx) if isinstance(o, click.Option)]
+    known = [name for option in options for name in (*option.opts, *option.secondary_opts)]
+    near = difflib.get_close_matches(error.option_name, known, n=1)
+    return click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
 
 
 def _complain(line: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from triggerfish.cli.checks import architecture
 from triggerfish.cli.devices import device_option
-from triggerfish.cli.numbers import numbers
+from triggerfish.cli.numbers import Numbers, check_counts
 from triggerfish.loading import Hints, LoadOptions
 from triggerfish.loading.hints import Settings
 from triggerfish.loading.weights.architecture import parse_arch_args
@@ -16,24 +17,24 @@ from triggerfish.model.classifier import OutputKind
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+SHAPE = Numbers("int", "channels, height and width", "1,28,28", count=3)
+MEAN = Numbers("float", "one number, or one for each channel", "0.5 or 0.485,0.456,0.406")
+RANGE = Numbers("float", "the lowest and the highest input", "0,255", count=2)
 
 _OPTIONS = (
     click.option(
         "--arch",
+        callback=architecture,
         help="Network of a state dict: a built-in name, chain:STEPS, package.module:factory, "
         "file.py:Factory, timm:NAME or torchvision:NAME.",
     ),
     click.option("--arch-args", multiple=True, metavar="KEY=VALUE", help="Arguments of --arch."),
-    click.option(
-        "--input-shape", callback=numbers(int, 3), metavar="C,H,W", help="Shape of an image."
-    ),
-    click.option(
-        "--mean", callback=numbers(float), help="Mean that is subtracted, one or a channel."
-    ),
-    click.option("--std", callback=numbers(float), help="Deviation that is divided by."),
+    click.option("--input-shape", callback=SHAPE, metavar="C,H,W", help="Shape of an image."),
+    click.option("--mean", callback=MEAN, help="Mean that is subtracted, one or a channel."),
+    click.option("--std", callback=MEAN, help="Deviation that is divided by."),
     click.option(
         "--input-range",
-        callback=numbers(float, 2),
+        callback=RANGE,
         metavar="LOW,HIGH",
         help="What [0, 1] is stretched to before the mean is subtracted.",
     ),
@@ -70,6 +71,7 @@ def take_load_options(values: dict[str, Any]) -> LoadOptions:
         arguments = parse_arch_args(values.pop("arch_args"))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    check_counts(values["mean"], values["std"], values["input_shape"])
     given = Hints(
         "command line",
         architecture=values.pop("arch"),

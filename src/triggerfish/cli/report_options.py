@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import click
 from click.core import ParameterSource
 
-from triggerfish.acceptance import apply_acceptances, read_acceptances
+from triggerfish.acceptance import read_acceptances
 from triggerfish.cli.exit_codes import FAIL_ON
 from triggerfish.cli.option_groups import GroupedOption
 from triggerfish.cli.project import show_config
@@ -23,10 +19,10 @@ from triggerfish.errors import DatasetError
 from triggerfish.files import ensure_writable, write_file
 from triggerfish.loading import other_files
 from triggerfish.reports.about import About
-from triggerfish.reports.html import REPORT, HtmlReport
+from triggerfish.reports.html import HtmlReport
 from triggerfish.results import Acceptance, Scanned, Skipped
+from triggerfish.runs.complete import Complete
 from triggerfish.runs.run import Row
-from triggerfish.trial import read_pictures
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 GROUP = "Reports and gate"
@@ -64,59 +60,25 @@ def report_options(command: Command) -> Command:
 
 
 @dataclass(frozen=True)
-class Complete:
-    """What the command line adds to a result, wherever it is made; ``command`` has no paths."""
-
-    class_names: tuple[str, ...]
-    command: tuple[str, ...]
-
-    def __call__(self, result: Scanned | Skipped) -> Scanned | Skipped:
-        """The result with the names of its classes and the command that repeats its scan."""
-        if isinstance(result, Skipped):
-            return result
-        command = shlex.join([*self.command, str(result.path)])
-        return replace(_named(result, self.class_names), command=command)
-
-
-def _named(result: Scanned, names: tuple[str, ...]) -> Scanned:
-    """The result with the user's names of the classes, where there are as many."""
-    count = len(result.scores.status)
-    if len(names) == count:
-        return replace(result, class_names=names)
-    if not names:
-        return result
-    note = f"expected {count} class names, got {len(names)} with --class-names: they are not used"
-    return replace(result, verdict=replace(result.verdict, notes=(*result.verdict.notes, note)))
-
-
-@dataclass(frozen=True)
 class Reporting:
     """What becomes of results once they are there."""
 
-    out: Path | None
     html: Path | None
     images: Path | None
     about: About
     fail_on: str
     complete: Complete
     acceptances: Mapping[str, Acceptance]
-    today: date = field(default_factory=date.today)
     _report: HtmlReport = field(default_factory=HtmlReport)
-    _overview: HtmlReport = field(default_factory=HtmlReport)
 
     def show(self, row: Row) -> Scanned | Skipped:
-        """The result of a row, accepted where it is listed; it goes into the reports on all."""
-        result = apply_acceptances(row.result, self.acceptances, self.today)
-        if row.folder is not None:
-            self._overview.add(result, f"{quote(os.fsencode(row.folder))}/{REPORT}")
+        """The result of a row; it goes into the report on all."""
         if self.html is not None:
-            self._report.add(result)
-        return result
+            self._report.add(row.result)
+        return row.result
 
     def finish(self) -> None:
-        """Write the reports on all models."""
-        if self.out is not None:
-            write_file(self.out / REPORT, self._overview.render(self.about).encode())
+        """Write the report on all models."""
         if self.html is not None:
             write_file(self.html, self._report.render(self.about).encode())
 
@@ -132,10 +94,7 @@ def take_reporting(ctx: click.Context, values: dict[str, Any], paths: Sequence[P
     images = values.pop("images")
     if html is not None:
         ensure_writable(html.absolute().parent)
-    if images is not None:
-        read_pictures(images, (3, 1, 1))  # a folder without pictures ends here, not after a scan
     return Reporting(
-        out=values["out"],
         html=html,
         images=images,
         about=about,

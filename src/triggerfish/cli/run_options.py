@@ -5,40 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from triggerfish.cli.checks import address, shard
 from triggerfish.cli.option_groups import GroupedOption
-from triggerfish.cli.threads import jobs_option, processes
-from triggerfish.loading import LoadOptions, find_checkpoints
+from triggerfish.cli.threads import jobs_option
+from triggerfish.errors import one_line
+from triggerfish.loading import LoadOptions
+from triggerfish.runs.files import find_sources
 from triggerfish.runs.listing import COLUMNS, read_list
-from triggerfish.runs.model import Model, Source
-from triggerfish.runs.on_ray import Cluster, on_ray
-from triggerfish.runs.run import Executor, locally
-from triggerfish.runs.selection import Shard, select
+from triggerfish.runs.model import Source
+from triggerfish.runs.on_ray import Cluster
+from triggerfish.runs.run import Executor
+from triggerfish.runs.selection import Shard
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 STDIN = "-"
 _path = click.Path(path_type=Path)
-
-
-def _shard(_: click.Context, option: click.Parameter, text: str | None) -> Shard | None:
-    try:
-        return None if text is None else Shard.parse(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=option) from error
-
-
-def _address(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    if text is not None and Path(text).exists():
-        raise click.UsageError(
-            f"expected the address of a Ray cluster after --ray, got the path {text}: "
-            "write --ray=auto, or --ray=local to start one here"
-        )
-    return text
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:  # noqa: ANN401
@@ -58,9 +44,9 @@ _OPTIONS = (
     _option("--from", "listing", metavar="FILE",
             help="List of models: .csv with a header, or a line each, a path or a JSON object "
                  f"with path and {', '.join(COLUMNS)}; - is stdin."),
-    _option("--shard", callback=_shard, metavar="I/N",
+    _option("--shard", callback=shard, metavar="I/N",
             help="Only the I-th of N shares; triggerfish merge puts run folders together."),
-    _option("--ray", is_flag=False, flag_value="auto", is_eager=True, callback=_address,
+    _option("--ray", is_flag=False, flag_value="auto", is_eager=True, callback=address,
             metavar="[ADDRESS]",
             help="Scan on a Ray cluster: auto is the one that is there, local starts one here."),
 )  # fmt: skip
@@ -88,51 +74,38 @@ class RunOptions:
     jobs: int | None
 
     def sources(self, paths: Sequence[Path], options: LoadOptions) -> list[Source]:
-        """What is to be scanned, in order; raises `click.UsageError` when that is nothing."""
-        if STDIN in map(str, paths):
-            raise click.UsageError("expected --from - to read a list of paths from stdin, got -")
-        if not paths and self.listing is None:
-            raise click.UsageError("expected PATH or --from, got neither")
-        found = [Source(path, options) for path in find_checkpoints(paths)]
-        if self.listing is not None:
-            found += _listed(self.listing, options)
-        chosen = select(found, self.include, self.exclude)
-        if not chosen:
-            what = "model files in PATH, got a folder without any"
-            raise click.UsageError(f"expected {what if not found else 'files that match'}")
-        return chosen
+        """What is to be scanned, in order.
 
-    def executor(self, models: Sequence[Model], device: str) -> Executor:
-        """Where the models are scanned."""
+        Raises `CheckpointError` when what was named has no models.
+        """
+        if STDIN in map(str, paths):
+            raise click.UsageError("a list of paths from stdin is read with --from -, not with -")
+        listed = [] if self.listing is None else _listed(self.listing, options)
+        return find_sources(
+            paths, options, include=self.include, exclude=self.exclude, listed=listed
+        )
+
+    def executor(self, device: str) -> Executor | None:
+        """Where the models are scanned, if not on this machine."""
         if self.ray is None:
-            return locally(processes(self.jobs, len(models)), self.timeout)
-        gpu = device.startswith("cuda")
-        return partial(on_ray, Cluster(self.ray, self.jobs, gpu, self.timeout))
+            return None
+        return Cluster(self.ray, self.jobs, device.startswith("cuda"), self.timeout)
 
 
 def take_run_options(values: dict[str, Any]) -> RunOptions:
     """Take the options out of a command's keywords."""
     names = RunOptions.__dataclass_fields__
-    options = RunOptions(**{name: values.pop(name) for name in names})
-    if options.rescan and options.out is None:
-        raise click.UsageError("expected --out with --rescan, got none")
-    return options
+    given = {name: values.pop(name) for name in names}
+    share = given.pop("shard")
+    return RunOptions(**given, shard=None if share is None else Shard.parse(share))
 
 
 def _listed(listing: str, options: LoadOptions) -> list[Source]:
-    """The sources of a list, folders in it walked as those of the command line are."""
+    """The sources of a list."""
     if listing == STDIN:
-        sources = list(read_list(sys.stdin, listing, Path(), options))
-    else:
-        try:
-            with Path(listing).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-                sources = list(read_list(file, listing, Path(listing).parent, options))
-        except OSError as error:
-            raise click.UsageError(
-                f"expected a list of models in {listing}, got '{error.strerror}'"
-            ) from error
-    return [
-        Source(path, source.options)
-        for source in sources
-        for path in find_checkpoints([source.path])
-    ]
+        return list(read_list(sys.stdin, listing, Path(), options))
+    try:
+        with Path(listing).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return list(read_list(file, listing, Path(listing).parent, options))
+    except OSError as error:
+        raise click.UsageError(f"--from {listing}: {one_line(error).lower()}") from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from triggerfish.cli.checks import some_exist
 from triggerfish.cli.detector_options import (
     PUBLISHED,
     judgement_options,
@@ -24,20 +25,21 @@ from triggerfish.cli.report_options import report_options, take_reporting
 from triggerfish.cli.run_options import run_options, take_run_options
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
-from triggerfish.loading import LoadOptions, Reading, open_model, open_readings
-from triggerfish.model.classifier import Classifier
 from triggerfish.reports import FORMATS
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
-from triggerfish.runs.folder import RunFolder
-from triggerfish.runs.model import find_models
-from triggerfish.runs.outcome import Work
-from triggerfish.runs.run import Row, run, to_do
-from triggerfish.runs.status import write_plan
+from triggerfish.runs.files import Batch, FileScan
+from triggerfish.runs.run import Row
+
+COMMON = (
+    "out", "output_format", "html", "jobs", "fast", "detector", "reference", "images", "accept",
+    "fail_on", "arch", "input_shape", "mean", "std", "device",
+)  # fmt: skip
 
 
-@click.command("scan", cls=GroupedCommand)
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
+@click.command("scan", cls=GroupedCommand, common=COMMON)
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path),
+                callback=some_exist)  # fmt: skip
 @click.option("--format", "output_format", type=click.Choice(list(FORMATS)), default="table",
               help="What goes to stdout.")  # fmt: skip
 @click.option("--detector", type=click.Choice(list(DETECTORS)), help="Which statistic.")
@@ -79,18 +81,22 @@ def scan_command(
     loading = take_load_options(values)
     config = scan_config(detector, preset, seed, values)
     config = replace(config, confirm=confirmation, pairs=pairs)
-    folder = None if options.out is None else RunFolder(options.out)
-    found = find_models(options.sources(paths, loading), config)
-    models = [model for model in found if options.shard is None or model in options.shard]
-    todo = to_do(models, folder, rescan=options.rescan)
-    if folder is not None:
-        write_plan(folder, len(models), options.shard)
-        _say_what_is_there(len(models) - len(todo), len(models), folder.path)
-    work = Work(config, load_readings, reporting.complete, folder is not None, reporting.images)
-    executor = options.executor(todo, loading.device)
-    count, outcomes = sum(len(model.paths) for model in models), list[str]()
-    with closing(run(models, work, executor, folder, rescan=options.rescan)) as rows:
-        shown = track(rows, count, "scanning", is_flagged, quiet=reporting.about.quiet)
+    batch = FileScan(
+        config=config,
+        out=options.out,
+        rescan=options.rescan,
+        shard=options.shard,
+        jobs=options.jobs,
+        timeout=options.timeout,
+        executor=options.executor(loading.device),
+        images=reporting.images,
+        complete=reporting.complete,
+        acceptances=reporting.acceptances,
+    ).start(options.sources(paths, loading), reporting.about.other_files)
+    _say_what_is_there(batch)
+    outcomes = list[str]()
+    with closing(batch.rows()) as rows:
+        shown = track(rows, batch.count, "scanning", is_flagged, quiet=reporting.about.quiet)
         results = _counted(map(reporting.show, shown), outcomes)
         for piece in FORMATS[output_format](results, reporting.about):
             echo(piece, nl=False)
@@ -98,10 +104,10 @@ def scan_command(
     summary = summarize(outcomes, reporting.about.other_files)
     if output_format != "table":
         click.echo(str(summary), err=True)
-    if len(outcomes) < count:
+    if len(outcomes) < batch.count:
         raise click.Abort
     # A share of few models may have none.
-    ctx.exit(exit_code(summary, reporting.fail_on) if models else 0)
+    ctx.exit(exit_code(summary, reporting.fail_on) if batch.models else 0)
 
 
 def is_flagged(row: Row) -> bool:
@@ -109,18 +115,10 @@ def is_flagged(row: Row) -> bool:
     return outcome(row.result) == "backdoored"
 
 
-def load_model(options: LoadOptions, path: Path) -> Classifier:
-    """The likeliest reading, for commands that take one; at the top level like the next."""
-    return open_model(path, options).classifier
-
-
-def load_readings(options: LoadOptions, path: Path) -> tuple[Reading, ...]:
-    """Load by the loading options; at the top level, so that worker processes find it."""
-    return open_readings(path, options)
-
-
-def _say_what_is_there(taken_over: int, count: int, out: Path) -> None:
-    if taken_over:
+def _say_what_is_there(batch: Batch) -> None:
+    taken_over = len(batch.models) - batch.todo
+    if taken_over and batch.folder is not None:
+        count, out = len(batch.models), batch.folder.path
         click.echo(f"{taken_over} of {count} taken over from {out}", err=True)
 
 

@@ -28,10 +28,15 @@ def prepare_streams() -> None:
         raise OutputError("expected an open standard output, got a closed one: open it")
 
 
-def output_failed(reason: str) -> OutputError:
-    """The error to show when standard output does not take more; nothing is written to it again."""
+def drop_output() -> None:
+    """Write nothing to standard output again."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def output_failed(reason: str) -> OutputError:
+    """The error to show when standard output does not take more; nothing is written to it again."""
+    drop_output()
     return OutputError(f"expected a standard output that takes everything, got '{reason}'")
 
 

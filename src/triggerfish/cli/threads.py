@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 import torch
 
+from triggerfish.parallel import cores
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -22,13 +24,6 @@ def use_one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def cores() -> int:
-    """How many cores this process may use; a batch system often gives it less than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def jobs_option(text: str, *, fewer: bool = False) -> Callable[[Command], Command]:
     """``--jobs``: as many as there are cores, unless it is given; None for `processes` to say."""
     return click.option(
@@ -38,12 +33,3 @@ def jobs_option(text: str, *, fewer: bool = False) -> Callable[[Command], Comman
         show_default="number of cores" + (", fewer for a few models" if fewer else ""),
         help=f"{text}, each in a process of one thread.",
     )
-
-
-def processes(jobs: int | None, models: int) -> int:
-    """How many processes for so many models: what was asked for, else at least 4 models each.
-
-    A process imports PyTorch first, which takes as long as a few scans.
-    """
-    wanted = jobs if jobs is not None else min(cores(), models // 4)
-    return max(1, min(wanted, models))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from triggerfish.cli.numbers import numbers
+from triggerfish.cli.numbers import Numbers
 from triggerfish.cli.zoo_options import (
     PLACE,
     TARGETS,
@@ -29,6 +29,8 @@ from triggerfish.zoo.recipes import (
     dynamic_zoo,
 )
 from triggerfish.zoo.varieties import VARIETIES, variety
+
+SIZE = Numbers("int", "a height and a width", "2x2", count=2, separator="x")
 
 
 @click.group(context_settings={"show_default": True})
@@ -54,7 +56,7 @@ def clean(count: int, name: str, seed: int, **chosen: object) -> None:
 @count_option(None, "Keep the first models only.")
 @TARGETS
 @click.option("--replicas", type=click.IntRange(1), default=10, help="Models a target class.")
-@click.option("--trigger-size", default="2x2", callback=numbers(int, 2, "x"), help="HEIGHTxWIDTH.")
+@click.option("--trigger-size", default="2x2", callback=SIZE, help="HEIGHTxWIDTH.")
 @options(*TRIGGER)
 @seed_option(BACKDOOR_SEED)
 @options(*TRAINING, *FINE_TUNING, *PLACE)

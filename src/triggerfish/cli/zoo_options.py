@@ -10,7 +10,7 @@ from typing import TypeVar
 import click
 
 from triggerfish.cli.devices import device_option
-from triggerfish.cli.numbers import numbers
+from triggerfish.cli.numbers import Numbers
 from triggerfish.cli.threads import jobs_option
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -23,9 +23,13 @@ CORNERS = {
 }
 
 
+PLACED = Numbers("int", "a corner, or a row and a column", "top-left or 1,2", count=2)
+CLASSES = Numbers("int", "classes", "0,3,7")
+
+
 def position(context: click.Context, option: click.Parameter, text: str) -> object:
     """Click callback: the name of a corner, or row and column."""
-    return CORNERS[text] if text in CORNERS else numbers(int, 2)(context, option, text)
+    return CORNERS[text] if text in CORNERS else PLACED(context, option, text)
 
 
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -33,7 +37,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 TARGETS = click.option(
     "--targets",
     default="0,1,2,3,4,5,6,7,8,9",
-    callback=numbers(int),
+    callback=CLASSES,
     help="Target classes.",
 )
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from triggerfish.search.universal import UniversalSearch
+from triggerfish.search.universal_settings import Race, UniversalSearch
+
+BEST_START = Race(rungs=(0.45,), survivors=(1.0,))
+"""No row stops early, but of the runs from several starts only the best one goes on."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,8 @@ class ConfirmConfig:
     measure success on.
     """
 
-    search: UniversalSearch = field(default_factory=lambda: UniversalSearch(kept=1.0))
-    control: UniversalSearch = field(
-        default_factory=lambda: UniversalSearch(steps=16, look=16, kept=1.0)
-    )
+    search: UniversalSearch = field(default_factory=lambda: UniversalSearch(race=BEST_START))
+    control: UniversalSearch = field(default_factory=lambda: UniversalSearch(steps=16, race=None))
     others: int = 9
     pictures: int = 300
     fresh: int = 200

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -18,19 +17,27 @@ import torch
 from triggerfish.confirmation.config import ConfirmConfig
 from triggerfish.confirmation.grade import grade_of
 from triggerfish.confirmation.likeness import likeness
-from triggerfish.confirmation.search import search_again, search_within
+from triggerfish.confirmation.search import (
+    families_of,
+    likelier_basis,
+    nearest,
+    search_again,
+    search_within,
+)
 from triggerfish.confirmation.trials import NOTHING, successes, tried
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import BASES, BasisEvidence, Confirmation, Perturbation, Status
+from triggerfish.results import BASES, Basis, BasisEvidence, Confirmation, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.frequency import CosineBasis, cosine_basis
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.pictures import pictures
-from triggerfish.search.progress import report
-from triggerfish.search.universal import UniversalChanges
+from triggerfish.search.progress import share_of_work
+from triggerfish.search.universal import UniversalPerturbations
 
 OWN_SEED = 500_009  # added to the scan's seed: other pictures, other draws
 CONTROL_SEED = 17
+SHOWN_ON = 60  # pictures that the success of every perturbation found is measured on
+NEAREST = 4  # of the other classes, where the scan has measured how near each is
 
 
 def confirm(
@@ -62,21 +69,24 @@ def confirm(
     start, config, seed = time.perf_counter(), config or ConfirmConfig(), seed + OWN_SEED
     rows = rows_that_fit(classifier, config.memory_mib)
     fresh = PicturePool.of(classifier, pictures(config.fresh, classifier.input_shape, seed))
-    confirmation = _Test(classifier, target, config, seed, fresh, rows)
-    found = search_again(classifier, target, config, seed, rows)
-    evidence = []
-    for row in range(len(BASES)):
-        evidence.append(confirmation.evidence(found, row))
-        report(0.6 + 0.4 * (row + 1) / len(BASES))
+    pool = families_of(classifier, config, seed)
+    test = _Test(classifier, target, config, seed, fresh, pool, rows)
+    first = likelier_basis(classifier, target)
+    measured = dict[Basis, tuple[BasisEvidence, list[Perturbation]]]()
+    for number, basis in enumerate(sorted(BASES, key=lambda one: one != first)):
+        with share_of_work(number / len(BASES), (number + 1) / len(BASES)):
+            measured[basis] = test.measured(basis)
+        # The lead is the larger of both: once it confirms the class, the other decides nothing.
+        if grade_of(measured[basis][0].lead) == "confirmed":
+            break
+    evidence, perturbations = zip(*(measured[b] for b in BASES if b in measured), strict=True)
     lead = max(item.lead for item in evidence)
     return Confirmation(
         target=target,
         grade=grade_of(lead),
         lead=lead,
-        evidence=tuple(evidence),
-        perturbations=tuple(
-            confirmation.perturbation(one, row) for one in found for row in range(len(BASES))
-        ),
+        evidence=evidence,
+        perturbations=tuple(one for several in perturbations for one in several),
         seconds=time.perf_counter() - start,
     )
 
@@ -90,35 +100,44 @@ class _Test:
     config: ConfirmConfig
     seed: int
     fresh: PicturePool
+    pool: PicturePool
     rows: int
 
-    def evidence(self, found: Sequence[UniversalChanges], row: int) -> BasisEvidence:
-        """What there is in the basis ``row``: the perturbation in the middle, and the control."""
-        perturbations = torch.stack([one.change[row] for one in found])
-        sizes = [float(one.size[row]) if bool(one.converged[row]) else math.inf for one in found]
-        middle = sorted(range(len(found)), key=lambda n: sizes[n])[len(found) // 2]
-        frequency = BASES[row] == "frequency"
-        alike = likeness(perturbations, self._cosines() if frequency else None)
+    def measured(self, basis: Basis) -> tuple[BasisEvidence, list[Perturbation]]:
+        """What there is in a basis: the perturbation in the middle of the families, the control."""
+        frequency = basis == "frequency"
+        found = search_again(
+            self.classifier, self.pool, self.target, self.config, self.seed, self.rows,
+            frequency=frequency,
+        )  # fmt: skip
+        sizes = torch.where(found.converged, found.size, torch.inf).tolist()
+        middle = sorted(range(len(sizes)), key=sizes.__getitem__)[len(sizes) // 2]
+        alike = likeness(found.perturbation, self._cosines() if frequency else None)
         size, own, controls = math.nan, NOTHING, tuple[float, ...]()
         if math.isfinite(sizes[middle]):
             size = sizes[middle]
-            own = tried(self.classifier, self.fresh, perturbations[middle], self.target)
+            own = tried(self.classifier, self.fresh, found.perturbation[middle], self.target)
             controls = self._controls(size, frequency=frequency)
-        return BasisEvidence(BASES[row], size, **asdict(own), agreement=alike, controls=controls)
+        evidence = BasisEvidence(basis, size, **asdict(own), agreement=alike, controls=controls)
+        return evidence, self._perturbations(basis, found)
 
-    def perturbation(self, found: UniversalChanges, row: int) -> Perturbation:
-        """One of the perturbations that were found, as results carry them."""
-        goal, delta = torch.tensor([self.target]), found.change[row : row + 1]
-        reached = bool(found.converged[row])
-        return Perturbation(
-            target=self.target,
-            basis=BASES[row],
-            delta=delta[0].cpu(),
-            size=float(found.size[row]) if reached else math.nan,
-            median_size=math.nan,
-            success_rate=successes(self.classifier, self.fresh, delta, goal)[0],
-            status=Status.CONVERGED if reached else Status.UNREACHABLE,
-        )
+    def _perturbations(self, basis: Basis, found: UniversalPerturbations) -> list[Perturbation]:
+        """All that were found in a basis, as results carry them."""
+        some = self.fresh.split(SHOWN_ON)[0]
+        goal = torch.full((len(found.size),), self.target)
+        rates = successes(self.classifier, some, found.perturbation, goal)
+        return [
+            Perturbation(
+                target=self.target,
+                basis=basis,
+                delta=found.perturbation[row].cpu(),
+                size=float(found.size[row]) if bool(found.converged[row]) else math.nan,
+                median_size=math.nan,
+                success_rate=rate,
+                status=Status.CONVERGED if bool(found.converged[row]) else Status.UNREACHABLE,
+            )
+            for row, rate in enumerate(rates)
+        ]
 
     def _controls(self, size: float, *, frequency: bool) -> tuple[float, ...]:
         """Success rates of the best perturbations within ``size`` towards some other classes."""
@@ -127,12 +146,14 @@ class _Test:
             self.classifier.num_classes, generator=torch.Generator().manual_seed(seed)
         )
         classes = order[order != self.target][: self.config.others].sort().values
+        classes = nearest(self.classifier, classes, NEAREST, frequency=frequency)
         perturbations = search_within(
-            self.classifier, classes, size, self.config, seed, self.rows, frequency=frequency
-        )
+            self.classifier, self.pool, classes, size, self.config, seed, self.rows,
+            frequency=frequency,
+        )  # fmt: skip
         return successes(self.classifier, self.fresh, perturbations, classes)
 
     def _cosines(self) -> CosineBasis:
-        highest = self.config.search.highest
+        highest = self.config.search.program.highest
         model = self.classifier
         return cosine_basis(model.input_shape, highest, model.device, model.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
 import torch
 from torch import Tensor
@@ -10,31 +10,44 @@ from torch import Tensor
 from triggerfish.confirmation.config import ConfirmConfig
 from triggerfish.confirmation.families import FAMILIES
 from triggerfish.model.classifier import Classifier
+from triggerfish.results import BASES, Basis
 from triggerfish.search.picture_pool import PicturePool
-from triggerfish.search.progress import report
-from triggerfish.search.universal import UniversalChanges, search_universal
+from triggerfish.search.recall import searches_of
+from triggerfish.search.universal import UniversalPerturbations, search_universal
 
-_NO_GAIN = 1e-9  # the budget stays where it starts
-_AMPLE = 1e3  # a largest budget that is never met
+
+def families_of(classifier: Classifier, config: ConfirmConfig, seed: int) -> PicturePool:
+    """The pictures of all `FAMILIES`, each a part of the pool, in their order."""
+    pools = []
+    for number, make in enumerate(FAMILIES.values(), start=1):
+        generator = torch.Generator().manual_seed(seed + number)
+        images = make(config.pictures, classifier.input_shape, generator)
+        pools.append(PicturePool.of(classifier, images))
+    return PicturePool.joined(pools)
 
 
 def search_again(
-    classifier: Classifier, target: int, config: ConfirmConfig, seed: int, rows: int
-) -> tuple[UniversalChanges, ...]:
-    """The smallest perturbations to ``target``, family by family; row 0 is in the pixel basis."""
-    goal, frequency = torch.tensor([target, target]), torch.tensor([False, True])
-    found = []
-    for number, family in enumerate(FAMILIES, start=1):
-        pool = _pool(classifier, family, config.pictures, seed + number)
-        found.append(
-            search_universal(classifier, pool, goal, frequency, config.search, seed + number, rows)
-        )
-        report(0.6 * number / len(FAMILIES))
-    return tuple(found)
+    classifier: Classifier,
+    pool: PicturePool,
+    target: int,
+    config: ConfirmConfig,
+    seed: int,
+    rows: int,
+    *,
+    frequency: bool,
+) -> UniversalPerturbations:
+    """The smallest perturbations towards ``target`` in one basis, a row for each family."""
+    part = torch.arange(len(FAMILIES))
+    basis = torch.full_like(part, frequency).bool()
+    return search_universal(
+        classifier, pool, torch.full_like(part, target), basis, config.search, seed, rows,
+        part=part, telling=True,
+    )  # fmt: skip
 
 
 def search_within(
     classifier: Classifier,
+    pool: PicturePool,
     classes: Tensor,
     size: float,
     config: ConfirmConfig,
@@ -43,23 +56,39 @@ def search_within(
     *,
     frequency: bool,
 ) -> Tensor:
-    """Changes (M, C, H, W) towards ``classes`` (M,), as good as they get within ``size``."""
-    pixels = classifier.num_pixels
-    fixed = replace(
-        config.control,
-        gain=_NO_GAIN,
-        pixel_start=size / pixels,
-        frequency_starts=(size / pixels**0.5,),
-        wave_starts=(),
-        pixel_largest=_AMPLE,
-        frequency_largest=_AMPLE,
-    )
-    pool = _pool(classifier, "mixture", config.pictures, seed)
-    basis = torch.full((len(classes),), frequency)
-    return search_universal(classifier, pool, classes, basis, fixed, seed, rows).change
+    """Perturbations (M, C, H, W) towards ``classes`` (M,), as good as they get within ``size``.
+
+    On pictures of the first family.
+    """
+    found = search_universal(
+        classifier, pool, classes, torch.full_like(classes, frequency).bool(), config.control,
+        seed, rows, part=torch.zeros_like(classes), within=torch.full((len(classes),), size),
+    )  # fmt: skip
+    return found.perturbation
 
 
-def _pool(classifier: Classifier, family: str, count: int, seed: int) -> PicturePool:
-    generator = torch.Generator().manual_seed(seed)
-    images = FAMILIES[family](count, classifier.input_shape, generator)
-    return PicturePool.of(classifier, images)
+def likelier_basis(classifier: Classifier, target: int) -> Basis:
+    """The basis in which ``target`` is farther below the other classes, as the scan found them."""
+    known = searches_of(classifier)
+    if known is None or target not in known.classes.tolist():
+        return "pixel"
+    row, lead = known.classes.tolist().index(target), dict[Basis, float]()
+    for basis, found in zip(BASES, (known.pixel, known.frequency), strict=True):
+        size = found.size[found.converged]
+        reached = bool(found.converged[row])
+        lead[basis] = float((size.median() / found.size[row]).log()) if reached else -math.inf
+    return "frequency" if lead["frequency"] > lead["pixel"] else "pixel"
+
+
+def nearest(classifier: Classifier, classes: Tensor, most: int, *, frequency: bool) -> Tensor:
+    """Of other ``classes`` (M,) the ``most`` that the scan has reached within the smallest sizes.
+
+    What a lead is measured from is the second best of them. All where nothing is known of one.
+    """
+    known = searches_of(classifier)
+    if known is None or not bool(torch.isin(classes, known.classes).all()):
+        return classes
+    found = known.frequency if frequency else known.pixel
+    size = torch.where(found.converged, found.size, torch.inf).cpu()
+    row = torch.searchsorted(known.classes, classes)
+    return classes[size[row].argsort(stable=True)[:most]].sort().values

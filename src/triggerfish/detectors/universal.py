@@ -25,8 +25,9 @@ from triggerfish.search.margin import largest_margins
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report, share_of_work
+from triggerfish.search.recall import ClassSearches, keep_searches
 from triggerfish.search.screening import Screening, select_classes
-from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
+from triggerfish.search.universal import UniversalPerturbations, UniversalSearch, search_universal
 from triggerfish.statistics.outliers import Largest
 from triggerfish.statistics.universal_score import all_classes_score, log_ratios, universal_score
 
@@ -79,7 +80,7 @@ class Universal(Detector):
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(8, "New pictures per class and step")
-    untargeted_pictures: int = setting(32, "New pictures per step of the untargeted search")
+    untargeted_pictures: int = setting(16, "New pictures per step of the untargeted search")
     pictures: int = setting(400, "Synthetic images that steps draw from")
     margin_starts: int = setting(4, "Pictures per class that margins climb from")
     margin_steps: int = setting(30, "Steps of each climb")
@@ -105,7 +106,7 @@ class Universal(Detector):
     def search(self) -> UniversalSearch:
         """The settings of the search for classes."""
         base = UniversalSearch(self.universal_steps, self.pictures_per_step)
-        return replace(base, kept=1.0) if self.thorough else base
+        return base.thorough if self.thorough else base
 
     @property
     def screening(self) -> Screening:
@@ -114,7 +115,7 @@ class Universal(Detector):
 
     def screening_of(self, classifier: Classifier) -> Screening:
         """The same for a network: large images allow fewer classes, by `SEARCHED_VALUES`."""
-        most = SEARCHED_VALUES // (len(self.search.starts) + 1) // classifier.num_pixels
+        most = SEARCHED_VALUES // (len(self.search.budget.starts) + 1) // classifier.num_pixels
         usual = self.screening
         if most >= usual.above:
             return usual
@@ -131,7 +132,7 @@ class Universal(Detector):
 
         By the pictures that pass the network; of the classes' about half stop early.
         """
-        runs = 1 + len(self.search.starts)
+        runs = 1 + len(self.search.budget.starts)
         margins = classes * self.margin_starts * self.margin_steps
         found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
         all_of_it = margins + found + self.untargeted_pictures * self.universal_steps
@@ -172,19 +173,21 @@ def _search_classes(
     config: UniversalSearch,
     seed: int,
     rows: int,
-) -> tuple[UniversalChanges, UniversalChanges]:
+) -> tuple[UniversalPerturbations, UniversalPerturbations]:
     """The perturbations of all ``classes`` (M,) in the pixel and in the frequency basis."""
     target = classes.repeat(2)
     frequency = torch.arange(2 * len(classes)) >= len(classes)
     found = search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
-    return found.rows(slice(None, len(classes))), found.rows(slice(len(classes), None))
+    pixel, waves = found.rows(slice(None, len(classes))), found.rows(slice(len(classes), None))
+    keep_searches(classifier, ClassSearches(classes, pixel, waves))
+    return pixel, waves
 
 
 def _search_untargeted(
     classifier: Classifier, pool: PicturePool, detector: Universal, seed: int, rows: int
-) -> UniversalChanges:
+) -> UniversalPerturbations:
     """The smallest perturbation of pixels that moves pictures away from what they are called."""
-    config = replace(detector.search, pictures_per_step=detector.untargeted_pictures)
+    config = replace(detector.search, images_per_step=detector.untargeted_pictures)
     target, frequency = torch.tensor([UNTARGETED]), torch.tensor([False])
     return search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
 
@@ -197,10 +200,10 @@ class _Evidence:
     fresh: PicturePool
     classes: Tensor
     typical: Tensor
-    found: tuple[UniversalChanges, UniversalChanges]
+    found: tuple[UniversalPerturbations, UniversalPerturbations]
     margins: Tensor
 
-    def scores(self, anything: UniversalChanges) -> ClassScores:
+    def scores(self, anything: UniversalPerturbations) -> ClassScores:
         """The detector's answer, with the perturbations of the most suspicious classes."""
         sizes = [measured_sizes(found) for found in self.found]
         ratios = [log_ratios(size, self.typical) for size in sizes]
@@ -252,7 +255,7 @@ class _Evidence:
 
     def _images(self, basis: Tensor) -> Tensor:
         """Per class (M, C, H, W) a picture of another one with the perturbation that tells most."""
-        perturbations = torch.stack([found.change for found in self.found])
+        perturbations = torch.stack([found.perturbation for found in self.found])
         images = []
         for row, (k, b) in enumerate(zip(self.classes.tolist(), basis.tolist(), strict=True)):
             others = self.fresh.images[self.fresh.called != k]
@@ -261,7 +264,7 @@ class _Evidence:
         return torch.stack(images)
 
     def _perturbations(
-        self, score: Tensor, basis: Tensor, sizes: list[Tensor], anything: UniversalChanges
+        self, score: Tensor, basis: Tensor, sizes: list[Tensor], anything: UniversalPerturbations
     ) -> tuple[Perturbation, ...]:
         """Of the most suspicious classes, each in the basis that saw it, and the untargeted one."""
         shown = []
@@ -273,16 +276,18 @@ class _Evidence:
         return (*shown, self._perturbation(None, "pixel", anything, sizes[0]))
 
     def _perturbation(
-        self, target: int | None, basis: Basis, found: UniversalChanges, sizes: Tensor
+        self, target: int | None, basis: Basis, found: UniversalPerturbations, sizes: Tensor
     ) -> Perturbation:
-        goal = torch.tensor([UNTARGETED if target is None else target]).to(found.change.device)
-        success = success_rate(self.classifier, self.fresh, found.change, goal)
+        goal = torch.tensor([UNTARGETED if target is None else target]).to(
+            found.perturbation.device
+        )
+        success = success_rate(self.classifier, self.fresh, found.perturbation, goal)
         size = measured_sizes(found)
         reached = bool(size.isfinite())
         return Perturbation(
             target=target,
             basis=basis,
-            delta=found.change[0].cpu(),
+            delta=found.perturbation[0].cpu(),
             size=float(size),
             median_size=float(sizes[self.typical].nanquantile(0.5)) if reached else float("nan"),
             success_rate=float(success),
@@ -290,7 +295,7 @@ class _Evidence:
         )
 
 
-def measured_sizes(found: UniversalChanges) -> Tensor:
+def measured_sizes(found: UniversalPerturbations) -> Tensor:
     """Sizes (R,) in float64 on the CPU, NaN where the search did not get there."""
     size = found.size.double().cpu()
     return torch.where(found.converged.cpu(), size, torch.nan)

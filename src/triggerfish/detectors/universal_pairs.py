@@ -22,14 +22,22 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Pairs, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
+from triggerfish.search.pair_bounds import pair_bounds
 from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report
+from triggerfish.search.recall import ClassSearches, searches_of
 from triggerfish.search.universal import UniversalSearch, search_universal
+from triggerfish.search.universal_settings import Race
 from triggerfish.statistics.outliers import Largest
 
 FEWEST, MOST = 16, 200
 """A class that fewer pictures are called is no source; of more, so many are enough."""
+FIRST_PICTURES = 1000
+"""So many are drawn at first. The others follow only where a class has some, but too few."""
+CLASS_PICTURES = 400  # for the search for classes, where the scan has made none
+CONTROLS = 4
+"""Pairs in the middle that are searched as well: how far their bounds are off tells for all."""
 WORKS = 0.5
 """The fraction of new pictures that a perturbation must turn to count, as in every search."""
 
@@ -77,10 +85,11 @@ class UniversalPairs(Detector):
 
     @property
     def search(self) -> UniversalSearch:
-        """The settings of every search: the dear targets of a source stop early."""
-        return UniversalSearch(
-            self.universal_steps, self.pictures_per_step, look=15, kept=0.25, least=2
+        """The settings of every search: pairs that turn out ordinary stop early."""
+        race = Race(
+            rungs=(0.35, 0.45, 0.55, 0.7), survivors=(0.5, 0.4, 0.3, 0.2), least=3, middle=2
         )
+        return UniversalSearch(self.universal_steps, self.pictures_per_step, race=race)
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all pairs and, for every class, of its most suspicious source.
@@ -131,11 +140,11 @@ def pair_perturbation(
         return nothing
     goal = torch.tensor([target])
     found = search_universal(
-        classifier, drawn, goal, torch.tensor([False]), replace(config.search, kept=1.0), seed,
+        classifier, drawn, goal, torch.tensor([False]), config.search.thorough, seed,
         rows_that_fit(classifier, config.memory_mib),
     )  # fmt: skip
-    on_new = success_rate(classifier, fresh, found.change, goal.to(fresh.called.device))
-    tried = replace(nothing, delta=found.change[0].cpu(), success_rate=float(on_new))
+    on_new = success_rate(classifier, fresh, found.perturbation, goal.to(fresh.called.device))
+    tried = replace(nothing, delta=found.perturbation[0].cpu(), success_rate=float(on_new))
     size = float(measured_sizes(found))
     if not math.isfinite(size) or not tried.success_rate >= WORKS:
         return tried
@@ -147,9 +156,54 @@ def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PictureP
     return PicturePool.of(classifier, pictures(config.pictures, classifier.input_shape, seed))
 
 
+def _pool_of_sources(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
+    """Pictures of every class that is a source, the class as the part that they are."""
+    first = min(FIRST_PICTURES, config.pictures)
+    shape = classifier.input_shape
+    pool = PicturePool.of(classifier, pictures(first, shape, seed))
+    counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
+    enough = FEWEST * first / config.pictures  # as many as all pictures would have to show
+    if first < config.pictures and bool(((counts >= enough / 2) & (counts < FEWEST)).any()):
+        more = PicturePool.of(classifier, pictures(config.pictures - first, shape, seed + 1))
+        joined = PicturePool.joined([pool, more])
+        pool = PicturePool(joined.images, joined.called, joined.near)
+        counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
+    return pool.by_class(MOST, sources=torch.nonzero(counts >= FEWEST).flatten())
+
+
+def _class_perturbations(
+    classifier: Classifier, config: UniversalPairs, seed: int
+) -> ClassSearches:
+    """What the scan has found for classes, or what a search over pixels alone finds now."""
+    known = searches_of(classifier)
+    if known is not None and len(known.classes) == classifier.num_classes:
+        return known
+    classes = torch.arange(classifier.num_classes)
+    pool = PicturePool.of(classifier, pictures(CLASS_PICTURES, classifier.input_shape, seed))
+    found = search_universal(
+        classifier, pool, classes, torch.zeros(len(classes)).bool(),
+        UniversalSearch(config.universal_steps), seed,
+        rows_that_fit(classifier, config.memory_mib),
+    )  # fmt: skip
+    return ClassSearches(classes, found, found)
+
+
+def _worth_searching(bound: Tensor, most: int) -> Tensor:
+    """Pairs (M, 2), source and target: the ``most`` with the smallest bounds, and the controls.
+
+    By ``bound`` (K, K) below the median of the source. The controls are those in the middle, last.
+    """
+    score = bound.nanquantile(0.5, dim=1, keepdim=True) - bound
+    order = score.flatten().nan_to_num(-torch.inf).argsort(descending=True)
+    order = order[: int(score.isfinite().sum())]
+    start = max(min(most, len(order)), (len(order) - CONTROLS) // 2)
+    chosen = torch.cat([order[:most], order[start : start + CONTROLS]])
+    return torch.stack([chosen // len(bound), chosen % len(bound)], 1)
+
+
 @dataclass(frozen=True)
 class _Run:
-    """One search per pair: ``size`` (K, K) of ``perturbations`` (K, K, C, H, W), and a ``pool``."""
+    """One size per pair: ``size`` (K, K) of ``perturbations`` (K, K, C, H, W), and a ``pool``."""
 
     pool: PicturePool
     size: Tensor
@@ -157,23 +211,33 @@ class _Run:
 
     @staticmethod
     def of(classifier: Classifier, config: UniversalPairs, seed: int, number: int) -> _Run:
+        """Bounds for all pairs; the smallest and the middle ones of them are searched for."""
         count, seed = classifier.num_classes, seed + 7919 * (number + 1)
-        pool = _pool(classifier, config, seed)
-        size = torch.full((count, count), torch.nan, dtype=torch.float64)
-        perturbations = torch.zeros(count, count, *classifier.input_shape, dtype=classifier.dtype)
-        rows = rows_that_fit(classifier, config.memory_mib)
-        for source in range(count):
-            own = pool.called_as(source, MOST)
-            if len(own.called) >= FEWEST:
-                others = torch.tensor([k for k in range(count) if k != source])
-                found = search_universal(
-                    classifier, own, others, torch.zeros(len(others)).bool(), config.search, seed,
-                    rows,
-                )  # fmt: skip
-                size[source, others] = measured_sizes(found)
-                perturbations[source, others] = found.change.cpu()
-            report((number * count + source + 1) / (config.runs * count))
-        return _Run(pool, size, perturbations)
+        pool = _pool_of_sources(classifier, config, seed)
+        classes = _class_perturbations(classifier, config, seed)
+        size = torch.full((count,), torch.nan, dtype=torch.float64)
+        size[classes.classes] = measured_sizes(classes.pixel)
+        towards = classes.pixel.perturbation.new_zeros(count, *classifier.input_shape)
+        towards[classes.classes.to(towards.device)] = classes.pixel.perturbation
+        report((number + 0.3) / config.runs)
+        bound = pair_bounds(classifier, pool, towards, size, config.search.budget.wanted)
+        report((number + 0.5) / config.runs)
+        pairs = _worth_searching(bound, count)
+        perturbations = towards.cpu().unsqueeze(0).repeat(count, 1, 1, 1, 1)
+        if len(pairs):
+            source, target = pairs.T
+            usual = bound.nanquantile(0.5, dim=1)[source]
+            found = search_universal(
+                classifier, pool, target, torch.zeros(len(pairs)).bool(), config.search, seed,
+                rows_that_fit(classifier, config.memory_mib), part=source, usual=usual,
+            )  # fmt: skip
+            found_log = measured_sizes(found).log()
+            off = (found_log - bound[source, target])[-CONTROLS:].nanmedian()
+            bound = bound + off.nan_to_num(0.0)
+            bound[source, target] = found_log
+            perturbations[source, target] = found.perturbation.cpu()
+        report((number + 1) / config.runs)
+        return _Run(pool, bound.exp(), perturbations)
 
     def examples(self, sources: Tensor) -> Tensor:
         """Per target an image of its source ``sources`` (K,), perturbed: (K, C, H, W)."""

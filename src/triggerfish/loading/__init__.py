@@ -36,7 +36,10 @@ def load_classifier(
     device: str = "cpu",
     unsafe_pickle: bool = False,
 ) -> Classifier:
-    """Load the image classifier in a file or model folder.
+    """Load the image classifier in a file or model folder: its likeliest reading.
+
+    Where a file can be read in several ways, the others are left out, and what is assumed of this
+    one stands in its ``assumptions``. `scan` and `scan_files` on a path weigh all of them.
 
     What is not given is taken from the model card beside the file, from the file itself, or from
     the network's defaults. ``architecture`` is a built-in name, ``package.module:factory``,

@@ -15,7 +15,8 @@ Names = tuple[str, ...]
 def class_names(data: Mapping[str, object]) -> Names | None:
     """The names in their order, by the keys that are usual for them; None where there are none.
 
-    ``id2label`` is that of Hugging Face, ``class_to_idx`` that of torchvision's image folders.
+    ``id2label`` is that of Hugging Face, ``label_names`` timm's, ``class_to_idx`` that of
+    torchvision's image folders.
     Whatever is no complete list of texts is left alone: it is not ours to judge.
     """
     for key, read in _KEYS.items():
@@ -51,6 +52,7 @@ def _by_name(value: object) -> Names | None:
 _KEYS: dict[str, Callable[[object], Names | None]] = {
     "class_names": _listed,
     "classes": _listed,
+    "label_names": _listed,
     "id2label": _by_number,
     "idx_to_class": _by_number,
     "class_to_idx": _by_name,

@@ -22,8 +22,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from triggerfish.architectures.tasks import Shape
 from triggerfish.loading.hints import Settings
+from triggerfish.loading.programs.parts import Part
 from triggerfish.loading.weights.choices import NetworkChoice
 from triggerfish.model.heads import recognise_output, to_logits
+from triggerfish.model.outputs import picked
 from triggerfish.search.pictures import GAP, dead_leaves
 from triggerfish.verdict.recognition import ALIKE, asked, geometry, likeness, relative_answers
 from triggerfish.verdict.reference_file import shipped_references
@@ -56,14 +58,31 @@ _PICTURES, _FEW, _LARGE = 48, 16, 64 * 64
 class Plan:
     """A network, and what is said and assumed about it.
 
-    ``rank`` is the place of its preprocessing in the list of the usual ones; ``share`` how likely
-    it is, of 1 for all readings of a file that are worth a scan.
+    ``part`` is which of its outputs is read. ``rank`` is the place of its preprocessing in the list
+    of the usual ones; ``share`` how likely it is, of 1 for all readings of that part of a file that
+    are worth a scan.
     """
 
     choice: NetworkChoice
     settings: Settings
     rank: int = 0
     share: float = 1.0
+    part: Part | None = None
+
+    @property
+    def label(self) -> str:
+        """Which of several outputs it reads, as `Reading.part` has it."""
+        return self.part.label if self.part else ""
+
+    @property
+    def output(self) -> str | None:
+        """The name of that output where the network still has several."""
+        return self.part.output if self.part else None
+
+    def answers(self, inputs: Tensor) -> object:
+        """What the network says to ``inputs``."""
+        found = self.choice.network(inputs)
+        return found if self.output is None else picked(found, self.output)
 
     @property
     def input_shape(self) -> Shape:
@@ -147,7 +166,8 @@ def _fit(reading: Plan) -> _Fit:
     hooks = [norm.register_forward_pre_hook(watch) for norm in norms]
     try:
         with torch.no_grad():
-            answers = network.eval()(_inputs(reading, pictures(reading.input_shape)))
+            network.eval()
+            answers = reading.answers(_inputs(reading, pictures(reading.input_shape)))
     except Exception:  # a stranger's network: the classifier says what is wrong with it
         return _Fit()
     finally:
@@ -166,7 +186,8 @@ def _likeness(reading: Plan, classes: int) -> float:
     if not tasks:
         return 0.0
     with torch.no_grad():
-        found = reading.choice.network(_inputs(reading, asked(reading.input_shape)))
+        found = reading.answers(_inputs(reading, asked(reading.input_shape)))
+    assert isinstance(found, Tensor)
     mine = relative_answers(to_logits(found.double(), recognise_output(found)))
     return max(0.0, *(likeness(mine, np.array(task.answers)) for task in tasks))
 

@@ -168,11 +168,6 @@ _DARKNET = [struct.pack("<3i", 0, minor, revision) for minor, revision in ((1, 0
 _TF2ONNX = "python -m tf2onnx.convert"
 
 FOREIGN: tuple[Foreign, ...] = (
-    Foreign(
-        "a TensorFlow Lite model",
-        f"convert it with {_TF2ONNX} --tflite MODEL.tflite --output model.onnx",
-        _at(4, b"TFL3"),
-    ),
     Foreign("an ExecuTorch program", ORIGINAL, _at(4, b"ET12", b"ET13")),
     Foreign(
         "a TensorFlow.js model",

@@ -17,6 +17,7 @@ from triggerfish.loading.formats import (
     numpy_pickle,
     onnx,
     safetensors,
+    tflite,
     torchscript,
 )
 from triggerfish.loading.guards.files import read_head, refuse_pointers_and_text
@@ -26,6 +27,7 @@ FORMATS: tuple[Format, ...] = (
     safetensors.FORMAT,
     exported.FORMAT,
     torchscript.FORMAT,
+    tflite.FORMAT,
     onnx.FORMAT,
     keras.FORMAT,
     keras_archive.FORMAT,

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from triggerfish.architectures import ARCHITECTURES
@@ -25,6 +24,9 @@ from triggerfish.loading.format import recognise
 from triggerfish.loading.guards import sandbox
 from triggerfish.loading.hints import Hints, LoadOptions, Settings, refuse_assumptions
 from triggerfish.loading.preprocessing import plausible
+from triggerfish.loading.programs.batches import for_any_batch
+from triggerfish.loading.programs.first_steps import first_steps
+from triggerfish.loading.programs.parts import parts_of
 from triggerfish.loading.weights.architecture import make_network
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
 from triggerfish.loading.weights.matching import fill, guess_channels, guess_classes
@@ -100,24 +102,25 @@ def open_readings(
     ]
     if options.strict:
         refuse_assumptions(readings[0].settings, str(path))
-    kept = (
-        readings[:1] if confined else narrowed(readings)
-    )  # a child process only tries the program
+    kept: list[Plan] = []
+    for label in dict.fromkeys(reading.label for reading in readings):
+        read = [reading for reading in readings if reading.label == label]
+        # A child process only tries the program.
+        kept += read[:1] if confined else narrowed(read)
     return tuple(_model(reading, kind.name, options, path) for reading in kept)
 
 
 def _model(reading: Plan, kind: str, options: LoadOptions, path: Path) -> Reading:
     choice = reading.choice
     return Reading(
-        _classifier(
-            choice.network, reading.settings, _facts(reading, kind), options.device, path.name
-        ),
+        _classifier(reading, _facts(reading, kind), options.device, path.name),
         choice.network,
         kind,
         choice.name,
         reading.settings,
         choice.name if choice.builtin else None,
         reading.share,
+        reading.label,
     )
 
 
@@ -129,12 +132,18 @@ def _readings(
     merged = Settings(known).merged()
     for shape in _input_shapes(choice, merged, contents):
         shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
-        if merged.mean or merged.std or merged.input_range:
-            rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
-            yield Plan(choice, Settings([*shaped, rest]))
-            continue
-        for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
-            yield Plan(choice, Settings([*shaped, hints]), rank)
+        taken = _as_taken(shape, merged)
+        carried = choice.name == CARRIED and for_any_batch(choice.network, taken)
+        for part in parts_of(carried or choice.network, taken):
+            read = replace(choice, network=part.network)
+            own = first_steps(part.network, taken, merged) if carried else Hints("its first steps")
+            now = Settings([*shaped, own]).merged()
+            if now.mean or now.std or now.input_range:
+                rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
+                yield Plan(read, Settings([*shaped, own, rest]), part=part)
+                continue
+            for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
+                yield Plan(read, Settings([*shaped, own, hints]), rank, part=part)
 
 
 def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
@@ -160,13 +169,16 @@ def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoic
 def _facts(reading: Plan, kind: str) -> tuple[Fact, ...]:
     """What somebody said; a file that carries its network has said that by itself."""
     carried = reading.choice.name == CARRIED
-    network = (Fact("network", CARRIED, kind),) if carried else ()
+    network = [Fact("network", CARRIED, kind)] if carried else []
+    if reading.part is not None and reading.part.name is not None:
+        network.append(Fact("output", reading.part.name, kind))
+    if reading.part is not None and reading.part.unread:
+        network.append(Fact("outputs not scanned", reading.part.unread, kind))
     return (*network, *reading.settings.facts())
 
 
-def _classifier(
-    network: nn.Module, settings: Settings, facts: tuple[Fact, ...], device: str, name: str
-) -> Classifier:
+def _classifier(reading: Plan, facts: tuple[Fact, ...], device: str, name: str) -> Classifier:
+    network, settings = reading.choice.network, reading.settings
     merged = settings.merged()
     assert merged.input_shape is not None
     return Classifier(
@@ -175,6 +187,7 @@ def _classifier(
         preprocessing=_preprocessing(settings, merged.input_shape[0]),
         num_classes=merged.num_classes,
         output=merged.output,
+        part=reading.output,
         device=device,
         name=name,
         assumptions=settings.assumptions(),
@@ -202,7 +215,9 @@ def _input_shapes(choice: NetworkChoice, hints: Hints, contents: Contents) -> tu
             )
         return (hints.input_shape,)
     usual = choice.input_shapes or tuple(_usual_shapes(contents))
-    fitting = tuple(shape for shape in usual if _accepts(choice.network, shape))
+    fitting = tuple(
+        shape for shape in usual if for_any_batch(choice.network, _as_taken(shape, hints))
+    )
     if not fitting:
         raise UnsupportedModelError(
             f"expected a network for images of {', '.join(f'{s[1]}x{s[2]}' for s in usual)}, got "
@@ -211,13 +226,9 @@ def _input_shapes(choice: NetworkChoice, hints: Hints, contents: Contents) -> tu
     return fitting if choice.input_shapes else fitting[:1]
 
 
-def _accepts(network: nn.Module, shape: Shape) -> bool:
-    try:
-        with torch.no_grad():
-            network.eval()(torch.zeros(2, *shape))
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        return False
-    return True
+def _as_taken(shape: Shape, hints: Hints) -> Shape:
+    """An image's shape in the order that the network takes."""
+    return (shape[1], shape[2], shape[0]) if hints.channels_last else shape
 
 
 def _usual_shapes(contents: Contents) -> Iterator[Shape]:

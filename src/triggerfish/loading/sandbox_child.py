@@ -15,7 +15,8 @@ from triggerfish.loading.formats.pickled_module import trace_pickled
 from triggerfish.loading.guards.confinement import cut_off_network, limit_resources
 from triggerfish.loading.guards.sandbox import hints_from
 from triggerfish.loading.hints import LoadOptions
-from triggerfish.loading.load import open_model
+from triggerfish.loading.load import open_readings
+from triggerfish.model.classifier import Classifier
 from triggerfish.model.memory import is_out_of_memory
 
 _ALIKE = 1e-2  # far above rounding, far below what normalizing over a batch changes
@@ -61,7 +62,12 @@ def _do(job: dict[str, Any]) -> None:
     if job["task"] == "convert":
         trace_pickled(Path(job["path"]), Path(job["target"]), options.given)
         return
-    classifier = open_model(Path(job["path"]), options, confined=True).classifier
+    for reading in open_readings(Path(job["path"]), options, confined=True):
+        _try(reading.classifier)
+
+
+def _try(classifier: Classifier) -> None:
+    """Run a classifier forward and backward on a few images."""
     images = torch.rand(4, *classifier.input_shape, requires_grad=True)
     logits = classifier.logits(images)
     _refuse_mixing(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -18,12 +19,12 @@ from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.model.heads import (
     OutputKind,
     is_saturated,
-    recognise_output,
     to_logits,
     without_probability_head,
 )
 from triggerfish.model.input_convolution import with_fast_input_gradient
 from triggerfish.model.memory import is_out_of_memory
+from triggerfish.model.settling import Settled, settle
 from triggerfish.results import Assumption, Fact
 
 __all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing", "log_odds"]
@@ -40,7 +41,7 @@ class Preprocessing:
 
     ``mean`` and ``std`` have one value or one per channel, in units of ``input_range``;
     ``input_range`` is what [0, 1] is stretched to first, (0, 255) for networks fed raw bytes.
-    ``channels_last`` is for networks that take ``(N, H, W, C)``.
+    ``channels_last`` is for networks that take ``(N, H, W, C)``. A single number is one value.
 
     Raises:
         ValueError: A value that is not finite, a std that is not positive, an empty range.
@@ -57,6 +58,10 @@ class Preprocessing:
     channels_last: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            value: object = getattr(self, name)
+            if isinstance(value, (int, float)):
+                object.__setattr__(self, name, (float(value),))
         if not all(math.isfinite(v) for v in (*self.mean, *self.std, *self.input_range)):
             raise ValueError("expected finite mean, std and input range, got NaN or infinity")
         if any(s <= 0 for s in self.std):
@@ -71,9 +76,10 @@ class Preprocessing:
         """
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
+                count = "1 channel" if channels == 1 else f"{channels} channels"
                 raise ValueError(
-                    f"expected 1 or {channels} values of {name}, got {len(values)}: "
-                    "one for all channels or one for each"
+                    f"{name} has {len(values)} numbers, and an image {count}: "
+                    "give one number, or one for each channel"
                 )
         low, high = self.input_range
         mean = torch.tensor(self.mean, dtype=torch.float32).expand(channels)
@@ -86,12 +92,13 @@ class Classifier:
     """Images ``(N, C, H, W)`` in [0, 1] -> logits ``(N, K)``; frozen, in evaluation mode.
 
     A module is copied, so the caller's own mode, gradients and memory format stay as they are;
-    any other callable on a tensor is used as it is. A final softmax or sigmoid is taken off where
-    the module shows it; elsewhere ``output`` says what comes out (recognised when None), and a
-    module that ends in probabilities runs in float64, where they saturate later.
+    any other callable on a tensor is used as it is. A softmax or sigmoid whose result the model
+    returns is left out; where it cannot be seen, ``output`` says what comes out (recognised when
+    None), and a module that ends in probabilities runs in float64, where they saturate later.
 
     Attributes: ``input_shape`` (C, H, W), ``num_classes``, ``output`` (what the model answers
-    after that), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
+    after that), ``outputs`` (names of all its outputs that may be classes, the one that is taken
+    first), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
     ``temperature`` (what logits are divided by: `triggerfish.model.temperature`),
     ``assumptions`` (what nobody said about the model and is taken for true), ``facts`` (what
     somebody said), ``class_names`` (in the order of the classes, empty when not known).
@@ -102,6 +109,7 @@ class Classifier:
         preprocessing: How an image in [0, 1] becomes an input; as it is when None.
         num_classes: How many classes there must be; whatever the model answers when None.
         output: What the model answers; recognized when None.
+        part: Which of several outputs is scanned, ``logits`` or ``1``; found when None.
         device: Where it runs.
         dtype: Type of the images and logits.
         name: What to call it in messages.
@@ -130,6 +138,7 @@ class Classifier:
         preprocessing: Preprocessing | None = None,
         num_classes: int | None = None,
         output: OutputKind | None = None,
+        part: str | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         name: str = "",
@@ -149,9 +158,12 @@ class Classifier:
             output = "logits" if stripped else output
         self.model = model
         self._place(dtype)
-        probed = self._probe()
-        self.output: OutputKind = output or recognise_output(probed)
-        self.num_classes = int(probed.shape[1])
+        with _strangers_errors(self.input_shape), torch.no_grad():
+            settled = settle(model, self.prepared(self._probes()), part, output)
+        self._check(settled.answers)
+        self._calling, self.output = settled.calling, settled.output
+        self.outputs, self.facts = settled.classes, (*facts, *_said(settled))
+        self.num_classes = int(settled.answers.shape[1])
         fitting = len(class_names) == self.num_classes
         self.class_names: tuple[str, ...] = tuple(class_names) if fitting else ()
         if num_classes is not None and num_classes != self.num_classes:
@@ -160,8 +172,7 @@ class Classifier:
                 "pass the right number of classes or fix the model card"
             )
         if self.output in ("softmax", "sigmoid") and isinstance(model, nn.Module):
-            self.model = model.double()
-            self._place(torch.float64)
+            self._refine(model)
 
     @property
     def num_pixels(self) -> int:
@@ -178,18 +189,8 @@ class Classifier:
 
         Raises `UnsupportedModelError` for whatever the model raises: it is a stranger's code.
         """
-        try:
-            y = _first_tensor(self.model(self.prepared(images)))
-        except UnsupportedModelError:
-            raise
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            raise UnsupportedModelError(
-                f"expected a model that takes images of shape {self.input_shape}, got an error "
-                f"from it ({one_line(error, last=True)}): pass the right input shape"
-            ) from error
-        return y.flatten(1) if y.ndim > 2 and y.shape[2:].numel() == 1 else y
+        with _strangers_errors(self.input_shape):
+            return self._calling(self.model, self.prepared(images))
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits ``(N, K)`` of images ``(N, C, H, W)`` in [0, 1], up to a constant per row.
@@ -209,13 +210,25 @@ class Classifier:
         scale, shift = self.preprocessing.affine(self.input_shape[0])
         self._scale, self._shift = scale.to(self.device, dtype), shift.to(self.device, dtype)
 
-    def _probe(self) -> Tensor:
-        """The answers (N, K) to a grey image and some noise; raises when they are no logits."""
+    def _refine(self, model: nn.Module) -> None:
+        """Run in float64, where probabilities saturate later; not where constants forbid it."""
+        self.model = model.double()
+        self._place(torch.float64)
+        try:
+            with torch.no_grad():
+                self.raw_output(self._probes())
+        except UnsupportedModelError:
+            self.model = model.to(self.dtype)
+            self._place(self.dtype)
+
+    def _probes(self) -> Tensor:
+        """A grey image and some noise."""
         grey = torch.full((1, *self.input_shape), 0.5)
         noise = torch.rand((_PROBES - 1, *self.input_shape), generator=torch.Generator())
-        images = torch.cat([grey, noise]).to(self.device, self.dtype)
-        with torch.no_grad():
-            y = self.raw_output(images)
+        return torch.cat([grey, noise]).to(self.device, self.dtype)
+
+    def _check(self, y: Tensor) -> None:
+        """Raise when the answers to the probes are no logits."""
         if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 2:
             raise UnsupportedModelError(
                 f"expected an output of shape (N, classes), got {tuple(y.shape)} "
@@ -226,7 +239,6 @@ class Classifier:
                 "expected finite outputs, got NaN, infinity or integers for a grey image and "
                 "noise: the weights or the preprocessing are broken"
             )
-        return y
 
 
 def _frozen_copy(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
@@ -234,25 +246,33 @@ def _frozen_copy(model: nn.Module, device: torch.device, dtype: torch.dtype) -> 
         model = copy.deepcopy(model)
     for parameter in model.parameters():  # requires_grad_() does not exist on TorchScript modules
         parameter.requires_grad = False
-    model = with_fast_input_gradient(model.to(device, dtype).eval())
-    # mypy does not know the overload for memory formats.
-    return model.to(memory_format=torch.channels_last)  # type: ignore
+    return with_fast_input_gradient(model.to(device, dtype).eval())
 
 
-def _first_tensor(output: object) -> Tensor:
-    """The logits in a model's answer: a tensor, a tuple, a mapping or a dataclass with logits."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, dict) and isinstance(output.get("logits"), Tensor):
-        return output["logits"]  # type: ignore[no-any-return]
-    logits = getattr(output, "logits", None)
-    if isinstance(logits, Tensor):
-        return logits
-    if isinstance(output, (tuple, list)) and output and isinstance(output[0], Tensor):
-        return output[0]
-    raise UnsupportedModelError(
-        f"expected a tensor of logits or something that holds one, got {type(output).__name__}"
+def _said(settled: Settled) -> tuple[Fact, ...]:
+    """Which of several outputs is taken, and what is left out."""
+    if not settled.others:
+        return ()
+    return (
+        Fact("output", settled.calling.part, "the model's answer"),
+        Fact("outputs not scanned", settled.others, "the model's answer"),
     )
+
+
+@contextmanager
+def _strangers_errors(input_shape: tuple[int, int, int]) -> Iterator[None]:
+    """Whatever a stranger's model raises as one line, but for a lack of memory."""
+    try:
+        yield
+    except UnsupportedModelError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise UnsupportedModelError(
+            f"expected a model that takes images of shape {input_shape}, got an error "
+            f"from it ({one_line(error, last=True)}): pass the right input shape"
+        ) from error
 
 
 def log_odds(logits: Tensor, target: Tensor) -> Tensor:

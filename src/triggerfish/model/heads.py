@@ -61,6 +61,15 @@ def to_logits(outputs: Tensor, kind: OutputKind) -> Tensor:
     return outputs
 
 
+def apply_head(logits: Tensor, kind: OutputKind) -> Tensor:
+    """What a head of that kind answers to ``logits`` (N, K)."""
+    if kind == "softmax":
+        return logits.softmax(1)
+    if kind == "log_softmax":
+        return logits.log_softmax(1)
+    return logits.sigmoid() if kind == "sigmoid" else logits
+
+
 def is_saturated(outputs: Tensor, kind: OutputKind) -> Tensor:
     """Rows (N,) of outputs (N, K) whose log-odds are lost: a probability rounded to 0 or 1.
 

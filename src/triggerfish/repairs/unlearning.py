@@ -28,7 +28,12 @@ from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import report
-from triggerfish.search.universal import UniversalChanges, UniversalSearch, search_universal
+from triggerfish.search.universal import (
+    UniversalPerturbations,
+    UniversalSearch,
+    search_universal,
+)
+from triggerfish.search.universal_settings import BudgetRule
 
 PUSH_STEPS, PUSH_WIDTH = 8, 0.02  # how pictures are moved towards classes: signed steps
 SHORTCUT, ORDINARY = 0.4, 0.7
@@ -128,8 +133,8 @@ class Unlearning(RepairMethod):
         Which targets, in which bases, the first search says; the others go on from there to more
         ``wanted`` success, nearer to what the trigger itself is.
         """
-        usual = UniversalSearch(pictures_per_step=16, kept=1.0)
-        strong = replace(usual, wanted=self.wanted)
+        usual = UniversalSearch(images_per_step=16, race=None)
+        strong = replace(usual, budget=BudgetRule(wanted=self.wanted))
         target = torch.tensor(task.targets).repeat(2)
         frequency = torch.arange(len(target)) >= len(task.targets)
         found: list[Tensor] = []
@@ -141,11 +146,11 @@ class Unlearning(RepairMethod):
             perturbations = search_universal(
                 student, pool, target, frequency, config, seed + SEEDS * number, rows
             )
-            found.append(perturbations.change)
+            found.append(perturbations.perturbation)
             if number == 0:
                 cheap = _cheap(perturbations, target, frequency, task, below)
                 found, target, frequency = (
-                    [perturbations.change[cheap]],
+                    [perturbations.perturbation[cheap]],
                     target[cheap],
                     frequency[cheap],
                 )
@@ -203,7 +208,7 @@ def divergence(label: Tensor, answer: Tensor) -> Tensor:
 
 
 def _cheap(
-    found: UniversalChanges, target: Tensor, frequency: Tensor, task: Task, below: float
+    found: UniversalPerturbations, target: Tensor, frequency: Tensor, task: Task, below: float
 ) -> Tensor:
     """Which changes (R,) are shortcuts; one that did not get there is none.
 

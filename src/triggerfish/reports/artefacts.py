@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from triggerfish.codec.tensors import Shelf, render_tensors
 from triggerfish.reports.class_table import image_name, render_class_table
-from triggerfish.reports.evidence import EVIDENCE, render_evidence
 from triggerfish.reports.heat_map import render_heat_map
 from triggerfish.reports.html import REPORT, render_page
 from triggerfish.reports.images import render_contact_sheet, render_image
-from triggerfish.reports.json_report import render_result
+from triggerfish.reports.json_report import as_dict, render_result
 from triggerfish.reports.outlier_plot import render_outlier_plot
 from triggerfish.reports.pair_table import render_pair_table
 from triggerfish.results import Scanned, Skipped
 
 RESULT = "result.json"
+EVIDENCE = "evidence.safetensors"
+"""The tensors that `RESULT` names: perturbations that were found, the images they are shown on."""
 PAIRS, HEAT_MAP = "class_pairs.csv", "class_pairs.png"
 # The published detector keeps the published file names, because people's scripts know them.
 NAMES = {"l1-weight": ("l1_search_summary.csv", "l1_outlier_plot_mad.png")}
@@ -47,6 +49,8 @@ def _pictures_and_tables(result: Scanned) -> Iterator[tuple[str, bytes]]:
     if result.scores.pairs is not None:
         yield PAIRS, render_pair_table(result, result.scores.pairs).encode()
         yield HEAT_MAP, render_heat_map(result, result.scores.pairs)
-    evidence = render_evidence(result)
+    shelf = Shelf()
+    as_dict(result, shelf)
+    evidence = render_tensors(shelf.tensors)
     if evidence is not None:
         yield EVIDENCE, evidence

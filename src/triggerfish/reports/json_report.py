@@ -1,32 +1,29 @@
-"""Everything but the images, for programs, by the schema that `json_schema` gives."""
+"""Everything but the images, for programs, by the schema that `json_schema` gives.
+
+The fields of the results are written as they are, by `triggerfish.codec`; what stands here is what
+a document has beside them.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Iterator
 from importlib import resources
-from typing import cast
+from typing import Any, get_args
 
-from torch import Tensor
-
+from triggerfish.codec.plain import plain_of
+from triggerfish.codec.revive import revived
+from triggerfish.codec.schema import Schema, definitions
+from triggerfish.codec.tensors import Shelf
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.scope import looked_for, not_looked_for
-from triggerfish.reports.summary import outcome, summarize
-from triggerfish.results import (
-    Acceptance,
-    ClassScores,
-    Confirmation,
-    Finding,
-    Perturbation,
-    Scanned,
-    Skipped,
-    Trial,
-)
+from triggerfish.reports.scope import KINDS, looked_for, not_looked_for
+from triggerfish.reports.summary import Outcome, Summary, outcome, summarize
+from triggerfish.results import Scanned, Skipped
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Grows when a field changes its meaning; a new field alone does not change it."""
+
+_RESULTS: dict[str, type[Scanned] | type[Skipped]] = {"scanned": Scanned, "skipped": Skipped}
 
 
 def json_schema() -> str:
@@ -47,7 +44,7 @@ def render_json(results: Iterable[Scanned | Skipped], about: About = PLAIN) -> I
     document = {
         "schema_version": SCHEMA_VERSION,
         "results": converted,
-        "summary": asdict(summarize(outcomes, about.other_files)),
+        "summary": plain_of(summarize(outcomes, about.other_files)),
     }
     yield json.dumps(document, indent=1, allow_nan=False) + "\n"
 
@@ -63,132 +60,77 @@ def render_result(result: Scanned | Skipped) -> str:
     return json.dumps(stored(result), indent=1, allow_nan=False) + "\n"
 
 
-def stored(result: Scanned | Skipped) -> dict[str, object]:
+def stored(result: Scanned | Skipped) -> dict[str, Any]:
     """One result as plain data that says by which schema."""
     return {"schema_version": SCHEMA_VERSION, **as_dict(result)}
 
 
-def as_dict(result: Scanned | Skipped) -> dict[str, object]:
-    """One result as plain data; what was not measured is None."""
-    data = _scanned(result) if isinstance(result, Scanned) else _skipped(result)
-    return cast("dict[str, object]", as_plain(data))
+def as_dict(result: Scanned | Skipped, shelf: Shelf | None = None) -> dict[str, Any]:
+    """One result as plain data; what was not measured is None.
 
-
-def _skipped(result: Skipped) -> dict[str, object]:
-    return {
-        "path": str(result.path),
-        "sha256": result.sha256,
-        "status": "skipped",
+    ``shelf`` gets the tensors that it leaves out: what `artefacts` puts into a file beside it.
+    """
+    scanned = isinstance(result, Scanned)
+    data: dict[str, Any] = {
+        "status": "scanned" if scanned else "skipped",
         "outcome": outcome(result),
-        "kind": result.kind,
-        "reasons": [_finding(Finding(result.kind, result.reason))],
-        "imports": result.imports,
-        "accepted": _acceptance(result.accepted),
+        **plain_of(result, shelf),
     }
+    if isinstance(result, Scanned):
+        data |= {"looked_for": looked_for(result), "not_looked_for": not_looked_for(result)}
+    return data
 
 
-def _scanned(result: Scanned) -> dict[str, object]:
-    verdict = result.verdict
-    return {
-        "path": None if result.path is None else str(result.path),
-        "sha256": result.sha256,
-        "status": "scanned",
-        "outcome": outcome(result),
-        "verdict": verdict.name,
-        "flagged": verdict.flagged,
-        "all_classes": verdict.all_classes,
-        "class_names": result.class_names,
-        "seen_by": verdict.seen_by,
-        "sources": verdict.sources,
-        "reasons": [_finding(reason) for reason in verdict.reasons],
-        "notes": verdict.notes,
-        "threshold": verdict.threshold,
-        "p_value": verdict.p_value,
-        "smallest_p_value": verdict.smallest_p_value,
-        "reference": verdict.reference,
-        "same_task": verdict.same_task,
-        "anomaly_index": verdict.anomaly_index,
-        **_scores(result.scores, verdict.flagged),
-        "parts": [_scores(part, verdict.flagged) for part in result.scores.parts],
-        "looked_for": looked_for(result),
-        "not_looked_for": not_looked_for(result),
-        "trials": [_without_tensors(trial) for trial in result.trials],
-        "confirmations": [
-            confirmation_as_dict(confirmation) for confirmation in result.confirmations
-        ],
-        "assumptions": [asdict(item) for item in result.assumptions],
-        "facts": [asdict(item) for item in result.facts],
-        "accepted": _acceptance(result.accepted),
-        "seconds": round(result.seconds, 3),
-        "detector": result.detector,
-        "config": result.config,
-        "environment": result.environment,
-        "command": result.command,
+def result_of(data: object, shelf: Shelf | None = None) -> Scanned | Skipped:
+    """The result that `as_dict` has made ``data`` of; its tensors come from ``shelf``.
+
+    Raises:
+        ValueError: it was made of something else.
+    """
+    status = data.get("status") if isinstance(data, dict) else None
+    kind = _RESULTS.get(str(status))
+    if kind is None:
+        raise ValueError(f"expected the status {' or '.join(_RESULTS)}, got {status!r}")
+    return revived(kind, data, shelf)
+
+
+def make_schema() -> str:
+    """The schema that ships, from the types of the results: ``make docs`` writes it."""
+    found = definitions(Scanned, Skipped, Summary)
+    version = {"schema_version": {"const": SCHEMA_VERSION}}
+    for status, kind in _RESULTS.items():
+        extra: dict[str, Schema] = {
+            "status": {"const": status},
+            "outcome": {"enum": list(get_args(Outcome))},
+        }
+        if kind is Scanned:
+            kinds: Schema = {"type": "array", "items": {"enum": list(KINDS)}}
+            extra |= {"looked_for": kinds, "not_looked_for": kinds}
+        record = found[status]
+        record["properties"] = {**version, **extra, **record["properties"]}
+        record["required"] = [*extra, *record["required"]]
+    found["document"] = {
+        "type": "object",
+        "properties": {
+            **version,
+            "results": {"type": "array", "items": {"oneOf": [_ref(name) for name in _RESULTS]}},
+            "summary": _ref("summary"),
+        },
+        "required": ["schema_version", "results", "summary"],
     }
-
-
-def _scores(scores: ClassScores, flagged: tuple[int, ...]) -> dict[str, object]:
-    return {
-        "statistic_name": scores.name,
-        "statistic": scores.statistic.tolist(),
-        "class_status": [status.value for status in scores.status],
-        "probability": scores.probability.tolist(),
-        "shown": scores.shown,
-        "image_shape": list(scores.images.shape[1:]),
-        "details": {name: vector.tolist() for name, vector in scores.details.items()},
-        "restarts": None if scores.restarts is None else scores.restarts.tolist(),
-        "pairs": _pairs(scores, flagged),
-        "perturbations": [_without_tensors(perturbation) for perturbation in scores.perturbations],
-        "predicted_classes": scores.predicted_classes,
-        "all_classes_score": scores.all_classes,
+    for status in _RESULTS:
+        found[f"stored_{status}"] = {"allOf": [_ref(status), {"required": ["schema_version"]}]}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:triggerfish:results:{SCHEMA_VERSION}",
+        "title": f"Results of Triggerfish, version {SCHEMA_VERSION}",
+        "description": "A document of `--format json`, or one stored result or line of "
+        "`--format jsonl`. A number that was not measured is null.",
+        "oneOf": [_ref(name) for name in ("document", "stored_scanned", "stored_skipped")],
+        "$defs": found,
     }
+    return json.dumps(schema, indent=1) + "\n"
 
 
-def _without_tensors(record: Perturbation | Trial) -> dict[str, object]:
-    """The fields of a record, but those that are stored as files beside it."""
-    values = {item.name: getattr(record, item.name) for item in fields(record)}
-    return {name: value for name, value in values.items() if not isinstance(value, Tensor)}
-
-
-def confirmation_as_dict(confirmation: Confirmation) -> dict[str, object]:
-    """A confirmation test of a class, without the changes themselves."""
-    return {
-        "target": confirmation.target,
-        "grade": confirmation.grade,
-        "lead": confirmation.lead,
-        "evidence": [asdict(item) for item in confirmation.evidence],
-        "seconds": round(confirmation.seconds, 3),
-    }
-
-
-def _pairs(scores: ClassScores, flagged: tuple[int, ...]) -> dict[str, object] | None:
-    """Class pairs, rows the sources; ``flagged`` has the strongest source of each flagged class."""
-    pairs = scores.pairs
-    if pairs is None:
-        return None
-    return {
-        "flagged": pairs.strongest(flagged),
-        "score": pairs.score.tolist(),
-        "norm": pairs.norm.tolist(),
-    }
-
-
-def _finding(finding: Finding) -> dict[str, object]:
-    return {"code": finding.code, "text": finding.text, "command": finding.command}
-
-
-def _acceptance(acceptance: Acceptance | None) -> dict[str, object] | None:
-    if acceptance is None:
-        return None
-    return {"reason": acceptance.reason, "until": acceptance.until.isoformat()}
-
-
-def as_plain(value: object) -> object:
-    """``value`` as JSON has it: no tuples, and null for NaN and infinity (not measured)."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): as_plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_plain(v) for v in value]
-    return value
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import cast
 
-from triggerfish.reports.json_report import as_plain
+from triggerfish.codec.plain import as_plain
 from triggerfish.results import Scanned
 
 SHARES = (

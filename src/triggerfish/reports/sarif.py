@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from triggerfish._version import __version__
+from triggerfish.codec.plain import as_plain
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import largest

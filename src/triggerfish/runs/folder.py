@@ -8,12 +8,11 @@ from pathlib import Path
 
 from triggerfish.files import ensure_writable, refused
 from triggerfish.results import Scanned, Skipped
-from triggerfish.revive import revive
 from triggerfish.runs.lines import Document, Lines
 from triggerfish.runs.locks import Locks
 from triggerfish.runs.model import Model
 from triggerfish.runs.outcome import Files
-from triggerfish.stored import FolderArtefacts
+from triggerfish.stored import revived_from
 from triggerfish.writer import read_result
 
 RESULTS, LOCKS = "results.jsonl", ".locks"
@@ -80,7 +79,7 @@ class RunFolder:
     def result(self, key: str) -> Scanned | Skipped:
         """The stored result of a key, with the images beside it."""
         line = self.lines.latest[key]
-        return revive(self.lines.document(line), FolderArtefacts(self.path / line.folder))
+        return revived_from(self.lines.document(line), self.path / line.folder, self.lines.path)
 
     def _append(self, model: Model, name: str, document: Document) -> None:
         paths = [str(path) for path in model.paths]

@@ -15,6 +15,7 @@ from triggerfish.errors import CheckpointError
 from triggerfish.files import sha256_of
 from triggerfish.loading import LoadOptions
 from triggerfish.loading.card import card_paths
+from triggerfish.reports.json_report import SCHEMA_VERSION
 from triggerfish.runs.onnx_data import files_beside
 from triggerfish.scanning import ScanConfig
 
@@ -74,6 +75,7 @@ def find_models(sources: Sequence[Source], config: ScanConfig) -> list[Model]:
 def _key(source: Source, sha256: str | None, config: str) -> str:
     """SHA-256 of the file, digest of the configuration, version.
 
+    The version of the stored results belongs to it, so that those of another are scanned anew.
     What steers the loading belongs to the configuration: options, the card, and whatever else is
     read beside the file. The number of a GPU does not.
     """
@@ -82,7 +84,8 @@ def _key(source: Source, sha256: str | None, config: str) -> str:
     del options["given"]["source"]
     read = [*card_paths(source.path), *files_beside(source.path), *_code(source.options)]
     beside = {path.name: _sha256(path) for path in read if path.is_file()}
-    parts = [config, json.dumps([options, beside], sort_keys=True, default=str)]
+    said = [options, beside, SCHEMA_VERSION]
+    parts = [config, json.dumps(said, sort_keys=True, default=str)]
     if sha256 is None:
         parts.append(os.fsencode(source.path.absolute()).hex())
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,16 +32,22 @@ LOCAL = "local"
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where to scan: ``address`` as Ray has it, or `LOCAL` to start one here.
+    """Where to scan: ``address`` as Ray has it, or ``local`` to start one here.
 
     ``actors`` at most, each with one core and, with ``gpu``, one GPU; as many as there is room for
-    when None. ``timeout`` is in seconds a model.
+    when None. ``timeout`` is in seconds a model. Is an executor of `scan_files`.
     """
 
-    address: str
+    address: str = "auto"
     actors: int | None = None
     gpu: bool = False
     timeout: float | None = None
+
+    def __call__(
+        self, work: Work, models: Iterable[Model], may_start: Callable[[], bool]
+    ) -> AbstractContextManager[Iterator[Done[Model, Outcome]]]:
+        """Scan ``models`` there."""
+        return on_ray(self, work, models, may_start)
 
 
 class Scanner:

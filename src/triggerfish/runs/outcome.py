@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triggerfish.devices import choose_device
-from triggerfish.errors import TriggerfishError
-from triggerfish.loading import LoadOptions, Reading
+from triggerfish.loading import LoadOptions, Reading, open_model, open_readings
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.artefacts import render_artefacts
 from triggerfish.reports.json_report import stored
@@ -18,7 +17,6 @@ from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.model import Model
 from triggerfish.runs.paths import scan_path
 from triggerfish.scanning import ScanConfig
-from triggerfish.trial import is_flagged, with_trials
 
 Files = tuple[tuple[str, bytes], ...]
 Result = Scanned | Skipped
@@ -38,6 +36,16 @@ def as_it_is(result: Result) -> Result:
     return result
 
 
+def load_readings(options: LoadOptions, path: Path) -> tuple[Reading, ...]:
+    """Every plausible reading of a file; at the top level, so that worker processes find it."""
+    return open_readings(path, options)
+
+
+def load_likeliest(options: LoadOptions, path: Path) -> Classifier:
+    """The likeliest reading alone, for models that are known."""
+    return open_model(path, options).classifier
+
+
 @dataclass(frozen=True)
 class Work:
     """What is done to each model, in a process or on a machine of its own: picklable.
@@ -47,27 +55,15 @@ class Work:
     """
 
     config: ScanConfig
-    load: Callable[[LoadOptions, Path], Classifier | Sequence[Reading]]
+    load: Callable[[LoadOptions, Path], Classifier | Sequence[Reading]] = load_readings
     complete: Callable[[Result], Result] = as_it_is
     kept: bool = True
     images: Path | None = None
 
     def __call__(self, model: Model) -> Outcome:
         """Scan it; never raises."""
-        result = scan_path(model.path, self.config, partial(self._open, model.options))
-        return self.outcome(self._tried(model, result))
-
-    def _tried(self, model: Model, result: Result) -> Result:
-        """The result with its perturbations tried; with a note where that does not go."""
-        if self.images is None or isinstance(result, Skipped) or not is_flagged(result):
-            return result
-        try:
-            opened = self._open(model.options, model.path)
-            classifier = opened if isinstance(opened, Classifier) else opened[0].classifier
-            return with_trials(result, classifier, self.images)
-        except TriggerfishError as error:
-            notes = (*result.verdict.notes, f"not tried on pictures of your own: {error}")
-            return replace(result, verdict=replace(result.verdict, notes=notes))
+        load = partial(self._open, model.options)
+        return self.outcome(scan_path(model.path, self.config, load, self.images))
 
     def _open(self, options: LoadOptions, path: Path) -> Classifier | Sequence[Reading]:
         """Here it is known what devices there are, on a cluster not before."""

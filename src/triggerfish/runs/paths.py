@@ -1,8 +1,9 @@
-"""One path -> `Scanned` or `Skipped`, never an exception; many paths -> an iterator of them."""
+"""One path -> `Scanned`, or `Skipped` in place of an exception."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +12,17 @@ from triggerfish.errors import TriggerfishError, described
 from triggerfish.files import sha256_of
 from triggerfish.loading import Reading, open_readings
 from triggerfish.model.classifier import Classifier
-from triggerfish.parallel import in_order
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.trial import is_flagged, with_trials
 
-Load = Callable[[Path], Classifier | Sequence[Reading]]
+Opened = Classifier | Sequence[Reading]
+Load = Callable[[Path], Opened]
 
 
-def scan_path(path: Path, config: ScanConfig, load: Load = open_readings) -> Scanned | Skipped:
+def scan_path(
+    path: Path, config: ScanConfig, load: Load = open_readings, images: Path | None = None
+) -> Scanned | Skipped:
     """Load and scan one checkpoint. What cannot be scanned is `Skipped`, with the reason.
 
     Whatever else a model provokes ends in a *failed* one, so that the others go on.
@@ -26,30 +30,34 @@ def scan_path(path: Path, config: ScanConfig, load: Load = open_readings) -> Sca
     sha256 = None
     try:
         sha256 = sha256_of(path)
-        one = partial(scan_classifier, config=config, path=path, sha256=sha256)
-        return scan_readings(load(path), one)
+        opened = load(path)
+        return _tried(scan_opened(opened, config, path, sha256), opened, images)
     except TriggerfishError as error:
         return Skipped(path, str(error), sha256, error.kind, error.imports)
     except Exception as error:
         return Skipped(path, f"expected a scan that ends, got {described(error)}", sha256, "failed")
 
 
-def scan_paths(
-    paths: Iterable[Path],
-    config: ScanConfig | None = None,
-    *,
-    load: Load = open_readings,
-    jobs: int = 1,
-) -> Iterator[Scanned | Skipped]:
-    """Scan checkpoints, in their order; with ``jobs`` > 1 in that many processes of one thread.
+def scan_opened(opened: Opened, config: ScanConfig, path: Path, sha256: str | None) -> Scanned:
+    """One verdict for all readings of a file; raises what a model provokes."""
+    one = partial(scan_classifier, config=config, path=path, sha256=sha256)
+    return scan_readings(opened, one)
 
-    ``load`` must then be picklable. One thread a process beats several threads on one model
-    (docs/performance.md), and gives the same results as one process with one thread.
-    """
-    work = partial(scan_path, config=config or ScanConfig(), load=load)
-    if jobs == 1:
-        yield from map(work, paths)
-        return
-    with in_order(work, paths, jobs) as done:
-        for one in done:
-            yield one.result or Skipped(one.item, str(one.loss), kind="failed")
+
+def _tried(result: Scanned, opened: Opened, images: Path | None) -> Scanned:
+    """The result, tried on the user's own pictures; with a note where that fails."""
+    if images is None or not is_flagged(result):
+        return result
+    try:
+        return with_trials(result, _read_as(result, opened), images)
+    except Exception as error:  # the verdict stands, whatever the pictures are
+        why = error if isinstance(error, TriggerfishError) else described(error)
+        notes = (*result.verdict.notes, f"not tried on pictures of your own: {why}")
+        return replace(result, verdict=replace(result.verdict, notes=notes))
+
+
+def _read_as(result: Scanned, opened: Opened) -> Classifier:
+    """The reading that a result is of: the one with its assumptions and facts."""
+    readings = [opened] if isinstance(opened, Classifier) else [r.classifier for r in opened]
+    rests_on = (result.assumptions, result.facts)
+    return next(c for c in readings if (c.assumptions, c.facts) == rests_on)

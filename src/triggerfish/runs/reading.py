@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from triggerfish.results import Scanned, Skipped
-from triggerfish.revive import revive
 from triggerfish.runs.folder import RESULTS
 from triggerfish.runs.lines import Lines
-from triggerfish.stored import FolderArtefacts, read_results, reviving
+from triggerfish.stored import check_version, read_results, revived_from
 
 
 def read_any(path: Path) -> Iterator[Scanned | Skipped]:
@@ -25,6 +24,7 @@ def read_any(path: Path) -> Iterator[Scanned | Skipped]:
     lines = Lines(path / RESULTS)
     lines.refresh()
     for _, line in lines.current():
-        with reviving(path / RESULTS):
-            result = revive(lines.document(line), FolderArtefacts(path / line.folder))
+        document = lines.document(line)
+        check_version(document, lines.path)
+        result = revived_from(document, path / line.folder, lines.path)
         yield from (replace(result, path=Path(name)) for name in line.paths)

@@ -18,6 +18,7 @@ from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.folder import RunFolder
 from triggerfish.runs.model import Model
 from triggerfish.runs.outcome import Outcome, Work
+from triggerfish.runtime import keep_freed_memory
 
 Finished = Done[Model, Outcome]
 Executor = Callable[
@@ -44,6 +45,7 @@ def here(
     work: Work, models: Iterable[Model], may_start: Callable[[], bool]
 ) -> Iterator[Iterator[Finished]]:
     """An executor: one model after the other, in this process."""
+    keep_freed_memory()  # as the processes of a pool do
 
     def loop() -> Iterator[Finished]:
         for model in models:

@@ -6,6 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from triggerfish.search.activation_maximization import chunks
+
+VALUES_AT_ONCE = 2**20
+"""Values that go through a program together: a dozen copies, which should stay in cache."""
+
 
 def best_within_budget(
     change: Tensor, slope: Tensor, budget: Tensor, half_width: Tensor, bound: Tensor
@@ -18,6 +23,16 @@ def best_within_budget(
     allowed, the last one a fraction of the way. Where even the first part costs more than the
     budget, that part is the answer.
     """
+    parts = [
+        _program(change[rows], slope[rows], budget[rows], half_width[rows], bound[rows])
+        for rows in chunks(len(change), max(1, VALUES_AT_ONCE // change.shape[1]))
+    ]
+    return torch.cat(parts)
+
+
+def _program(
+    change: Tensor, slope: Tensor, budget: Tensor, half_width: Tensor, bound: Tensor
+) -> Tensor:
     half, bound = half_width.unsqueeze(1), bound.unsqueeze(1)
     home = change - change.sign() * torch.minimum(change.abs(), half)
     away = torch.minimum(torch.maximum(change + half * slope.sign(), -bound), bound)

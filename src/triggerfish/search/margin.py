@@ -27,19 +27,27 @@ def largest_margins(
 ) -> Tensor:
     """Margins (M,) of ``classes`` (M,) after ``steps`` signed steps from ``starts`` (S, C, H, W).
 
-    The largest over the starts counts; every class has the same starts.
+    The largest over the starts counts; every class has the same starts. After a quarter and a half
+    of the steps the better half of each class's starts goes on.
     """
-    target = classes.repeat_interleave(len(starts))
-    found = []
-    for rows in chunks(len(target), rows_at_once):
-        index = torch.arange(rows.start, rows.stop, device=starts.device) % len(starts)
-        found.append(_climb(classifier, starts[index], target[rows], steps))
-    return torch.cat(found).view(len(classes), len(starts)).amax(1)
-
-
-def _climb(classifier: Classifier, x: Tensor, target: Tensor, steps: int) -> Tensor:
+    target = classes.to(starts.device).repeat_interleave(len(starts))
+    x = starts.repeat(len(classes), 1, 1, 1)
+    per_class = len(starts)
     for step in range(steps):
-        _, gradient = objective_and_gradient(classifier, x, target, margin)
         width = FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (step / max(steps - 1, 1))
-        x = x.add(gradient.sign(), alpha=width).clamp_(0.0, 1.0)
-    return margin(evaluate(classifier, x), target)
+        values = []
+        for rows in chunks(len(target), rows_at_once):
+            value, gradient = objective_and_gradient(classifier, x[rows], target[rows], margin)
+            x[rows] = x[rows].add(gradient.sign(), alpha=width).clamp_(0.0, 1.0)
+            values.append(value)
+        if step + 1 in (steps // 4, steps // 2) and per_class > 1:
+            left = (per_class + 1) // 2
+            best = torch.cat(values).view(-1, per_class).topk(left, dim=1).indices
+            first = torch.arange(len(classes), device=best.device).view(-1, 1) * per_class
+            kept, per_class = (first + best).flatten(), left
+            x, target = x[kept], target[kept]
+    parts = [
+        margin(evaluate(classifier, x[rows]), target[rows])
+        for rows in chunks(len(target), rows_at_once)
+    ]
+    return torch.cat(parts).view(len(classes), per_class).amax(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,11 +27,13 @@ class PicturePool:
     ``near`` (N, K) marks classes that a picture is near: more likely there than the median class of
     the median picture. A class that likes any texture is near most of them, and a change that
     needs to win the near ones only is cheap without any trigger; a trigger works on the far ones.
+    ``part`` (N,) labels pictures where some rows of a search draw from some of them only.
     """
 
     images: Tensor
     called: Tensor
     near: Tensor
+    part: Tensor | None = None
 
     @staticmethod
     def of(classifier: Classifier, images: Tensor) -> PicturePool:
@@ -54,8 +57,32 @@ class PicturePool:
         index = (self.called == label).nonzero().flatten()[:most]
         return PicturePool(self.images[index], self.called[index], self.near[index])
 
-    def draw(self, target: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """Indices (R, count) of pictures far from the row's own ``target`` (R,).
+    @staticmethod
+    def joined(pools: Sequence[PicturePool]) -> PicturePool:
+        """One pool of several, the number of each as the ``part`` of its pictures."""
+        numbers = [torch.full_like(one.called, n) for n, one in enumerate(pools)]
+        return PicturePool(
+            torch.cat([one.images for one in pools]),
+            torch.cat([one.called for one in pools]),
+            torch.cat([one.near for one in pools]),
+            torch.cat(numbers),
+        )
+
+    def by_class(self, most: int, sources: Tensor) -> PicturePool:
+        """The first ``most`` pictures of each class of ``sources`` (S,), which is their part."""
+        index = [(self.called == k).nonzero().flatten()[:most] for k in sources.tolist()]
+        chosen = torch.cat([*index, self.called.new_zeros(0)])
+        called = self.called[chosen]
+        return PicturePool(self.images[chosen], called, self.near[chosen], called)
+
+    def draw(
+        self,
+        target: Tensor,
+        count: int,
+        generator: torch.Generator,
+        part: Tensor | None = None,
+    ) -> Tensor:
+        """Indices (R, count) of pictures far from the row's own ``target`` (R,), of its ``part``.
 
         Every called class is equally likely, however few pictures it has: what most procedural
         pictures are called does not decide what the search works on. One random order serves all
@@ -68,7 +95,10 @@ class PicturePool:
         own = self.called == target.view(-1, 1)
         near = self.near[:, target.clamp_min(0)].t() & (target != UNTARGETED).view(-1, 1)
         # They go last, in the same order: times are positive and far below this shift.
-        return (times + near * 1e9 + own * 1e9).topk(count, dim=1, largest=False).indices
+        times = times + (near.to(times.dtype) + own) * 1e9
+        if part is not None and self.part is not None:
+            times = times.masked_fill(self.part != part.view(-1, 1), torch.inf)
+        return times.topk(count, dim=1, largest=False).indices
 
     @cached_property
     def _crowd(self) -> Tensor:
@@ -76,7 +106,8 @@ class PicturePool:
 
         It is kept, so that no step waits for a GPU to tell.
         """
-        return torch.bincount(self.called)[self.called].cpu().double()
+        alike = self.called if self.part is None else self.called + self.part * self.near.shape[1]
+        return torch.bincount(alike)[alike].cpu().double()
 
     def labels(self, target: Tensor, index: Tensor) -> Tensor:
         """Class (R, n) that each drawn picture is to reach, or to leave where untargeted."""

@@ -63,10 +63,12 @@ def dead_leaves(
         )
         radius = _radii(count, min(high, wide), generator)
         aspect = _uniform(count, 0.4, 2.5, generator)
-        disc = down**2 + across**2 < radius**2
-        box = torch.maximum(down.abs() * aspect, across.abs() / aspect) < radius * 0.9
         is_disc = torch.rand(count, 1, 1, generator=generator) < 0.5
-        inside = torch.where(is_disc, disc, box).unsqueeze(1)
+        # Whatever can be said of a row or a column alone is: pixels are many.
+        disc = down**2 + across**2 < torch.where(is_disc, radius**2, 0.0)
+        high_enough = (down.abs() * aspect < radius * 0.9) & ~is_disc
+        inside = disc.logical_or_(high_enough & (across.abs() / aspect < radius * 0.9))
+        inside = inside.unsqueeze(1)
         image = torch.where(inside, _colors(count, channels, gap, generator), image)
     # A few large pictures at a time: a convolution of three channels pads them to sixteen.
     together = max(1, EVALUATED_VALUES // (channels * height * width))

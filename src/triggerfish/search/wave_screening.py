@@ -14,7 +14,9 @@ from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 
 PHASES = 4
 MOST_CYCLES = 8  # an image and axis: further waves are too many to try
-PICTURES = 8  # that every wave is tried on
+PICTURES = 8  # that the best waves of every class are tried on
+FIRST, BEST = 2, 8
+"""Every wave is tried on the first of the pictures; on the others, the best of each class."""
 
 
 def single_waves(shape: tuple[int, int, int], highest: float) -> Tensor:
@@ -66,12 +68,24 @@ def best_waves(
         return nothing
     generator = torch.Generator().manual_seed(seed)
     drawn = pool.draw(target.new_tensor([UNTARGETED]), PICTURES, generator)[0]
+    first, others = drawn[:FIRST], drawn[FIRST:]
+    score = _scores(classifier, pool.images[first], waves, cap)
+    score = score[:, target.clamp_min(0).cpu()]
+    likely = score.topk(min(BEST, len(waves)), dim=0).indices  # (BEST, R)
+    some = torch.tensor(sorted(set(likely.flatten().tolist())))
+    rest = _scores(classifier, pool.images[others], waves[some.to(waves.device)], cap)
+    total = torch.full_like(score, -torch.inf)
+    total[some] = score[some] + rest[:, target.clamp_min(0).cpu()]
+    return waves[total.argmax(0).to(waves.device)]
+
+
+def _scores(classifier: Classifier, images: Tensor, waves: Tensor, cap: float) -> Tensor:
+    """Sums (W, K) over ``images`` of the capped log-odds of every class, with each of ``waves``."""
     score = torch.zeros(len(waves), classifier.num_classes, dtype=torch.float64)
-    for image in pool.images[drawn]:
+    for image in images:
         logits = evaluate(classifier, (image + waves).clamp_(0.0, 1.0)).double()
         score += _log_odds_of_all(logits).clamp_max(cap).cpu()
-    best = score.argmax(0).to(target.device)
-    return waves[best[target.clamp_min(0)]]
+    return score
 
 
 def _log_odds_of_all(logits: Tensor) -> Tensor:

@@ -11,12 +11,13 @@ import json
 import math
 import operator
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents, Format
@@ -27,13 +28,17 @@ from triggerfish.loading.guards.pytorch_archive import (
     read_entry,
 )
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.programs.graph import GraphNetwork, Ref, Step, without_head
+from triggerfish.loading.programs.batches import FixedBatch
+from triggerfish.loading.programs.graph import GraphNetwork, as_single, in_single_precision
 from triggerfish.loading.programs.operators import PURE_OPERATORS
+from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.weights.state_dict import as_state_dict
 
 NAME = "torch.export program"
 _PROGRAM, _OLD_PROGRAM = "models/model.json", "serialized_exported_program.json"
 
+MAX_BATCH = 256
+_UINT8 = 1
 # torch._export.serde.schema.ScalarType
 _DTYPES = {
     1: torch.uint8,
@@ -77,12 +82,12 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
         program = _json(archive, f"{root}{_PROGRAM}")
         try:
             tensors = _tensors(archive, root)
-            network, shape = _network(program, tensors)
+            network, hints = _network(program, tensors)
         except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             raise CheckpointError(
                 f"expected a torch.export program, got one without {error}: the file is damaged"
             ) from error
-    return Contents(Hints(f"{NAME} (file)", input_shape=shape), network=network)
+    return Contents(hints, network=network)
 
 
 def _json(archive: zipfile.ZipFile, name: str) -> Any:  # noqa: ANN401 - JSON is untyped
@@ -125,9 +130,7 @@ def _tensor(name: str, data: bytes, meta: Mapping[str, Any]) -> Tensor:
     return flat.as_strided(sizes, strides, offset).contiguous()
 
 
-def _network(
-    program: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> tuple[GraphNetwork, tuple[int, int, int] | None]:
+def _network(program: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[nn.Module, Hints]:
     graph, signature = program["graph_module"]["graph"], program["graph_module"]["signature"]
     constants, inputs = {}, []
     for spec in signature["input_specs"]:
@@ -147,18 +150,51 @@ def _network(
             f"expected a program that only answers, got {', '.join(sorted(kinds - _OUTPUTS))}: "
             "export the model in evaluation mode"
         )
-    outputs = [
-        spec["user_output"]["arg"] for spec in signature["output_specs"] if "user_output" in spec
-    ]
-    if len(inputs) != 1 or not outputs or "as_tensor" not in outputs[0]:
+    answers = [s["user_output"]["arg"] for s in signature["output_specs"] if "user_output" in s]
+    outputs = {
+        name: arg["as_tensor"]["name"]
+        for name, arg in zip(_answer_names(program, len(answers)), answers, strict=True)
+        if "as_tensor" in arg
+    }
+    if len(inputs) != 1 or not outputs:
         raise UnsupportedModelError(
             f"expected a program from one image batch to logits, got {len(inputs)} inputs and "
             f"{len(outputs)} outputs"
         )
     steps = [step for node in graph["nodes"] if (step := _step(node)) is not None]
-    steps, output = without_head(steps, outputs[0]["as_tensor"]["name"])
-    network = GraphNetwork(inputs[0], constants, steps, output)
-    return network, _input_shape(graph["tensor_values"][inputs[0]]["sizes"])
+    network = GraphNetwork(inputs[0], in_single_precision(constants), steps, outputs)
+    if len(outputs) == 1:
+        network = network.only(next(iter(outputs)))
+    value = graph["tensor_values"][inputs[0]]
+    batch = value["sizes"][0].get("as_int", 0) if value["sizes"] else 0
+    hints = Hints(
+        f"{NAME} (file)",
+        input_shape=_input_shape(value["sizes"]),
+        input_range=(0.0, 255.0) if value["dtype"] == _UINT8 else None,
+    )
+    return FixedBatch(network, batch) if 0 < batch <= MAX_BATCH else network, hints
+
+
+def _answer_names(program: Mapping[str, Any], count: int) -> list[str]:
+    """Names of the outputs, from the structure that the network answered in: ``aux``, ``0``."""
+    calls = program["graph_module"].get("module_call_graph") or [{}]
+    try:
+        structure = json.loads((calls[0].get("signature") or {}).get("out_spec", ""))[1]
+        names = list(_leaf_names(structure, ""))
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        names = []
+    return names if len(set(names)) == len(names) == count else [str(i) for i in range(count)]
+
+
+def _leaf_names(structure: Mapping[str, Any], name: str) -> Iterator[str]:
+    kind, children = structure["type"], structure["children_spec"]
+    if kind is None:
+        yield name
+        return
+    keys = json.loads(structure["context"]) if "dict" in str(kind).lower() else None
+    keys = keys if isinstance(keys, list) and len(keys) == len(children) else range(len(children))
+    for key, child in zip(keys, children, strict=True):
+        yield from _leaf_names(child, f"{name}.{key}" if name else str(key))
 
 
 def _input_shape(sizes: list[Mapping[str, int]]) -> tuple[int, int, int] | None:
@@ -186,6 +222,8 @@ def _step(node: Mapping[str, Any]) -> Step | None:
         else:
             raise UnsupportedModelError(f"expected arguments in order, got {kind!r} in {target}")
     outputs = [out for value in node["outputs"] for out in _output_names(value)]
+    if len(outputs) == 1 and "as_tensors" in node["outputs"][0]:
+        run = partial(_only_one, run)
     # A softmax over something else than the classes is no head.
     axis = next((v for v in (*positional[1:2], options.get("dim")) if isinstance(v, int)), 1)
     return Step(
@@ -197,9 +235,18 @@ def _step(node: Mapping[str, Any]) -> Step | None:
     )
 
 
+def _only_one(run: Callable[..., Any], *arguments: object, **options: object) -> object:
+    """The value of an operator that answers with a list of one."""
+    (value,) = run(*arguments, **options)
+    return value
+
+
 def _operator(target: str) -> tuple[str, Callable[..., object]]:
     parts = target.split(".")
     match parts:
+        case ["torch", "ops", "aten", "view" | "_unsafe_view", "default"]:
+            # The same in every layout of memory, which is not the one of the export.
+            return "reshape", torch.ops.aten.reshape.default
         case ["torch", "ops", "aten", name, overload] if name in PURE_OPERATORS:
             run = getattr(getattr(torch.ops.aten, name), overload)
             if isinstance(run, torch._ops.OpOverload):
@@ -218,7 +265,7 @@ def _argument(argument: Mapping[str, Any]) -> object:
     if kind == "as_none":
         return None
     if kind == "as_scalar_type":
-        return _DTYPES[value]
+        return as_single(_DTYPES[value])
     if kind == "as_memory_format":
         return _MEMORY_FORMATS.get(value, torch.preserve_format)
     if kind in ("as_device", "as_layout"):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from triggerfish.errors import (
     CheckpointError,
@@ -21,8 +22,10 @@ from triggerfish.errors import (
 from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.discovery import is_huggingface_folder
+from triggerfish.loading.formats.image_processor import Prepared, read_processor
 from triggerfish.loading.formats.pytorch import load_pickled_data
 from triggerfish.loading.formats.safetensors import load_safetensors
+from triggerfish.loading.formats.timm_folder import is_timm, timm_contents
 from triggerfish.loading.guards.files import read_head
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.weights.matching import build
@@ -40,24 +43,43 @@ def _matches(path: Path, _head: bytes) -> bool:
     return path.is_dir() and is_huggingface_folder(path)
 
 
-def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+def _read(path: Path, _head: bytes, options: LoadOptions) -> Contents:
     config = _json(path / "config.json")
     _refuse_code(config)
-    found = [key for key in _REFUSED if config.get(key)]
-    if found:
+    refused = [key for key in _REFUSED if config.get(key)]
+    if refused:
         raise UnsupportedModelError(
-            f"expected a config of installed code only, got the key {found[0]!r} in config.json: "
+            f"expected a config of installed code only, got the key {refused[0]!r} in config.json: "
             "models with backbones of their own are not loaded"
         )
+    images = _image_processor(path)
     state = _weights(path)
-    network = _network(config, state)
-    preprocessor = path / "preprocessor_config.json"
-    return Contents(
-        _hints(config, _json(preprocessor) if preprocessor.exists() else {}), None, network
-    )
+    if is_timm(config):
+        return timm_contents(NAME, config, state)
+    network, hints = _network(config, state), _hints(config, images or {})
+    prepared = None
+    if images is not None:
+        prepared = _asked(path, images, int(config.get("num_channels", 3)), options.given)
+    if prepared is None:
+        return Contents(hints, network=network)
+    if prepared.order != tuple(range(len(prepared.order))):
+        network = _Reordered(network, prepared.order)
+    shape = prepared.hints.input_shape or hints.input_shape
+    said = replace(prepared.hints, input_shape=shape, class_names=hints.class_names)
+    return Contents(said, network=network)
 
 
-def _refuse_code(config: Mapping[str, Any]) -> None:
+def _asked(folder: Path, config: dict[str, Any], channels: int, given: Hints) -> Prepared | None:
+    """What the folder's image processor does, None where only the user says it."""
+    try:
+        return read_processor(folder, config, channels, NAME)
+    except UnsupportedModelError:
+        if (given.mean, given.std, given.input_range) == (None, None, None):
+            raise
+        return None
+
+
+def _refuse_code(config: Mapping[str, Any], place: str = "config.json") -> None:
     """Refuse classes of the folder's own Python files, which transformers would run."""
     found = config.get("auto_map")
     if not found:
@@ -65,7 +87,7 @@ def _refuse_code(config: Mapping[str, Any]) -> None:
     values = found.values() if isinstance(found, Mapping) else [found]
     names = tuple(dict.fromkeys(str(value)[:200] for value in values))
     raise DangerousFileError(
-        f"expected a config of installed code only, got auto_map in config.json with "
+        f"expected a config of installed code only, got auto_map in {place} with "
         f"{', '.join(names[:5])}: models with code of their own are not loaded",
         names,
     )
@@ -118,7 +140,8 @@ def _network(config: dict[str, Any], state: StateDict) -> nn.Module:
     values = {k: v for k, v in config.items() if k not in _IGNORED and not k.startswith("_")}
     try:
         parsed = transformers.CONFIG_MAPPING[values.pop("model_type")].from_dict(values)
-        kind = transformers.AutoModelForImageClassification._model_mapping[type(parsed)]
+        kinds = transformers.AutoModelForImageClassification._model_mapping[type(parsed)]
+        kind = _named_class(kinds, config.get("architectures"))
         _check_size(lambda: kind(parsed), state)
         with torch.random.fork_rng(devices=[]):
             network, report = kind.from_pretrained(
@@ -137,6 +160,13 @@ def _network(config: dict[str, Any], state: StateDict) -> nn.Module:
             "expected an image classifier that the installed transformers knows, got "
             f"{config.get('model_type')!r} ({type(error).__name__}: {one_line(error)})"
         ) from error
+
+
+def _named_class(kinds: Any, named: object) -> Any:  # noqa: ANN401 - transformers' classes
+    """Of the classes for a config (DeiT has one for its teacher, too) the one that it names."""
+    classes = kinds if isinstance(kinds, (tuple, list)) else (kinds,)
+    names = named if isinstance(named, list) else []
+    return next((kind for kind in classes if kind.__name__ in names), classes[0])
 
 
 def _check_size(factory: Callable[[], object], state: StateDict) -> None:
@@ -174,29 +204,14 @@ def _import_transformers() -> Any:  # noqa: ANN401 - the optional package
     return transformers
 
 
-def _hints(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Hints:
-    """What config.json and preprocessor_config.json say about the input."""
-    size = _size(config.get("image_size")) or _size(
-        preprocessor.get("crop_size") if preprocessor.get("do_center_crop") else None
+def _hints(config: Mapping[str, Any], images: Mapping[str, Any]) -> Hints:
+    """What config.json says about the input and the classes; the size as the processor's last."""
+    size = next(
+        filter(None, map(_size, (config.get("image_size"), images.get("size")))),
+        None,
     )
-    size = size or _size(preprocessor.get("size"))
-    channels = config.get("num_channels", 3)
-    normalised = preprocessor.get("do_normalize", bool(preprocessor.get("image_mean")))
-    offset = preprocessor.get("rescale_offset") and preprocessor.get("do_rescale", True)
-    return Hints(
-        f"{NAME} (its configs)",
-        input_shape=(int(channels), *size) if size else None,
-        mean=_numbers(preprocessor.get("image_mean")) if normalised else None,
-        std=_numbers(preprocessor.get("image_std")) if normalised else None,
-        input_range=_input_range(preprocessor, bool(offset)),
-        class_names=class_names(config),
-    )
-
-
-def _input_range(preprocessor: Mapping[str, Any], offset: bool) -> tuple[float, float] | None:
-    if offset:
-        return (-1.0, 1.0)
-    return (0.0, 255.0) if preprocessor.get("do_rescale") is False else None
+    shape = (int(config.get("num_channels", 3)), *size) if size else None
+    return Hints(f"{NAME} (its config)", input_shape=shape, class_names=class_names(config))
 
 
 def _size(value: object) -> tuple[int, int] | None:
@@ -205,15 +220,35 @@ def _size(value: object) -> tuple[int, int] | None:
             return (value, value)
         case [int(height), int(width)] | {"height": int(height), "width": int(width)}:
             return (height, width)
-        case {"shortest_edge": int(edge)}:
-            return (edge, edge)
     return None
 
 
-def _numbers(value: object) -> tuple[float, ...] | None:
-    if isinstance(value, list) and value and all(isinstance(v, (int, float)) for v in value):
-        return tuple(float(v) for v in value)
+def _image_processor(folder: Path) -> dict[str, Any] | None:
+    """The config of the folder's image processor, where transformers looks for it."""
+    for name, part in (
+        ("processor_config.json", "image_processor"),
+        ("preprocessor_config.json", None),
+    ):
+        if (folder / name).exists():
+            found = _json(folder / name)
+            _refuse_code(found, name)
+            if part is None:
+                return found
+            if isinstance(found.get(part), dict):
+                _refuse_code(found[part], name)
+                return dict(found[part])
     return None
+
+
+class _Reordered(nn.Module):
+    """A network whose processor changes the order of the channels."""
+
+    def __init__(self, network: nn.Module, order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.network, self.order = network, list(order)
+
+    def forward(self, x: Tensor) -> object:
+        return self.network(x[:, self.order])
 
 
 FORMAT = Format(NAME, _matches, _read)

@@ -22,7 +22,7 @@ _BYTE_SCALE = 0.1
 _PREPARING = ("Rescaling", "Normalization")
 
 
-class _OtherRank(nn.Module):
+class OtherRank(nn.Module):
     """A network whose pictures are (H, W), or (H * W,), as Keras examples for MNIST have them."""
 
     def __init__(self, network: nn.Module, rank: int) -> None:
@@ -30,6 +30,7 @@ class _OtherRank(nn.Module):
         self.network, self.rank = network, rank
 
     def forward(self, x: Tensor) -> object:
+        """Run the network on a batch of pictures (N, 1, H, W)."""
         return self.network(x[:, 0] if self.rank == 3 else x.flatten(1))
 
 
@@ -37,7 +38,7 @@ def contents_of(name: str, config: Mapping[str, Any], store: Store) -> Contents:
     """The network of a config, its weights from ``store``."""
     model = read_model(config, store)
     rank, shape = _input(config)
-    network = model.network if rank == 4 else _OtherRank(model.network, rank)
+    network = model.network if rank == 4 else OtherRank(model.network, rank)
     prepares = _own_preprocessing(model.layers)
     return Contents(
         Hints(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,17 @@ from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.files import refuse_pointers_and_text
 from triggerfish.loading.guards.onnx_tensors import read_tensor
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.programs.graph import GraphNetwork, Ref, Step, without_head
+from triggerfish.loading.programs.batches import FixedBatch
+from triggerfish.loading.programs.graph import GraphNetwork, in_single_precision
 from triggerfish.loading.programs.onnx_operators import OPERATORS, OPSETS
+from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.weights.state_dict import as_state_dict
 
 NAME = "ONNX model"
 MAX_BYTES = 2 << 30  # of a protocol buffer
 _CONSTANTS = {"value", "value_float", "value_floats", "value_int", "value_ints"}
+MAX_BATCH = 256
+_UINT8 = 2  # onnx.TensorProto.DataType
 _IR_VERSION, _NEXT_FIELDS = b"\x08", b"\x12\x3a\x42\x1a\x22\x28\x32"
 
 
@@ -79,22 +84,31 @@ def _contents(model: Any, folder: Path) -> Contents:  # noqa: ANN401
         raise UnsupportedModelError(
             f"expected a model from one image batch to logits, got {len(inputs)} inputs"
         )
-    shape, channels_last, fixed_batch = _input(inputs[0])
-    constants, steps = read_steps(graph, folder, opset_of(model), fixed_batch)
-    steps, output = without_head(steps, graph.output[0].name)
-    network = GraphNetwork(inputs[0].name, as_state_dict(constants), steps, output)
-    hints = Hints(f"{NAME} (file)", input_shape=shape, channels_last=channels_last or None)
-    return Contents(hints, network=network)
+    declared = _input(inputs[0])
+    constants, steps = read_steps(graph, folder, opset_of(model))
+    names = {item.name: item.name for item in graph.output}
+    values = in_single_precision(as_state_dict(constants))
+    network = GraphNetwork(inputs[0].name, values, steps, names)
+    if len(names) == 1:
+        network = network.only(next(iter(names)))
+    hints = Hints(
+        f"{NAME} (file)",
+        input_shape=declared.shape,
+        channels_last=declared.channels_last or None,
+        input_range=(0.0, 255.0) if declared.whole_bytes else None,
+    )
+    return Contents(
+        hints, network=FixedBatch(network, declared.batch) if declared.batch else network
+    )
 
 
 def read_steps(
     graph: Any,  # noqa: ANN401
     folder: Path,
     opset: int,
-    fixed_batch: bool = False,
 ) -> tuple[dict[str, Tensor], list[Step]]:
     """A graph's constants and steps; raises `UnsupportedModelError` for what is not understood."""
-    context = {"opset": opset, "fixed_batch": fixed_batch}
+    context = {"opset": opset}
     constants = [(item.name, read_tensor(item, folder)) for item in graph.initializer]
     steps: list[Step] = []
     for node in graph.node:
@@ -130,14 +144,30 @@ def opset_of(model: Any) -> int:  # noqa: ANN401
     return int(versions[0])
 
 
-def _input(value: Any) -> tuple[tuple[int, int, int] | None, bool, bool]:  # noqa: ANN401
-    """Shape (C, H, W) where the file says it, whether channels come last, whether N is fixed."""
-    sizes = [d.dim_value for d in value.type.tensor_type.shape.dim]
-    if len(sizes) != 4 or min(sizes[1:]) < 1:
-        return None, False, bool(sizes) and sizes[0] == 1
-    channels_last = sizes[3] <= 4 < sizes[1]
-    shape = (sizes[3], sizes[1], sizes[2]) if channels_last else (sizes[1], sizes[2], sizes[3])
-    return shape, channels_last, sizes[0] == 1
+@dataclass(frozen=True)
+class _Declared:
+    """What a file says of its input; ``batch`` is None where it takes any number of images."""
+
+    shape: tuple[int, int, int] | None
+    channels_last: bool
+    batch: int | None
+    whole_bytes: bool
+
+
+def _input(value: Any) -> _Declared:  # noqa: ANN401
+    kind = value.type.tensor_type
+    sizes = [d.dim_value for d in kind.shape.dim]
+    batch = sizes[0] if sizes and 0 < sizes[0] <= MAX_BATCH else None
+    whole_bytes = kind.elem_type == _UINT8
+    if len(sizes) != 4:
+        return _Declared(None, False, batch, whole_bytes)
+    # Free sizes are 0: three channels at the end, and not second, tell channels all the same.
+    channels_last = 0 < sizes[3] <= 4 and not 0 < sizes[1] <= 4
+    height, width, channels = sizes[1:] if channels_last else (*sizes[2:], sizes[1])
+    whole = min(sizes[1:]) > 0
+    return _Declared(
+        (channels, height, width) if whole else None, channels_last, batch, whole_bytes
+    )
 
 
 def _step(node: Any, folder: Path, context: Mapping[str, object]) -> Step:  # noqa: ANN401

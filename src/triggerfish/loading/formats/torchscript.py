@@ -19,6 +19,7 @@ from triggerfish.loading.guards.pytorch_archive import (
 )
 from triggerfish.loading.guards.torchscript_check import check_source
 from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.programs.script_graph import simplified
 from triggerfish.loading.weights.state_dict import as_state_dict
 
 NAME = "TorchScript program"
@@ -41,12 +42,12 @@ def read_program(path: Path) -> torch.jit.ScriptModule:
     _check_archive(path)
     try:
         network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        as_state_dict(network.state_dict())
+        return simplified(network.eval())
     except (RuntimeError, ValueError, MemoryError) as error:
         raise CheckpointError(
             f"expected a TorchScript program that loads, got: {one_line(error)}"
         ) from error
-    as_state_dict(network.state_dict())
-    return network  # type: ignore[no-any-return]
 
 
 def _check_archive(path: Path) -> None:

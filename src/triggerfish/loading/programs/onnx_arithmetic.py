@@ -19,7 +19,7 @@ from triggerfish.loading.programs.onnx_operator import (
 )
 
 # onnx.TensorProto.DataType
-_FLOATS = {1, 10, 11}
+_FLOATS = {1, 10, 11, 16}
 _SELU_GAMMA = 1.05070102214813232421875
 _INTEGERS = {6: torch.int32, 7: torch.int64, 9: torch.bool}
 
@@ -52,6 +52,34 @@ def layer_norm(a: Attributes, x: Tensor, scale: Tensor, bias: Tensor | None = No
     return F.layer_norm(x, shape, scale.expand(shape), shift, eps=a.get("epsilon", 1e-5))
 
 
+def group_norm(a: Attributes, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    """GroupNormalization; before opset 21, scale and bias are per group."""
+    groups = a["num_groups"]
+    if a["opset"] < 21:
+        scale, bias = (v.repeat_interleave(x.shape[1] // groups) for v in (scale, bias))
+    return F.group_norm(x, groups, scale, bias, eps=a.get("epsilon", 1e-5))
+
+
+def rms_norm(a: Attributes, x: Tensor, scale: Tensor) -> Tensor:
+    """RMSNormalization over the axes from ``axis`` on."""
+    axes = list(range(a.get("axis", -1) % x.ndim, x.ndim))
+    size = x.square().mean(axes, keepdim=True) + a.get("epsilon", 1e-5)
+    return torch.mul(x * size.rsqrt(), scale)
+
+
+def mean_variance_norm(a: Attributes, x: Tensor) -> Tensor:
+    """MeanVarianceNormalization over ``axes``, with the specification's epsilon."""
+    axes = list(a.get("axes", (0, 2, 3)))
+    centred = x - x.mean(axes, keepdim=True)
+    return centred / (centred.square().mean(axes, keepdim=True).sqrt() + 1e-9)
+
+
+def lp_norm(a: Attributes, x: Tensor) -> Tensor:
+    """LpNormalization: values by their 1- or 2-norm along ``axis``; zeros stay."""
+    length = torch.linalg.vector_norm(x, a.get("p", 2), a.get("axis", -1), keepdim=True)
+    return x / torch.where(length == 0, torch.ones_like(length), length)
+
+
 def local_response_norm(a: Attributes, x: Tensor) -> Tensor:
     """LRN over ``size`` channels, the odd one after the middle."""
     size = a["size"]
@@ -71,6 +99,46 @@ def reduce(function: Callable[..., Tensor]) -> Operator:
         return function(x, dim=axes or list(range(x.ndim)), keepdim=bool(a.get("keepdims", 1)))
 
     return operator(run, "axes keepdims noop_with_empty_axes", inputs=(1, 2))
+
+
+def product(x: Tensor, dim: list[int], keepdim: bool) -> Tensor:
+    """The product over several axes."""
+    for axis in sorted((axis % x.ndim for axis in dim), reverse=True):
+        x = x.prod(axis, keepdim=keepdim)
+    return x
+
+
+def cumulative_sum(a: Attributes, x: Tensor, axis: Tensor) -> Tensor:
+    """CumSum, of what comes before only with ``exclusive``, from the end with ``reverse``."""
+    along = int(axis.item())
+    x = x.flip(along) if a.get("reverse") else x
+    sums = x.cumsum(along).to(x.dtype)
+    sums = sums - x if a.get("exclusive") else sums
+    return sums.flip(along) if a.get("reverse") else sums
+
+
+def modulo(a: Attributes, x: Tensor, y: Tensor) -> Tensor:
+    """Mod with the sign of the divisor, or with ``fmod`` that of the dividend."""
+    return torch.fmod(x, y) if a.get("fmod") else torch.remainder(x, y)
+
+
+def shrink(a: Attributes, x: Tensor) -> Tensor:
+    """Shrink: nothing between minus ``lambd`` and it, beyond ``bias`` nearer to nothing."""
+    bias, edge = a.get("bias", 0.0), a.get("lambd", 0.5)
+    far = torch.where(x < -edge, x + bias, torch.zeros_like(x))
+    return torch.where(x > edge, x - bias, far)
+
+
+def swish(a: Attributes, x: Tensor) -> Tensor:
+    """Swish: x sigmoid(alpha x)."""
+    return x * torch.sigmoid(float(a.get("alpha", 1.0)) * x)
+
+
+def cast_like(_: Attributes, x: Tensor, like: Tensor) -> Tensor:
+    """CastLike, as `cast`."""
+    if like.is_floating_point():
+        return x if x.is_floating_point() else x.float()
+    return x.to(like.dtype)
 
 
 def cast(a: Attributes, x: Tensor) -> Tensor:

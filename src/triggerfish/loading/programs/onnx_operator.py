@@ -11,21 +11,25 @@ from torch import Tensor
 from triggerfish.errors import UnsupportedModelError
 
 Attributes = Mapping[str, Any]
-"""A node's attributes by name, with ``opset``, ``outputs`` (their number) and ``fixed_batch``."""
+"""A node's attributes by name, with ``opset`` and ``outputs`` (their number)."""
 
 MANY = 1 << 31
 
 # Names of onnx.AttributeProto.AttributeType; an attribute has the same types in all operators.
 _TYPES = {
     "INT": """
-        allowzero axis blocksize broadcast ceil_mode count_include_pad end group is_test keepdims
-        noop_with_empty_axes num_outputs saturate seed size spatial start stash_type storage_order
-        to training_mode transA transB
+        allowzero antialias axis batch_dims block_size blocksize broadcast ceil_mode
+        count_include_pad end exclude_outside exclusive fmod group is_test keepdims
+        noop_with_empty_axes num_groups num_outputs output_dtype p precision reverse saturate seed
+        size spatial start stash_type storage_order to training_mode transA transB upper
     """,
     "INTS": "axes dilations ends kernel_shape output_padding output_shape pads perm split starts "
     "strides",
-    "FLOAT": "alpha beta bias epsilon gamma max min momentum ratio value",
-    "STRING": "approximate auto_pad mode",
+    "FLOAT": "alpha beta bias cubic_coeff_a epsilon extrapolation_value gamma lambd max min "
+    "momentum ratio value",
+    "STRING": "approximate auto_pad coordinate_transformation_mode equation "
+    "keep_aspect_ratio_policy mode nearest_mode reduction round_mode",
+    "FLOATS": "scales",
     "TENSOR": "value",
 }
 _ALLOWED_TYPES = {kind: frozenset(names.split()) for kind, names in _TYPES.items()}

@@ -53,9 +53,6 @@ def reshape(a: Attributes, x: Tensor, shape: Tensor) -> Tensor:
     sizes = integers(shape) or []
     if not a.get("allowzero"):
         sizes = [x.shape[i] if n == 0 else n for i, n in enumerate(sizes)]
-    if a.get("fixed_batch") and sizes and sizes[0] == 1:
-        # Exported for one image: the first axis is the batch all the same.
-        sizes[0] = x.shape[0]
     return x.reshape(sizes)
 
 
@@ -103,15 +100,7 @@ def slice_(a: Attributes, x: Tensor, *given: Tensor | None) -> Tensor:
     return x
 
 
-def gather(a: Attributes, x: Tensor, index: Tensor) -> Tensor:
-    """Pick along ``axis``; negative places count from the end."""
-    axis = a.get("axis", 0) % x.ndim
-    places = index.flatten().long()
-    picked = x.index_select(axis, torch.where(places < 0, places + x.shape[axis], places))
-    return picked.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
-
-
-def split(a: Attributes, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, ...]:
+def split(a: Attributes, x: Tensor, given: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
     """Split into the given sizes, or equal ones, the last of which may be smaller."""
     axis, count = a.get("axis", 0), a["outputs"]
     sizes = integers(a.get("split") if given is None else given)
@@ -120,7 +109,8 @@ def split(a: Attributes, x: Tensor, given: Tensor | None = None) -> tuple[Tensor
     if sizes is None:
         whole = -(-x.shape[axis] // count)
         sizes = [*[whole] * (count - 1), x.shape[axis] - whole * (count - 1)]
-    return torch.split(x, sizes, axis)
+    parts = torch.split(x, sizes, axis)
+    return parts[0] if count == 1 else parts
 
 
 def expand(_: Attributes, x: Tensor, shape: Tensor) -> Tensor:
@@ -154,3 +144,25 @@ def depth_to_space(a: Attributes, x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     blocks = x.reshape(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
     return blocks.reshape(n, c // block**2, h * block, w * block)
+
+
+def space_to_depth(a: Attributes, x: Tensor) -> Tensor:
+    """Blocks of pixels to channels, the opposite of `depth_to_space`."""
+    block, mode = a["blocksize"], a.get("mode", b"DCR").decode()
+    if mode not in ("DCR", "CRD"):
+        raise UnsupportedModelError(f"expected SpaceToDepth in DCR or CRD mode, got {mode!r}")
+    n, c, h, w = x.shape
+    blocks = x.reshape(n, c, h // block, block, w // block, block)
+    blocks = blocks.permute((0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4))
+    return blocks.reshape(n, c * block**2, h // block, w // block)
+
+
+def arange(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
+    """Numbers from ``start`` to before ``limit``."""
+    return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
+
+
+def triangle(a: Attributes, x: Tensor, offset: Tensor | None = None) -> Tensor:
+    """The upper or lower triangle."""
+    diagonal = 0 if offset is None else int(offset.item())
+    return x.triu(diagonal) if a.get("upper", 1) else x.tril(diagonal)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from triggerfish.codec.plain import as_plain
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
 from triggerfish.reports.html.confirmation_view import ConfirmationView, confirmation_view
@@ -19,7 +20,6 @@ from triggerfish.reports.html.perturbation_view import (
 )
 from triggerfish.reports.html.pictures import perturbation_picture
 from triggerfish.reports.html.plain_perturbation import beyond_ground
-from triggerfish.reports.json_report import as_plain
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import CHECKS, next_step
 from triggerfish.reports.scope import KINDS, looked_for, not_looked_for

@@ -1,0 +1,130 @@
+"""Finds out, on a few inputs, how a network is to be called: which output, layout and head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from triggerfish.errors import UnsupportedModelError
+from triggerfish.model.calling import Calling, Watched
+from triggerfish.model.heads import OutputKind, apply_head, recognise_output
+from triggerfish.model.memory import is_out_of_memory
+from triggerfish.model.outputs import class_outputs, described, named_outputs, picked
+
+_SAME = 1e-3  # relative difference of answers: above the rounding of another order of summation
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a network is called, and what was seen on the way.
+
+    ``output`` is the kind of what ``calling`` gives, ``answers`` (N, K) those to the inputs.
+    ``classes`` are the names of all outputs that may be class vectors, the one that is taken first;
+    ``others`` describes every output but that one, '' where there is none.
+    """
+
+    calling: Calling
+    output: OutputKind
+    answers: Tensor
+    classes: tuple[str, ...] = ()
+    others: str = ""
+
+
+def settle(
+    model: Callable[[Tensor], object], x: Tensor, part: str | None, output: OutputKind | None
+) -> Settled:
+    """Try a model on unlike inputs ``x``; a module's memory is laid out for fast convolutions.
+
+    ``part`` names the output that is wanted and ``output`` its kind, where these are known. Raises
+    whatever the model raises.
+    """
+    with torch.no_grad():
+        outputs = named_outputs(model(x))
+    classes = _classes(model, x, outputs) if part is None else (part,)
+    calling = Calling(classes[0])
+    answers = picked(outputs, classes[0])
+    if isinstance(model, nn.Module):
+        calling = _laid_out(model, x, calling, answers)
+    kind = output or recognise_output(answers)
+    found = _before_head(model, x, calling, answers, output)
+    if found is not None:
+        calling, answers, kind = found
+    return Settled(calling, kind, answers, classes, described(outputs, classes[:1]))
+
+
+def _classes(
+    model: Callable[[Tensor], object], x: Tensor, outputs: dict[str, Tensor]
+) -> tuple[str, ...]:
+    if not outputs:
+        raise UnsupportedModelError(
+            "expected a tensor of logits or something that holds one, got an answer without tensors"
+        )
+    if len(outputs) > 1:
+        with torch.enable_grad():
+            outputs = named_outputs(model(x.clone().requires_grad_()))
+    # Where none is a class vector, whoever looks at the first says what is wrong with it.
+    return class_outputs(outputs, len(x)) or tuple(outputs)[:1]
+
+
+def _laid_out(model: nn.Module, x: Tensor, calling: Calling, expected: Tensor) -> Calling:
+    """Convolutions run faster with channels last; some forward passes only work without."""
+    _lay_out(model, torch.channels_last)
+    if x.ndim == 4:
+        x = x.contiguous(memory_format=torch.channels_last)
+    for way in (calling, replace(calling, any_layout=True)):
+        if _answers_as(way, model, x, expected):
+            return way
+    _lay_out(model, torch.contiguous_format)
+    return replace(calling, contiguous=True)
+
+
+def _lay_out(model: nn.Module, memory: torch.memory_format) -> None:
+    """Kernels of two dimensions in that layout; `nn.Module.to` fails on those of three."""
+    for values in (*model.parameters(), *model.buffers()):
+        if values.ndim == 4:
+            values.data = values.data.contiguous(memory_format=memory)
+
+
+def _answers_as(
+    calling: Calling, model: Callable[[Tensor], object], x: Tensor, expected: Tensor
+) -> bool:
+    try:
+        with torch.no_grad():
+            found = calling(model, x)
+    except Exception as error:  # a stranger's code, in a way that it was not written for
+        if is_out_of_memory(error):
+            raise
+        return False
+    return _alike(found, expected)
+
+
+def _alike(found: Tensor, expected: Tensor) -> bool:
+    if found.shape != expected.shape:
+        return False
+    if found.is_floating_point() and not bool(expected.isfinite().all()):
+        return True  # said by whoever looks at the answers
+    return float((found - expected).abs().max()) <= _SAME * (1e-3 + float(expected.abs().max()))
+
+
+def _before_head(
+    model: Callable[[Tensor], object],
+    x: Tensor,
+    calling: Calling,
+    answers: Tensor,
+    wanted: OutputKind | None,
+) -> tuple[Calling, Tensor, OutputKind] | None:
+    """The call that leaves the final head out, its logits and their kind; None without a head.
+
+    The head on these logits must answer what the network does.
+    """
+    with torch.no_grad(), Watched() as watched:
+        answer = model(x)
+    logits, kind = watched.logits(answer, calling.part)
+    if kind == "logits" or wanted not in (None, kind):
+        return None
+    if logits.shape != answers.shape or not _alike(apply_head(logits, kind), answers):
+        return None
+    return replace(calling, before_head=True), logits, "logits"

@@ -1,0 +1,61 @@
+"""From the searches for classes, how small a perturbation from one class to another can be at most.
+
+A perturbation that leads images of all classes to a target leads those of one source class there at
+some fraction of its size, and that fraction takes forward passes alone. So of all pairs those that
+a trigger may serve are known before any pair is searched (docs/performance.md has the table).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from triggerfish.model.classifier import Classifier
+from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.picture_pool import PicturePool
+
+FRACTIONS = (0.25, 0.4, 0.6, 0.8, 1.0)
+IMAGES = 10  # of each source that fractions are tried on
+BEYOND = 1.5  # of a size for every missing unit of success, where the whole is not enough
+
+
+@torch.no_grad()
+def pair_bounds(
+    classifier: Classifier, pool: PicturePool, perturbation: Tensor, size: Tensor, wanted: float
+) -> Tensor:
+    """Log-sizes (K, K), source by target, at which ``wanted`` of a source's images go to a target.
+
+    ``perturbation`` (K, C, H, W) leads to each target, ``size`` (K,) NaN where none was found. The
+    diagonal is NaN, and the row of a source that no image of the ``pool`` is called.
+    """
+    count = classifier.num_classes
+    bound = torch.full((count, count), torch.nan, dtype=torch.float64)
+    fractions = torch.tensor(FRACTIONS).to(perturbation)
+    steps = fractions.view(-1, 1, 1, 1, 1)
+    for source in range(count):
+        images = pool.called_as(source, IMAGES).images
+        if not len(images):
+            continue
+        for target in range(count):
+            if target == source or not math.isfinite(float(size[target])):
+                continue
+            changed = (images + steps * perturbation[target]).clamp_(0.0, 1.0)
+            hit = evaluate(classifier, changed.flatten(0, 1)).argmax(1) == target
+            rate = hit.view(len(fractions), -1).double().mean(1).cpu()
+            bound[source, target] = math.log(_fraction(rate, wanted)) + size[target].log()
+    return bound
+
+
+def _fraction(rate: Tensor, wanted: float) -> float:
+    """Where success rates (F,) at `FRACTIONS` reach ``wanted``, between two linearly."""
+    rates: list[float] = torch.cummax(rate, 0).values.tolist()
+    if rates[-1] < wanted:
+        return 1.0 + BEYOND * (wanted - rates[-1])
+    above = next(n for n, one in enumerate(rates) if one >= wanted)
+    if above == 0:
+        return FRACTIONS[0]
+    low, high = rates[above - 1], rates[above]
+    share = (wanted - low) / (high - low)
+    return FRACTIONS[above - 1] + share * (FRACTIONS[above] - FRACTIONS[above - 1])
