@@ -38,7 +38,7 @@ from triggerfish.model.temperature import at_temperature, temperature_of
 from triggerfish.results import ClassScores, Perturbation
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
-from triggerfish.search.picture_pool import PicturePool, success_rate
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
 from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
 from triggerfish.search.universal import search_universal
@@ -191,15 +191,20 @@ def measured(case: Case) -> dict[str, Any]:
     return {**row, "seconds": round(time.process_time() - start, 2)}
 
 
-def sure_sizes(model: Classifier) -> dict[str, list[float | None]]:
-    """Sizes on images that the network is sure of, in both bases."""
+def sure_sizes(model: Classifier) -> dict[str, Any]:
+    """Sizes on images that the network is sure of, in both bases and untargeted."""
     images = sure_images(model, pictures(SURE, model.input_shape, 0))
     pool = PicturePool.of(model, images)
     classes = torch.arange(model.num_classes).repeat(2)
     frequency = torch.arange(len(classes)) >= model.num_classes
     made = search_universal(model, pool, classes, frequency, Universal().search, 0, 512)
     sizes = torch.where(made.converged, made.size, torch.nan)
+    many = replace(Universal().search, images_per_step=Universal().untargeted_pictures)
+    away = search_universal(
+        model, pool, torch.tensor([UNTARGETED]), torch.tensor([False]), many, 0, 512
+    )
     return {
+        "untargeted_sure": _short(torch.where(away.converged, away.size, torch.nan))[0],
         "pixel_sure": _short(sizes[: model.num_classes]),
         "frequency_sure": _short(sizes[model.num_classes :]),
     }
@@ -311,7 +316,7 @@ def pseudo_sizes(model: Classifier, scores: ClassScores) -> list[float | None]:
         pool = PicturePool.of(pseudo, pictures(400, model.input_shape, 0))
         found = search_universal(
             pseudo, pool, torch.arange(classes), torch.zeros(classes, dtype=torch.bool),
-            replace(Universal().search, kept=1.0), 0, rows_that_fit(model, 512.0),
+            Universal().search.thorough, 0, rows_that_fit(model, 512.0),
         )  # fmt: skip
         sizes += _short(torch.where(found.converged, found.size, torch.nan))
     return sizes
