@@ -28,11 +28,11 @@ from benchmarks.rows import FOLDER, SPLITS, Model, Row, read_rows, rounded, writ
 from triggerfish.detectors import DETECTORS, Ensemble, L1Weight
 from triggerfish.loading import load_classifier, sha256_of
 from triggerfish.parallel import in_processes
+from triggerfish.references.store import shipped_references
 from triggerfish.results import Scanned
 from triggerfish.scanning import ScanConfig, published, scan_classifier
 from triggerfish.statistics.outliers import PUBLISHED_THRESHOLD
 from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.reference_file import shipped_references
 from triggerfish.zoo.data.datasets import load_dataset
 from triggerfish.zoo.manifest import MANIFEST, read_manifest
 

@@ -30,7 +30,7 @@ from benchmarks.criteria import (
 from benchmarks.markdown import markdown, rate, rate_of
 from benchmarks.quality import Array, auroc, auroc_interval, detected_at_fpr
 from benchmarks.rows import FOLDER, Row, read_rows
-from triggerfish.detectors import MinNorm
+from triggerfish.levels import LEVELS
 from triggerfish.reproduce import ZOO_FOLDERS
 from triggerfish.zoo.factory import MIN_SUCCESS
 
@@ -39,6 +39,8 @@ ORDER = ("ensemble", OURS, PAIRWISE, "published", "mm-bd", "last-layer", "neural
 _NEW = len(ORDER)
 
 Rows = Sequence[Row]
+
+FIXED = LEVELS["min-norm", "target", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def uncalibrated(found: Results) -> str:
 
 
 def _above_fixed_threshold(row: Row) -> set[int]:
-    return _above(row, MinNorm.outlier_test.threshold)
+    return _above(row, FIXED.flag_at)
 
 
 def _above(row: Row, level: float | None) -> set[int]:
@@ -177,7 +179,7 @@ def _passes_fixed_threshold(row: Row) -> bool:
 
 
 def _is_doubtful(row: Row) -> bool:
-    return not _passes_fixed_threshold(row) and bool(_above(row, MinNorm.suspicion_threshold))
+    return not _passes_fixed_threshold(row) and bool(_above(row, FIXED.suspect_at))
 
 
 def _fixed_threshold_names_right(row: Row) -> bool:

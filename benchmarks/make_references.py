@@ -16,8 +16,8 @@ from benchmarks.zoo_plan import DATASETS, SMALL, base, calibration_folder
 from triggerfish.api import scan_files
 from triggerfish.calibrate import reference_from
 from triggerfish.detectors import DETECTORS
+from triggerfish.references.store import render_reference
 from triggerfish.scanning import ScanConfig
-from triggerfish.verdict.reference_file import render_reference
 
 REFERENCES = Path(__file__).parent.parent / "src" / "triggerfish" / "data" / "references"
 NETWORKS = ("paper_cnn", *SMALL)

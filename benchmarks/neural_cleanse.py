@@ -19,14 +19,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from triggerfish.levels import Level
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Scanned, Status, Verdict
+from triggerfish.results import ClassScores, Null, Scanned, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.pictures import pictures
 from triggerfish.statistics.outliers import OneSidedMAD, Outliers
+from triggerfish.verdict.conclude import conclude
+from triggerfish.verdict.weighing import Index
 from triggerfish.zoo.data.datasets import Dataset
 
 THRESHOLD = 2.0
+NAME = "neural-cleanse"
 """Published: the anomaly index above which a class is flagged."""
 WINDOW = 10
 """Batches that a success is counted on; fewer where they hold all images."""
@@ -152,7 +156,7 @@ def scan_with_images(classifier: Classifier, images: Tensor) -> Scanned:
     return Scanned(
         path=None,
         sha256=None,
-        detector="neural-cleanse",
+        detector=NAME,
         scores=ClassScores(
             name="minus_mask_norm",
             statistic=-triggers.norm.double(),
@@ -161,12 +165,7 @@ def scan_with_images(classifier: Classifier, images: Tensor) -> Scanned:
             probability=logits.softmax(1).diagonal(),
             logits=logits,
         ),
-        verdict=Verdict(
-            name="backdoored" if outliers.flagged else "clean",
-            flagged=outliers.flagged,
-            anomaly_index=tuple(outliers.score.tolist()),
-            threshold=outliers.threshold,
-        ),
+        verdict=conclude(Index(outliers.score, Level(THRESHOLD), Null("outliers")).rows(NAME)),
         config=asdict(NeuralCleanseConfig()),
         seconds=time.perf_counter() - start,
     )

@@ -23,8 +23,8 @@ from benchmarks.strangers import DEVELOP, REPORT
 from benchmarks.task_references import TITLES, garments
 from benchmarks.task_zoo_plan import GARMENTS
 from triggerfish.loading import load_classifier
+from triggerfish.references.recognition import ALIKE, answers, likeness, mean_answers
 from triggerfish.statistics.outliers import Array
-from triggerfish.verdict.recognition import ALIKE, answers, likeness, mean_answers
 
 ORDERS = 20
 CELLS = ("clean", "attacked", "report", "other", "reordered")

@@ -35,12 +35,13 @@ from benchmarks.neural_cleanse import (
 )
 from benchmarks.stranger_rows import FOLDER, Row, read_rows, row_of, write_rows
 from triggerfish.detectors import DETECTORS
+from triggerfish.levels import LEVELS
 from triggerfish.model.classifier import Classifier
 from triggerfish.parallel import in_processes
+from triggerfish.references.making import make_any_network_reference
+from triggerfish.references.store import render_reference
 from triggerfish.results import Scanned
 from triggerfish.scanning import scan_classifier
-from triggerfish.verdict.reference import make_any_network_reference
-from triggerfish.verdict.reference_file import render_reference
 from triggerfish.zoo.data.datasets import load_dataset
 
 DEVELOP, REPORT = "develop", "report"
@@ -62,14 +63,9 @@ def _settings(method: str) -> object:
     config = SCANS[method]
     made = config.detector
     levels = [
-        made.suspicion_threshold,
-        made.ALL_CLASSES_THRESHOLD,
-        made.ALL_CLASSES_SUSPICION,
-        *(
-            level
-            for level in (made.SAME_TASK_THRESHOLD, made.SAME_TASK_SUSPICION)
-            if level is not None
-        ),
+        [*key, level.flag_at, level.suspect_at]
+        for key, level in LEVELS.items()
+        if key[0] == made.scored_by
     ]
     return [config.as_plain(), repr(made.outlier_test), levels]
 

@@ -25,9 +25,9 @@ from benchmarks.task_zoo_plan import GARMENTS, NETWORKS, task_folder
 from triggerfish.detectors import DETECTORS
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import Classifier
+from triggerfish.references.making import make_task_reference
+from triggerfish.references.store import render_reference
 from triggerfish.statistics.outliers import Array
-from triggerfish.verdict.reference import make_task_reference
-from triggerfish.verdict.reference_file import render_reference
 
 TITLES = {"mnist": "MNIST", GARMENTS: "Fashion-MNIST", "cifar10": "CIFAR-10"}
 PAIRS_DETECTOR = "universal-pairs"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from verdicts import verdict
 
 from triggerfish.results import (
     Acceptance,
@@ -16,13 +17,13 @@ from triggerfish.results import (
     Confirmation,
     Fact,
     Finding,
+    Null,
     Pairs,
     Perturbation,
     Scanned,
     Skipped,
     Status,
     Trial,
-    Verdict,
 )
 
 NAMES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -119,18 +120,16 @@ def found() -> Scanned:
         sha256="ab" * 32,
         detector="default",
         scores=values,
-        verdict=Verdict(
-            name="backdoored",
-            flagged=(TARGET,),
-            anomaly_index=tuple(values.statistic.tolist()),
-            threshold=1.4,
+        verdict=verdict(
+            (TARGET,),
+            values.statistic.tolist(),
+            1.4,
             reasons=(
                 Finding("unreachable", "expected every class to be measured, got 1 unreachable"),
             ),
             notes=("2 of 2 runs by themselves flag the same classes",),
             p_value=0.0244,
-            smallest_p_value=0.0244,
-            reference="cifar-10, small_resnet",
+            null=Null("same-recipe", "cifar-10, small_resnet", 40),
             seen_by={TARGET: ("universal-pixel", "min-norm")},
         ),
         config={"detector": "default", "seed": 0, "settings": {"steps": 60}},
@@ -150,14 +149,14 @@ def clean() -> Scanned:
     values = scores()
     statistic = values.statistic.clone()
     statistic[TARGET] = 0.4
-    verdict = Verdict("clean", (), tuple(statistic.tolist()), 1.4, notes=("uncalibrated",))
+    nothing = verdict((), statistic.tolist(), 1.4, notes=("uncalibrated",))
     quiet = replace(values, statistic=statistic, parts=(), pairs=None, all_classes=None)
     return replace(
         found(),
         path=Path("zoo/good.pt"),
         sha256="cd" * 32,
         scores=quiet,
-        verdict=verdict,
+        verdict=nothing,
         trials=(),
         confirmations=(),
         class_names=(),
@@ -167,8 +166,8 @@ def clean() -> Scanned:
 def inconclusive() -> Scanned:
     """No answer, without a command of its own for the reason."""
     reason = Finding("unclear-score", "expected scores up to 1, got class 7 at 1.20")
-    verdict = replace(clean().verdict, name="inconclusive", reasons=(reason,))
-    return replace(clean(), path=Path("zoo/unclear.pt"), sha256="ef" * 32, verdict=verdict)
+    unclear = replace(clean().verdict, name="inconclusive", reasons=(reason,))
+    return replace(clean(), path=Path("zoo/unclear.pt"), sha256="ef" * 32, verdict=unclear)
 
 
 def accepted() -> Scanned:

@@ -6,8 +6,8 @@ from torch import nn
 
 from triggerfish.detectors import MinNorm
 from triggerfish.model.classifier import Classifier
+from triggerfish.references.making import make_reference
 from triggerfish.results import ClassScores, Status
-from triggerfish.verdict.reference import make_reference
 
 
 def model(width: int = 5, **options) -> Classifier:

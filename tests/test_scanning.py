@@ -25,12 +25,12 @@ from triggerfish.detectors import (
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import LoadOptions, load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.references.store import render_reference
 from triggerfish.results import Assumption, Fact, Scanned, Skipped
 from triggerfish.runs.files import FileScan, find_sources
 from triggerfish.runs.paths import scan_path
 from triggerfish.scanning import ScanConfig, published, scan_classifier
 from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.reference_file import render_reference
 
 QUICK = ScanConfig(MinNorm(steps=3, rounds=1))
 TINY_SETTINGS = {

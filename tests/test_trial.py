@@ -7,6 +7,7 @@ import torch
 from made_up import clean, found
 from PIL import Image
 from torch import Tensor, nn
+from verdicts import altered
 
 from triggerfish.errors import DatasetError
 from triggerfish.model.classifier import Classifier
@@ -96,7 +97,7 @@ def test_no_pictures_and_broken_ones_are_said(tmp_path: Path) -> None:
 def test_only_changes_to_flagged_classes_are_tried(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "own", 150, 20)
     scores = replace(clean().scores, perturbations=(PERTURBATION, replace(PERTURBATION, target=0)))
-    verdict = replace(found().verdict, flagged=(2,))
+    verdict = altered(found().verdict, flagged=(2,))
     result = replace(found(), scores=scores, verdict=verdict, trials=())
     (tried,) = with_trials(result, CLASSIFIER, folder).trials
     assert (tried.target, tried.count, tried.success_rate) == (2, 2, 0.5)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     )
     from triggerfish.loading import Hints, LoadOptions, load_classifier
     from triggerfish.model.classifier import Classifier, Preprocessing
+    from triggerfish.references.population import Reference
+    from triggerfish.references.store import read_reference
     from triggerfish.repairs import ChannelPruning, Repaired, Unlearning, repair
     from triggerfish.results import (
         Assumption,
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
     from triggerfish.runs.on_ray import Cluster
     from triggerfish.scanning import ScanConfig
     from triggerfish.verdict.judge import Judge
-    from triggerfish.verdict.reference import Reference
-    from triggerfish.verdict.reference_file import read_reference
 
 _HOME = {
     "triggerfish.api": "scan scan_files",
@@ -72,8 +72,8 @@ _HOME = {
     "triggerfish.runs.on_ray": "Cluster",
     "triggerfish.scanning": "ScanConfig",
     "triggerfish.verdict.judge": "Judge",
-    "triggerfish.verdict.reference": "Reference",
-    "triggerfish.verdict.reference_file": "read_reference",
+    "triggerfish.references.population": "Reference",
+    "triggerfish.references.store": "read_reference",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 

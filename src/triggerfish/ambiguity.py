@@ -1,23 +1,24 @@
-"""One verdict for a file that can be read in several ways: what most of their weight says.
+"""One verdict for a network that can be read in several ways: what most of their weight says.
 
 Names and shapes of weights do not tell the whole function, nor what images were turned into before
 it. Each plausible reading is scanned, and its answer counts by how well it fits the weights
-(`triggerfish.loading.fit`). What two thirds of that say is the verdict, with a note of every
-reading that says something else; where nothing has so much, the verdict is *inconclusive* and names
-every reading with its result and the command that settles it.
+(`triggerfish.loading.fit`). What two thirds of that say is the verdict; where nothing has so much,
+the verdict is *inconclusive* and names every reading with its result and the command that settles
+it.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from triggerfish.loading.load import Reading
 from triggerfish.model.classifier import Classifier
 from triggerfish.reports.reasons import loading_words
-from triggerfish.results import DISSENT, Finding, Scanned, Verdict, VerdictName
+from triggerfish.results import Finding, ReadingResult, Scanned, Verdict, VerdictName
 from triggerfish.search.progress import share_of_work
+from triggerfish.verdict.conclude import conclude
 
 ARCHITECTURE = "ambiguous-architecture"
 PREPROCESSING = "preprocessing-matters"
@@ -30,23 +31,23 @@ is clean, or hide its trigger, so some of several readings may disagree; chosen 
 Scan = Callable[[Classifier], Scanned]
 
 
-def scan_readings(models: Classifier | Sequence[Reading], scan: Scan) -> Scanned:
-    """Scan each reading of one file, the likeliest first, as long as a verdict is possible.
+def scan_readings(readings: Classifier | Sequence[Reading], scan: Scan) -> Scanned:
+    """Scan each reading of one network, the likeliest first, as long as a verdict is possible.
 
-    The result is that of the likeliest reading with the verdict, with a note on the others; the
-    first one's, *inconclusive*, where there is none. A `Classifier` is one reading.
+    The result is that of the likeliest reading with the verdict; the first one's, *inconclusive*,
+    where there is none. A `Classifier` is one reading.
     """
-    if isinstance(models, Classifier):
-        return scan(models)
+    if isinstance(readings, Classifier):
+        return scan(readings)
+    total = sum(reading.share for reading in readings)
+    shares = [reading.share / total for reading in readings]
     results: list[Scanned] = []
-    for number, model in enumerate(models):
-        with share_of_work(number / len(models), (number + 1) / len(models)):
-            results.append(scan(model.classifier))
-        if not _possible(models, results):
-            return _undecided(models, results)
-    if len(models) == 1:
-        return results[0]
-    return _decided(models, results)
+    for number, reading in enumerate(readings):
+        with share_of_work(number / len(readings), (number + 1) / len(readings)):
+            results.append(scan(reading.classifier))
+        if not _is_possible(shares, results):
+            return _undecided(readings, shares, results)
+    return results[0] if len(readings) == 1 else _decided(readings, shares, results)
 
 
 def _answers(verdict: Verdict) -> set[int | VerdictName]:
@@ -54,80 +55,99 @@ def _answers(verdict: Verdict) -> set[int | VerdictName]:
     return set(verdict.flagged) or {verdict.name}
 
 
-def _shares(
-    models: Sequence[Reading], results: Sequence[Scanned]
-) -> dict[int | VerdictName, float]:
+def _weights(shares: Sequence[float], results: Sequence[Scanned]) -> dict[int | VerdictName, float]:
     """How much of the readings' weight gives each answer, as far as they were scanned."""
-    shares: dict[int | VerdictName, float] = {}
-    for model, result in zip(models, results, strict=False):
+    weights: dict[int | VerdictName, float] = {}
+    for share, result in zip(shares, results, strict=False):
         for answer in _answers(result.verdict):
-            shares[answer] = shares.get(answer, 0.0) + model.share
-    return shares
+            weights[answer] = weights.get(answer, 0.0) + share
+    return weights
 
 
-def _possible(models: Sequence[Reading], results: Sequence[Scanned]) -> bool:
+def _is_possible(shares: Sequence[float], results: Sequence[Scanned]) -> bool:
     """Whether any answer may still get what it needs, or has it."""
-    left = sum(model.share for model in models[len(results) :])
-    return left + max(_shares(models, results).values(), default=0.0) >= NEEDED
+    left = sum(shares[len(results) :])
+    return left + max(_weights(shares, results).values(), default=0.0) >= NEEDED
 
 
-def _decided(models: Sequence[Reading], results: Sequence[Scanned]) -> Scanned:
-    agreed = {a for a, share in _shares(models, results).items() if share >= NEEDED}
+def _decided(
+    readings: Sequence[Reading], shares: Sequence[float], results: Sequence[Scanned]
+) -> Scanned:
+    agreed = {a for a, weight in _weights(shares, results).items() if weight >= NEEDED}
     # The likeliest of those that give most of the agreed answers.
     says = max(results, key=lambda result: len(agreed & _answers(result.verdict)))
-    flagged = tuple(k for k in says.verdict.flagged if k in agreed)
-    verdict = replace(
-        says.verdict,
-        flagged=flagged,
-        seen_by={k: by for k, by in says.verdict.seen_by.items() if k in flagged},
-        notes=(*says.verdict.notes, *_notes(models, results, says)),
+    verdict = _restricted(says.verdict, agreed)
+    agrees = [_answers(result.verdict) == _answers(verdict) for result in results]
+    names = [f"({reading.options})" for reading, same in zip(readings, agrees, strict=True) if same]
+    weight = sum(share for share, same in zip(shares, agrees, strict=True) if same)
+    note = (
+        f"the same verdict under {len(names)} of {len(readings)} readings of the file, with "
+        f"{weight:.0%} of their weight: {', '.join(names)}"
     )
-    return replace(says, verdict=verdict, seconds=sum(result.seconds for result in results))
-
-
-def _notes(models: Sequence[Reading], results: Sequence[Scanned], says: Scanned) -> Iterator[str]:
-    """Which other readings give the same verdict, and what each of the rest says."""
-    pairs, said = list(zip(models, results, strict=True)), _answers(says.verdict)
-    same = [model for model, result in pairs if _answers(result.verdict) == said]
-    share = sum(model.share for model in same)
-    yield (
-        f"the same verdict under {len(same)} of {len(models)} readings of the file, with "
-        f"{share:.0%} of their weight: {', '.join(f'({model.options})' for model in same)}"
+    return replace(
+        says,
+        verdict=replace(verdict, notes=(*verdict.notes, note)),
+        seconds=sum(result.seconds for result in results),
+        readings=_said(readings, shares, results, agrees),
     )
-    for model, result in pairs:
-        if _answers(result.verdict) != said:
-            verdict = replace(result.verdict, reasons=())
-            yield f"{verdict} {DISSENT}, with {model.share:.0%} of the weight: {model.options}"
 
 
-def _undecided(models: Sequence[Reading], results: Sequence[Scanned]) -> Scanned:
-    first = results[0]
-    code = ARCHITECTURE if _networks(models[: len(results)]) > 1 else PREPROCESSING
-    verdicts: list[Verdict | None] = [result.verdict for result in results]
-    verdicts += [None] * (len(models) - len(results))
-    findings = tuple(
-        _finding(code, model, verdict, first)
-        for model, verdict in zip(models, verdicts, strict=True)
+def _restricted(verdict: Verdict, agreed: set[int | VerdictName]) -> Verdict:
+    """The verdict without the classes that too few readings accuse: their rows are notes alone."""
+    dropped = {h for h in verdict.accused if h.target is not None and h.target not in agreed}
+    if not dropped:
+        return verdict
+    rows = [replace(r, note_only=True) if r.hypothesis in dropped else r for r in verdict.evidence]
+    return conclude(rows, verdict.reasons, verdict.notes)
+
+
+def _said(
+    readings: Sequence[Reading],
+    shares: Sequence[float],
+    results: Sequence[Scanned],
+    agrees: Sequence[bool],
+) -> tuple[ReadingResult, ...]:
+    """What each reading says; those that were not scanned last."""
+    said = [
+        ReadingResult(
+            reading.options, share, result.verdict.name, result.verdict.flagged,
+            result.verdict.all_classes, same,
+        )
+        for reading, share, result, same in zip(readings, shares, results, agrees, strict=False)
+    ]  # fmt: skip
+    rest = zip(readings[len(results) :], shares[len(results) :], strict=True)
+    return (*said, *(ReadingResult(reading.options, share, None) for reading, share in rest))
+
+
+def _undecided(
+    readings: Sequence[Reading], shares: Sequence[float], results: Sequence[Scanned]
+) -> Scanned:
+    first, said = results[0], _said(readings, shares, results, [False] * len(results))
+    code = ARCHITECTURE if _networks(readings[: len(results)]) > 1 else PREPROCESSING
+    findings = [
+        _finding(code, reading, result, first)
+        for reading, result in zip(readings, said, strict=True)
+    ]
+    return replace(
+        first,
+        verdict=conclude(first.verdict.evidence, findings, first.verdict.notes),
+        seconds=sum(result.seconds for result in results),
+        trials=(),
+        readings=said,
     )
-    verdict = replace(
-        first.verdict, name="inconclusive", flagged=(), all_classes=False, seen_by={},
-        reasons=findings,
-    )  # fmt: skip
-    return replace(first, verdict=verdict, seconds=sum(result.seconds for result in results))
 
 
-def _networks(models: Sequence[Reading]) -> int:
-    return len({(model.architecture, model.classifier.input_shape) for model in models})
+def _networks(readings: Sequence[Reading]) -> int:
+    return len({(reading.architecture, reading.classifier.input_shape) for reading in readings})
 
 
-def _finding(code: str, model: Reading, verdict: Verdict | None, first: Scanned) -> Finding:
-    outcome = "not scanned" if verdict is None else str(replace(verdict, reasons=()))
-    classifier = model.classifier
+def _finding(code: str, reading: Reading, says: ReadingResult, first: Scanned) -> Finding:
+    classifier = reading.classifier
     words = loading_words(classifier.assumptions, classifier.facts)
     command = shlex.join(["triggerfish", "scan", str(first.path or classifier.name), *words])
     return Finding(
         code,
-        f"expected one verdict however the file is read, got {outcome} with {model.options} "
-        f"({model.share:.0%} of the weight): say which reading is true",
+        f"expected one verdict however the file is read, got {says} with {says.options} "
+        f"({says.share:.0%} of the weight): say which reading is true",
         command,
     )

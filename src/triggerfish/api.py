@@ -15,6 +15,8 @@ from triggerfish.files import sha256_of
 from triggerfish.loading import LoadOptions, open_readings, other_files
 from triggerfish.loading.discovery import local
 from triggerfish.model.classifier import Classifier, Preprocessing
+from triggerfish.references.population import Reference
+from triggerfish.references.store import read_reference
 from triggerfish.results import Acceptance, Scanned, Skipped
 from triggerfish.runs.complete import Complete
 from triggerfish.runs.files import Batch, FileScan, find_sources
@@ -24,8 +26,6 @@ from triggerfish.runs.selection import Shard
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.reference import Reference
-from triggerfish.verdict.reference_file import read_reference
 
 
 def scan(

@@ -34,8 +34,6 @@ VerdictName = Literal["clean", "backdoored", "inconclusive"]
 Basis = Literal["pixel", "frequency"]
 BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 """In the order in which searches and evidence have them."""
-DISSENT = "under another reading of the file"
-"""Stands in every note on a reading that says something else than the verdict."""
 SkipKind = Literal["unreadable", "unsupported", "dangerous", "failed"]
 """Why a file was not scanned: no model that can be read, one that cannot be scanned, one that would
 run code, or a scan that broke off."""
@@ -147,41 +145,231 @@ class ClassScores:
         return tuple(range(len(self.status))) if self.shown is None else self.shown
 
 
+HypothesisKind = Literal["target", "pair", "all-classes", "structure"]
+NullKind = Literal["same-recipe", "same-task", "outliers", "fixed", "same-size"]
+"""What a score is compared with: clean models of one recipe, clean networks of one task, the other
+classes of the model, fixed levels, perturbations of the same size towards other classes."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What may be wrong with a model: one claim that evidence speaks for or against.
+
+    Of kind *target*, any image is led to class ``target``; of kind *pair*, images of class
+    ``source`` are; *all-classes*, every class is a target; *structure*, the part of its graph
+    that ``place`` names holds something that a classifier does not need.
+    """
+
+    kind: HypothesisKind = "target"
+    target: int | None = None
+    source: int | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Null:
+    """What a score is measured against; ``name`` and ``size`` are a reference population's."""
+
+    kind: NullKind
+    name: str = ""
+    size: int = 0
+
+    @property
+    def smallest_p_value(self) -> float | None:
+        """The strongest claim that ranks among a population allow; None where there are none."""
+        return 1 / (self.size + 1) if self.kind == "same-recipe" else None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One scored hypothesis: a row that a stage appends and nobody edits.
+
+    ``test`` names what measured it. Above ``flag_at`` the ``score`` speaks for the hypothesis,
+    above ``suspect_at`` (None: no such level) it is not ordinary either; both in units of the
+    score. NaN is *not measured*. ``p_value`` is the model's, where the null gives one. A row that
+    is ``note_only`` is reported and decides nothing.
+    """
+
+    hypothesis: Hypothesis
+    test: str
+    score: float
+    flag_at: float
+    suspect_at: float | None
+    null: Null
+    p_value: float | None = None
+    note_only: bool = False
+
+    @property
+    def flags(self) -> bool:
+        """Whether it speaks for its hypothesis."""
+        return self.score > self.flag_at
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether it is above the level from which a score is not ordinary."""
+        return self.score > (self.flag_at if self.suspect_at is None else self.suspect_at)
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for one model. ``anomaly_index`` has one value per class, NaN where not measured.
+    """The answer for one model, as `triggerfish.verdict.conclude` folds it from ``evidence``.
 
-    ``all_classes`` says that every class is a target (all-to-all); ``flagged`` may then be empty.
-    ``reasons`` are why it is inconclusive, or why a flag deserves doubt; ``notes`` say what it
-    rests on. ``reference`` names the clean models it was calibrated on, None when uncalibrated;
-    then there is no p-value, unless the outlier test has its own. ``same_task`` names the clean
-    networks of the same task that each class was compared with, where the index is the distance
-    from their mean. ``suspicion_threshold`` is the index from which an unflagged class is not
-    ordinary either, None where that is not known. ``seen_by`` has, per flagged class, the detectors
-    that saw it; ``sources``, per flagged class, the one whose pictures alone are led there, where
-    it is so.
+    ``accused`` are the hypotheses that it holds for true. ``reasons`` are why it is inconclusive,
+    or why a flag deserves doubt; ``notes`` say what it rests on. The first row of the evidence
+    is one of the test that decides about classes, by the strongest null that is known.
+    Everything else is read from the rows, so that it cannot disagree with them.
+
+    Raises:
+        ValueError: A name that the accusations do not bear out, or one that rests on no row.
     """
 
     name: VerdictName
-    flagged: tuple[int, ...]
-    anomaly_index: tuple[float, ...]
-    threshold: float
+    evidence: tuple[Evidence, ...]
+    accused: tuple[Hypothesis, ...] = ()
     reasons: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
-    p_value: float | None = None
-    smallest_p_value: float | None = None
-    reference: str | None = None
-    all_classes: bool = False
-    seen_by: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    same_task: str | None = None
-    suspicion_threshold: float | None = None
-    sources: Mapping[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.name == "backdoored") != bool(self.accused):
+            raise ValueError(f"expected backdoored and only that to accuse, got {self.name}")
+        if self.name == "clean" and self.reasons:
+            raise ValueError("expected no reason to doubt a clean verdict, got one")
+        if not set(self.accused) <= {row.hypothesis for row in self.evidence}:
+            raise ValueError("expected evidence for every accusation, got one without")
+
+    @property
+    def _class_rows(self) -> tuple[Evidence, ...]:
+        """Those of the deciding test, one for each class, in the order of the classes."""
+        if not self.evidence:
+            return ()
+        first = self.evidence[0]
+        return tuple(
+            row
+            for row in self.evidence
+            if (row.test, row.null) == (first.test, first.null)
+            and row.hypothesis.target is not None
+        )
+
+    @property
+    def flagged(self) -> tuple[int, ...]:
+        """The classes that are targets, ascending."""
+        return tuple(sorted({h.target for h in self.accused if h.target is not None}))
+
+    @property
+    def sources(self) -> Mapping[int, int]:
+        """Per flagged class the one whose images alone are led there, where it is so."""
+        return {
+            h.target: h.source
+            for h in self.accused
+            if h.target is not None and h.source is not None
+        }
+
+    @property
+    def all_classes(self) -> bool:
+        """Whether every class is a target (all-to-all); ``flagged`` may then be empty."""
+        return any(h.kind == "all-classes" for h in self.accused)
+
+    @property
+    def seen_by(self) -> Mapping[int, tuple[str, ...]]:
+        """Per flagged class the tests in which it is not ordinary, the deciding one first."""
+        return {k: self._tests_on(k) for k in self.flagged}
+
+    def _tests_on(self, target: int) -> tuple[str, ...]:
+        rows = (row for row in self.evidence if row.hypothesis.target == target)
+        return tuple(
+            dict.fromkeys(
+                row.test
+                for row in rows
+                if (row.flags if row.null.kind == "same-size" else row.is_suspicious)
+            )
+        )
+
+    def decided_by(self, target: int) -> Evidence | None:
+        """The row that decided about a class: one that accuses it, else the deciding test's."""
+        rows = [row for row in self.evidence if row.hypothesis.target == target]
+        accusing = [row for row in rows if row.flags and not row.note_only]
+        if target in self.flagged and accusing:
+            return accusing[0]
+        return rows[0] if rows else None
+
+    @property
+    def anomaly_index(self) -> tuple[float, ...]:
+        """The deciding test's score of every class (K,), NaN where not measured."""
+        return tuple(row.score for row in self._class_rows)
+
+    @property
+    def threshold(self) -> float:
+        """The level of ``anomaly_index`` above which a class is flagged; NaN for none."""
+        return self.evidence[0].flag_at if self.evidence else float("nan")
+
+    @property
+    def suspicion_threshold(self) -> float | None:
+        """The level from which an unflagged class is not ordinary either, where one is known."""
+        return self.evidence[0].suspect_at if self.evidence else None
+
+    @property
+    def p_value(self) -> float | None:
+        """The model's, None where the deciding null gives none."""
+        return min(
+            (row.p_value for row in self._class_rows if row.p_value is not None), default=None
+        )
+
+    @property
+    def smallest_p_value(self) -> float | None:
+        """The strongest claim that the reference population allows."""
+        return self.evidence[0].null.smallest_p_value if self.evidence else None
+
+    @property
+    def reference(self) -> str | None:
+        """The clean models of one recipe that it was calibrated on; None when uncalibrated."""
+        return self._population("same-recipe")
+
+    @property
+    def same_task(self) -> str | None:
+        """The task whose clean networks each class was compared with, where it is so."""
+        return self._population("same-task")
+
+    def _population(self, kind: NullKind) -> str | None:
+        null = self.evidence[0].null if self.evidence else None
+        return null.name if null is not None and null.kind == kind else None
 
     def __str__(self) -> str:
-        targets = ", ".join(map(str, self.flagged))
-        where = "all classes" if self.all_classes else f"target class {targets}"
-        text = f"backdoored ({where})" if self.name == "backdoored" else self.name
+        text = f"backdoored ({self._where})" if self.name == "backdoored" else self.name
         return f"{text}: {'; '.join(map(str, self.reasons))}" if self.reasons else text
+
+    @property
+    def _where(self) -> str:
+        if self.all_classes:
+            return "all classes"
+        if not self.flagged:
+            return ", ".join(h.place for h in self.accused)
+        return f"target class {', '.join(map(str, self.flagged))}"
+
+
+@dataclass(frozen=True)
+class ReadingResult:
+    """What one of several readings of a file says. ``options`` make the file be read so.
+
+    ``share`` in [0, 1] is how likely the reading is; ``verdict`` None where it was not scanned.
+    ``agrees`` with the verdict of the file, which one of them gives.
+    """
+
+    options: str
+    share: float
+    verdict: VerdictName | None
+    flagged: tuple[int, ...] = ()
+    all_classes: bool = False
+    agrees: bool = False
+
+    def __str__(self) -> str:
+        if self.verdict is None:
+            return "not scanned"
+        if self.verdict != "backdoored":
+            return self.verdict
+        where = (
+            f"target class {', '.join(map(str, self.flagged))}" if self.flagged else "all classes"
+        )
+        return f"backdoored ({where})"
 
 
 @dataclass(frozen=True)
@@ -284,7 +472,9 @@ class Scanned:
     something said. ``class_names`` are in the order of the classes, empty when not known.
     ``command`` repeats the scan. ``accepted`` is set where somebody lists the file as accepted:
     it is then never called clean. ``trials`` are the perturbations on the user's own pictures,
-    ``confirmations`` confirmation tests at the classes that were flagged first.
+    ``confirmations`` the confirmation tests. ``readings`` is what each of several readings of the
+    file says. ``part`` names the network or output of the file that this is about, empty where it
+    has one; the results for the other parts, none of them worse, are in ``others``.
     """
 
     path: Path | None
@@ -302,6 +492,9 @@ class Scanned:
     accepted: Acceptance | None = None
     trials: tuple[Trial, ...] = ()
     confirmations: tuple[Confirmation, ...] = ()
+    readings: tuple[ReadingResult, ...] = ()
+    part: str = ""
+    others: tuple[Scanned, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from benchmarks import stranger_rows, stranger_tables
 from benchmarks.corpus import classifier_of, records
 from benchmarks.stranger_rows import Row, read_rows, write_rows
 from benchmarks.strangers import main, setup_of, waiting
-from triggerfish.verdict.reference_file import read_reference
+from triggerfish.references.store import read_reference
 
 CODE = """
 import torch

@@ -1,95 +1,101 @@
-from dataclasses import replace
+"""What confirmation tests make of a verdict."""
 
 import pytest
+from verdicts import verdict
 
-from triggerfish.confirmation.verdict import MOST_TESTS, after_confirmations, classes_to_confirm
-from triggerfish.results import BasisEvidence, Confirmation, Finding, Verdict
-
-FLAGGED = Verdict(
-    "backdoored", (2, 7), (0.1,) * 10, 1.15, seen_by={2: ("universal",), 7: ("universal",)}
+from triggerfish.levels import CONFIRMATION, LEVELS
+from triggerfish.results import (
+    Confirmation,
+    Evidence,
+    Finding,
+    Hypothesis,
+    Null,
+    NullKind,
+    Verdict,
 )
-UNCLEAR = Verdict(
-    "inconclusive",
-    (),
-    (0.1, 1.1, 0.95, 0.99),
-    1.2,
-    (Finding("unclear-score", "..."),),
-    suspicion_threshold=1.07,
-)
+from triggerfish.stages.confirmation import MOST_TESTS, classes_to_confirm, evidence_of
+from triggerfish.verdict.conclude import conclude
+
+LEVEL = LEVELS[CONFIRMATION, "target", "same-size"]
+LEADS = {"refuted": 0.1, "unclear": 0.3, "confirmed": 0.6}
+FLAGGED = (0.1, 0.1, 2.0, 0.1, 0.1, 0.1, 0.1, 3.0)
+UNCLEAR = (0.1, 1.1, 0.95, 0.99)
 
 
-def confirmation(target: int, grade: str) -> Confirmation:
-    evidence = BasisEvidence("pixel", 1.0, 0.5, 0.5, 0.5, 0.5, 0.9, (0.4,))
-    return Confirmation(target, grade, 0.1, (evidence,), (), 1.0)
+def rows(index, null: NullKind = "same-task") -> list[Evidence]:
+    return [
+        Evidence(Hypothesis("target", k), "universal", v, 1.2, 1.07, Null(null, "task", 20))
+        for k, v in enumerate(index)
+    ]
+
+
+def after(index, null: NullKind = "same-task", **grades: str) -> Verdict:
+    """The verdict after tests of classes: ``c2="refuted"``."""
+    tests = [
+        evidence_of(Confirmation(int(k[1:]), grade, LEADS[grade], (), (), 1.0))
+        for k, grade in grades.items()
+    ]
+    return conclude([*rows(index, null), *tests])
 
 
 def test_a_refuted_flag_goes_and_the_others_stay():
-    verdict = after_confirmations(FLAGGED, [confirmation(2, "refuted"), confirmation(7, "unclear")])
-    assert (verdict.name, verdict.flagged) == ("backdoored", (7,))
-    assert verdict.seen_by == {7: ("universal",)}
-    assert [reason.code for reason in verdict.reasons] == ["not-confirmed"]
+    found = after(FLAGGED, c2="refuted", c7="unclear")
+    assert (found.name, found.flagged) == ("backdoored", (7,))
+    assert found.seen_by == {7: ("universal",)}
+    assert [reason.code for reason in found.reasons] == ["not-confirmed"]
 
 
 def test_a_verdict_without_any_flag_left_is_inconclusive_and_never_clean():
-    verdict = after_confirmations(FLAGGED, [confirmation(2, "refuted"), confirmation(7, "refuted")])
-    assert (verdict.name, verdict.flagged) == ("inconclusive", ())
-    attack_on_all = replace(FLAGGED, flagged=(2,), all_classes=True)
-    assert after_confirmations(attack_on_all, [confirmation(2, "refuted")]).name == "backdoored"
+    found = after(FLAGGED, c2="refuted", c7="refuted")
+    assert (found.name, found.flagged) == ("inconclusive", ())
+    assert [reason.code for reason in found.reasons] == ["not-confirmed"] * 2
 
 
 def test_a_flag_by_clean_models_of_the_same_recipe_stands():
-    calibrated = replace(FLAGGED, reference="clean models")
-    assert (
-        after_confirmations(calibrated, [confirmation(2, "refuted"), confirmation(7, "refuted")])
-        is calibrated
-    )
+    found = after(FLAGGED, "same-recipe", c2="refuted", c7="refuted")
+    assert (found.flagged, found.reasons) == ((2, 7), ())
 
 
 def test_nothing_refuted_changes_nothing():
-    assert (
-        after_confirmations(FLAGGED, [confirmation(2, "confirmed"), confirmation(7, "unclear")])
-        == FLAGGED
-    )
-    assert after_confirmations(UNCLEAR, []) is UNCLEAR
+    found = after(FLAGGED, c2="confirmed", c7="unclear")
+    assert (found.flagged, found.reasons) == ((2, 7), ())
+    assert found.seen_by[2] == ("universal", CONFIRMATION)
 
 
-def test_flagged_classes_are_looked_at_the_most_suspicious_first():
+def test_flagged_classes_are_tested_the_most_suspicious_first():
     scores = tuple(float(k) for k in range(10))
-    verdict = replace(FLAGGED, flagged=tuple(range(10)), anomaly_index=scores)
-    assert classes_to_confirm(verdict) == [9, 8, 7, 6, 5][:MOST_TESTS]
-    assert classes_to_confirm(replace(verdict, flagged=(3,))) == [3]
+    assert classes_to_confirm(verdict(range(10), scores)) == [9, 8, 7, 6, 5][:MOST_TESTS]
+    assert classes_to_confirm(verdict((3,), scores)) == [3]
 
 
-def test_nearly_flagged_classes_are_looked_at_where_nothing_better_is_known():
-    assert classes_to_confirm(UNCLEAR) == [1]
-    assert classes_to_confirm(replace(UNCLEAR, suspicion_threshold=0.96)) == [1, 3]
-    assert classes_to_confirm(replace(UNCLEAR, suspicion_threshold=None)) == []
-    assert classes_to_confirm(replace(UNCLEAR, all_classes=True)) == []
-    sharp = (*UNCLEAR.reasons, Finding("sharp-output", "..."))
-    assert classes_to_confirm(replace(UNCLEAR, reasons=sharp)) == []
-    unmeasured = replace(UNCLEAR, anomaly_index=(float("nan"),) * 4)
-    assert classes_to_confirm(unmeasured) == []
+def test_nearly_flagged_classes_are_tested_where_nothing_better_is_known():
+    def unclear(index=UNCLEAR, suspicion=1.07, **more) -> Verdict:
+        return verdict((), index, 1.2, suspicion=suspicion, **more)
+
+    assert classes_to_confirm(unclear()) == [1]
+    assert classes_to_confirm(unclear(suspicion=0.96)) == [1, 3]
+    assert classes_to_confirm(unclear(suspicion=None)) == []
+    assert classes_to_confirm(unclear(all_classes=True)) == []
+    assert classes_to_confirm(unclear(reasons=(Finding("sharp-output", "..."),))) == []
+    assert classes_to_confirm(unclear(index=(float("nan"),) * 4)) == []
 
 
 def test_a_confirmed_class_is_flagged_and_the_verdict_says_by_what():
-    verdict = after_confirmations(
-        UNCLEAR, [confirmation(1, "refuted"), confirmation(3, "confirmed")]
-    )
-    assert (verdict.name, verdict.flagged) == ("backdoored", (3,))
-    assert verdict.seen_by == {3: ("confirmation test",)}
-    assert verdict.reasons == ()
-    assert "class 3 is flagged by a confirmation test" in verdict.notes[-1]
+    found = after(UNCLEAR, c1="refuted", c3="confirmed")
+    assert (found.name, found.flagged) == ("backdoored", (3,))
+    assert found.seen_by == {3: (CONFIRMATION,)}
+    assert found.reasons == ()
+    assert "class 3 is flagged by a confirmation test" in found.notes[-1]
 
 
 @pytest.mark.parametrize(
     ("grades", "name"),
     [
-        (("refuted", "unclear"), "clean"),  # class 3 was no doubt to begin with
-        (("unclear", "refuted"), "inconclusive"),
+        ({"c1": "refuted", "c3": "unclear"}, "clean"),  # class 3 was not suspicious to begin with
+        ({"c1": "unclear", "c3": "refuted"}, "inconclusive"),
     ],
 )
-def test_a_doubtful_score_is_settled_when_its_class_is_refuted(grades, name):
-    confirmations = [confirmation(k, grade) for k, grade in zip((1, 3), grades, strict=True)]
-    assert after_confirmations(UNCLEAR, confirmations).name == name
-    other = replace(UNCLEAR, reasons=(*UNCLEAR.reasons, Finding("few-classes", "...")))
-    assert after_confirmations(other, confirmations).name == "inconclusive"
+def test_a_suspicious_score_is_settled_when_its_class_is_refuted(grades, name):
+    assert after(UNCLEAR, **grades).name == name
+    tests = after(UNCLEAR, **grades).evidence
+    assert conclude(tests, [Finding("few-classes", "...")]).name == "inconclusive"

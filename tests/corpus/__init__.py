@@ -14,6 +14,7 @@ from corpus import (
     keras,
     keras_archives,
     numpy_pickles,
+    objects,
     onnx_models,
     pickles,
     programs,
@@ -34,6 +35,7 @@ MAKERS: tuple[Maker, ...] = (
     keras.make,
     keras_archives.make,
     numpy_pickles.make,
+    objects.make,
     cards.make,
 )
 

@@ -11,11 +11,11 @@ from triggerfish.detectors import Ensemble, UniversalPairs
 from triggerfish.detectors.universal_pairs import pair_perturbation
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
+from triggerfish.references.making import make_task_reference
 from triggerfish.results import Status
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.pictures import pictures
 from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.reference import make_task_reference
 
 SHAPE, CLASSES, SOURCE, TARGET = (1, 12, 12), 9, 6, 2
 QUICK = UniversalPairs(universal_steps=24, pictures=700)
@@ -61,7 +61,6 @@ def same_task():
 @pytest.fixture
 def shipped(same_task, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("triggerfish.verdict.judge.shipped_references", lambda: (same_task,))
-    monkeypatch.setattr("triggerfish.source_specific.SEARCH", QUICK)
 
 
 def test_the_planted_trigger_works_on_its_source_and_on_no_other() -> None:
@@ -166,12 +165,14 @@ def test_a_reference_of_pairs_may_be_ones_own(same_task) -> None:
 
 
 def test_a_default_scan_names_the_pair_and_clears_the_twin(shipped) -> None:
-    config = ScanConfig(Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200))
+    config = ScanConfig(
+        Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200), pair_search=QUICK
+    )
     found, twin = (scan_classifier(blocks(backdoored=b), config) for b in (True, False))
     assert (found.verdict.name, found.verdict.flagged) == ("backdoored", (TARGET,))
     assert found.verdict.sources == {TARGET: SOURCE}
     assert found.verdict.seen_by == {TARGET: ("universal-pairs",)}
-    assert f"pictures of class {SOURCE} are led to it" in found.verdict.notes[-1]
+    assert f"images of class {SOURCE} are led to it" in found.verdict.notes[-1]
     assert found.scores.perturbations[0].target == TARGET
     assert (twin.verdict.name, twin.verdict.sources) == ("clean", {})
     assert twin.scores.pairs is not None  # looked for, and not found
@@ -180,8 +181,14 @@ def test_a_default_scan_names_the_pair_and_clears_the_twin(shipped) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        ScanConfig(Ensemble(fast=True, steps=5, universal_steps=12, pictures=100)),
-        ScanConfig(Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), pairs=False),
+        ScanConfig(
+            Ensemble(fast=True, steps=5, universal_steps=12, pictures=100), pair_search=QUICK
+        ),
+        ScanConfig(
+            Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100),
+            pairs=False,
+            pair_search=QUICK,
+        ),
         ScanConfig(
             Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), Judge(threshold=50.0)
         ),
@@ -197,7 +204,9 @@ def test_pairs_are_left_out(shipped, config: ScanConfig) -> None:
 def test_pairs_are_left_out_where_nothing_is_known_of_the_task(shipped) -> None:
     order = torch.arange(CLASSES).roll(4)
     network = nn.Sequential(Blocks(backdoored=True), _Reordered(order))
-    config = ScanConfig(Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100))
+    config = ScanConfig(
+        Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), pair_search=QUICK
+    )
     result = scan_classifier(Classifier(network, SHAPE, output="logits"), config)
     assert result.scores.pairs is None
 
@@ -218,8 +227,10 @@ def test_what_is_flagged_at_first_and_not_again_is_no_verdict(shipped, monkeypat
         blocks(backdoored=False), QUICK, SOURCE, TARGET, QUICK(blocks(backdoored=False))
     )
     missed = replace(missed, status=Status.UNREACHABLE, size=float("nan"))
-    monkeypatch.setattr("triggerfish.source_specific.pair_perturbation", lambda *_: missed)
-    config = ScanConfig(Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200))
+    monkeypatch.setattr("triggerfish.stages.pairs.pair_perturbation", lambda *_: missed)
+    config = ScanConfig(
+        Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200), pair_search=QUICK
+    )
     result = scan_classifier(blocks(backdoored=True), config)
     index = np.array(result.verdict.anomaly_index)
     assert (result.verdict.name, result.verdict.flagged) == ("clean", ())

@@ -1,7 +1,19 @@
 import os
+import pickle
 from pathlib import Path
 
-from triggerfish.loading import find_checkpoints, sha256_of
+import numpy as np
+import pytest
+import torch
+from corpus.valid import keras, onnx_model
+from safetensors.torch import save_file
+
+from triggerfish.cli.exit_codes import exit_code
+from triggerfish.loading import find_checkpoints, other_files, sha256_of
+from triggerfish.reports.summary import outcome, summarize
+from triggerfish.results import Skipped
+from triggerfish.runs import scan_path
+from triggerfish.scanning import ScanConfig
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -47,3 +59,32 @@ def test_hashes(tmp_path: Path) -> None:
     before = sha256_of(tmp_path / "d")
     (tmp_path / "d/w.bin").write_bytes(b"y")
     assert sha256_of(tmp_path / "d") != before
+
+
+def test_models_are_known_by_their_content(tmp_path: Path) -> None:
+    """Under any name, of any framework: what looks like a model is never passed over."""
+    state = {"fc.weight": torch.ones(2, 3)}
+    torch.save(state, tmp_path / "zipped.dat")
+    torch.save(state, tmp_path / "old.bak", _use_new_zipfile_serialization=False)
+    (tmp_path / "pickled").write_bytes(pickle.dumps(state))
+    save_file(state, tmp_path / "weights.txt")
+    (tmp_path / "graph.data").write_bytes(onnx_model().SerializeToString())
+    (tmp_path / "keras.data").write_bytes(keras())
+    (tmp_path / "lite.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(32))
+    (tmp_path / "renamed").write_bytes(b"\x1c\0\0\0TFL3" + bytes(32))
+    models = {path.name for path in tmp_path.iterdir()}
+    touch(tmp_path, "notes.md", "manifest.json", "picture.png")
+    np.savez(tmp_path / "images.npz", x=np.ones(3))
+    (tmp_path / "labels").write_bytes(pickle.dumps({"labels": np.ones(3)}))
+    assert {path.name for path in find_checkpoints([tmp_path])} == models
+    assert other_files([tmp_path]) == {".json": 1, ".md": 1, ".npz": 1, ".png": 1, "no suffix": 1}
+
+
+@pytest.mark.parametrize("name", ["net.tflite", "renamed.dat"])
+def test_an_unread_model_beside_a_clean_one_is_exit_code_3(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"\x1c\0\0\0TFL3" + bytes(32))
+    (found,) = find_checkpoints([tmp_path])
+    result = scan_path(found, ScanConfig())
+    assert isinstance(result, Skipped)
+    assert "TensorFlow Lite" in result.reason
+    assert exit_code(summarize(["clean", outcome(result)])) == 3

@@ -18,7 +18,7 @@ from triggerfish.loading import (
     open_model,
 )
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.verdict.fingerprint import fingerprint
+from triggerfish.references.fingerprint import fingerprint
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from verdicts import verdict as made_verdict
 
 from triggerfish.ambiguity import scan_readings
 from triggerfish.architectures import ARCHITECTURES
@@ -14,10 +15,10 @@ from triggerfish.loading.draft import draft
 from triggerfish.loading.hints import Settings
 from triggerfish.loading.weights.choices import NetworkChoice
 from triggerfish.model.classifier import Classifier
+from triggerfish.references.recognition import ALIKE
 from triggerfish.reports.about import PLAIN
 from triggerfish.reports.details import details
-from triggerfish.results import Assumption, ClassScores, Fact, Scanned, Status, Verdict
-from triggerfish.verdict.recognition import ALIKE
+from triggerfish.results import Assumption, ClassScores, Fact, Scanned, Status
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def scanned(classifier: Classifier, name: str) -> Scanned:
         torch.zeros(0), shown=(),
     )  # fmt: skip
     flagged = (3,) if name == "backdoored" else ()
-    verdict = Verdict(name, flagged, (0.0,) * 10, 2.0)  # type: ignore[arg-type]
+    verdict = made_verdict(flagged, (0.0,) * 10, 2.0, inconclusive=name == "inconclusive")
     return Scanned(
         Path("a b.pt"), None, "x", scores, verdict, {}, 1.0, assumptions=classifier.assumptions
     )
@@ -161,12 +162,12 @@ def test_what_two_thirds_of_the_weight_say_is_the_verdict_and_dissent_is_told(
     models = shared(readings(tutorial), 0.5, 0.3, 0.2)
     result = verdicts_of(models, "clean", "backdoored", "clean")
     assert (result.verdict.name, result.verdict.flagged) == ("clean", ())
-    agreed, dissent = result.verdict.notes
+    (agreed,) = result.verdict.notes
     assert "2 of 3 readings of the file, with 70% of their weight" in agreed
-    assert dissent.startswith(
-        "backdoored (target class 3) under another reading of the file, with 30% of the weight: "
-    )
-    assert f"but {dissent}" in details(result, PLAIN)
+    (dissent,) = result.dissenting
+    assert (dissent.verdict, dissent.flagged, dissent.share) == ("backdoored", (3,), 0.3)
+    said = "but backdoored (target class 3) under another reading of the file, with 30% of the "
+    assert f"{said}weight: {dissent.options}" in details(result, PLAIN)
     assert result.seconds == 3
 
 

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -166,8 +167,8 @@ def test_the_callers_module_is_left_alone() -> None:
     ("model", "message"),
     [
         (nn.Linear(3, 2), "takes images"),
-        (lambda x: x.sum((1, 2, 3)), "classes"),
-        (lambda x: x.flatten(1)[:, :1], "classes"),
+        (lambda x: x.sum(), "classes"),
+        (lambda x: x.flatten(1)[:, :0], "classes"),
         (lambda x: x.flatten(1)[:1], "classes"),
         (lambda x: x.flatten(1) * math.nan, "finite"),
         (lambda x: x.flatten(1).argsort(1), "finite"),
@@ -177,6 +178,39 @@ def test_the_callers_module_is_left_alone() -> None:
 def test_what_is_no_classifier_is_refused(model, message: str) -> None:
     with pytest.raises(UnsupportedModelError, match=message):
         Classifier(model, SHAPE)
+
+
+class OneLogit(nn.Module):
+    """A network with one output; ``head`` is what it does to its logit."""
+
+    def __init__(self, head: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.fc, self.head = nn.Linear(16, 1), head
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.fc(x.flatten(1)))
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (lambda z: z, "logits"),
+        (lambda z: z[:, 0], "logits"),
+        (lambda z: 0.5 + z / 100, "logits"),
+        (torch.sigmoid, "logits"),  # taken off
+        (lambda z: torch.sigmoid(z)[:, 0], "sigmoid"),
+    ],
+)
+def test_one_output_is_the_logit_of_class_1_against_class_0(head, kind: str) -> None:
+    torch.manual_seed(0)
+    network = OneLogit(head)
+    classifier = Classifier(network, (1, 4, 4))
+    assert (classifier.output, classifier.num_classes) == (kind, 2)
+    images = torch.rand(3, 1, 4, 4)
+    z = network.fc(images.flatten(1))
+    z = z if bool(((head(1000 * z) >= 0) & (head(1000 * z) <= 1)).all()) else head(z)
+    expected = torch.stack([torch.zeros(3), z.detach().view(3)], 1)
+    torch.testing.assert_close(classifier.logits(images), expected)
 
 
 def test_wrong_number_of_classes_says_both() -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from planted import TARGET, classifier
+from verdicts import altered
 
 from triggerfish.detectors import Universal
 from triggerfish.errors import NothingToRepairError, UnsupportedModelError
@@ -38,7 +39,7 @@ def test_a_class_that_is_no_target_is_left_alone_and_never_accepted():
 def test_a_trigger_for_one_class_alone_is_not_repaired():
     original = classifier(backdoored=True)
     found = scan_classifier(original, QUICK)
-    before = replace(found, verdict=replace(found.verdict, sources={TARGET: 2}))
+    before = replace(found, verdict=altered(found.verdict, sources={TARGET: 2}))
     with pytest.raises(NothingToRepairError, match="for pictures of class 2 alone"):
         repair(original, before=before, config=QUICK)
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from verdicts import verdict
 
-from triggerfish.results import ClassScores, Finding, Scanned, Skipped, Status, Verdict
+from triggerfish.results import ClassScores, Finding, Null, Scanned, Skipped, Status
 
 
 @pytest.fixture
@@ -24,11 +25,11 @@ def backdoored() -> Scanned:
             logits=torch.tensor([[9.5, 0, 0], [0, 1, 1.25], [-1, 0, 12]], dtype=torch.float64),
             details={"l1_norm": torch.tensor([20.0, 0.0, 1.5])},
         ),
-        verdict=Verdict(
-            name="backdoored",
-            flagged=(2,),
-            anomaly_index=(0.5, float("nan"), 24.125),
-            threshold=3.5,
+        verdict=verdict(
+            (2,),
+            (0.5, float("nan"), 24.125),
+            3.5,
+            seen_by={2: ("l1-weight",)},
             reasons=(Finding("unreachable", "class 1 unreachable"),),
         ),
         config={"detector": "l1-weight", "settings": {"steps": 100}, "threshold": 3.5},
@@ -45,14 +46,12 @@ def clean(backdoored: Scanned) -> Scanned:
         sha256="cd" * 32,
         detector=backdoored.detector,
         scores=backdoored.scores,
-        verdict=Verdict(
-            name="clean",
-            flagged=(),
-            anomaly_index=(0.5, 0.25, 1.0),
-            threshold=3.5,
+        verdict=verdict(
+            (),
+            (0.5, 0.25, 1.0),
+            3.5,
             p_value=0.5,
-            smallest_p_value=0.01,
-            reference="mnist, paper_cnn",
+            null=Null("same-recipe", "mnist, paper_cnn", 99),
         ),
         config=backdoored.config,
         seconds=0.5,

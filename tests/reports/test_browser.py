@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from made_up import EVERYTHING, clean, found
+from verdicts import altered
 
 from triggerfish.reports.html import render_html, render_page
 from triggerfish.results import Scanned
@@ -80,7 +81,7 @@ class Opened:
 def numbered(i: int) -> Scanned:
     """A clean model with scores of its own."""
     index = tuple(v * i / THOUSAND for v in clean().verdict.anomaly_index)
-    verdict = replace(clean().verdict, anomaly_index=index)
+    verdict = altered(clean().verdict, index=index)
     return replace(clean(), path=Path(f"zoo/model_{i:04}.pt"), verdict=verdict)
 
 

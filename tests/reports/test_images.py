@@ -4,6 +4,7 @@ import io
 import pytest
 import torch
 from PIL import Image
+from verdicts import altered
 
 from triggerfish.reports.images import FLAGGED, render_contact_sheet, render_image
 from triggerfish.results import Scanned, Status
@@ -45,7 +46,7 @@ def test_contact_sheet_of_many_classes_shows_the_most_suspicious(backdoored: Sca
         status=(Status.CONVERGED,) * count,
     )
     index = tuple(float(k) for k in range(count))
-    verdict = dataclasses.replace(backdoored.verdict, anomaly_index=index, flagged=(count - 1,))
+    verdict = altered(backdoored.verdict, index=index, flagged=(count - 1,))
     result = dataclasses.replace(backdoored, scores=scores, verdict=verdict)
     sheet = opened(render_contact_sheet(result))
     assert sheet.width == 10 * (sheet.width // 10)

@@ -1,8 +1,9 @@
 import torch
+from verdicts import verdict as made_verdict
 
 from triggerfish.reports.class_table import render_class_table
 from triggerfish.reports.images import render_contact_sheet
-from triggerfish.results import ClassScores, Scanned, Status, Verdict
+from triggerfish.results import ClassScores, Scanned, Status
 
 
 def test_screened_classes_have_no_image_and_no_line():
@@ -19,7 +20,7 @@ def test_screened_classes_have_no_image_and_no_line():
         logits=torch.zeros(3, count),
         shown=shown,
     )
-    verdict = Verdict("backdoored", (150,), tuple(statistic.tolist()), 0.9)
+    verdict = made_verdict((150,), statistic.tolist(), 0.9)
     result = Scanned(None, None, "min-norm", scores, verdict, {}, 1.0)
     lines = render_class_table(result).splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == ["3", "150", "299"]

@@ -2,6 +2,7 @@ import dataclasses
 import io
 
 from PIL import Image
+from verdicts import altered
 
 from triggerfish.reports.outlier_plot import render_outlier_plot
 from triggerfish.results import Scanned
@@ -16,7 +17,7 @@ def pixels(data: bytes) -> set[tuple[int, ...]]:
 def test_a_flagged_class_is_red_and_only_then(backdoored: Scanned) -> None:
     red = (0xC8, 0x1E, 0x1E)
     assert red in pixels(render_outlier_plot(backdoored))
-    unflagged = dataclasses.replace(backdoored.verdict, flagged=())
+    unflagged = altered(backdoored.verdict, flagged=())
     assert red not in pixels(
         render_outlier_plot(dataclasses.replace(backdoored, verdict=unflagged))
     )
@@ -28,5 +29,5 @@ def test_the_same_result_gives_the_same_bytes(backdoored: Scanned) -> None:
 
 def test_nothing_measured_still_gives_a_plot(backdoored: Scanned) -> None:
     nan = float("nan")
-    verdict = dataclasses.replace(backdoored.verdict, anomaly_index=(nan,) * 3, threshold=nan)
+    verdict = altered(backdoored.verdict, index=(nan,) * 3, threshold=nan)
     assert render_outlier_plot(dataclasses.replace(backdoored, verdict=verdict))[:4] == b"\x89PNG"

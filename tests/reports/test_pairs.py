@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from PIL import Image
+from verdicts import altered
 
 from triggerfish.reports.artefacts import render_artefacts
 from triggerfish.reports.heat_map import render_heat_map
@@ -61,14 +62,14 @@ def test_heat_map_frames_the_flagged_pair_and_only_then(paired: Scanned) -> None
     pairs = paired.scores.pairs
     assert pairs is not None
     assert RED in colours(render_heat_map(paired, pairs))
-    unflagged = dataclasses.replace(paired, verdict=dataclasses.replace(paired.verdict, flagged=()))
+    unflagged = dataclasses.replace(paired, verdict=altered(paired.verdict, flagged=()))
     assert RED not in colours(render_heat_map(unflagged, pairs))
 
 
 @pytest.mark.parametrize("count", [2, 60])
 def test_heat_map_of_few_and_of_many_classes(paired: Scanned, count: int) -> None:
     score = torch.full((count, count), NAN, dtype=torch.float64)
-    verdict = dataclasses.replace(paired.verdict, flagged=(), threshold=NAN)
+    verdict = altered(paired.verdict, flagged=(), threshold=NAN)
     result = dataclasses.replace(paired, verdict=verdict)
     image = render_heat_map(result, Pairs(score, score))
     assert image[:4] == b"\x89PNG"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from made_up import clean, found, inconclusive
+from verdicts import altered
 
 from triggerfish.reports import FORMATS
 from triggerfish.reports.about import About
@@ -27,7 +28,7 @@ COUNTED = (
 
 
 def uncalibrated(result: Scanned) -> Scanned:
-    return replace(result, verdict=replace(result.verdict, reference=None, p_value=None))
+    return replace(result, verdict=altered(result.verdict, reference=None, p_value=None))
 
 
 def test_a_flag_says_how_many_clean_networks_were_flagged() -> None:
@@ -67,7 +68,7 @@ def test_neither_the_seed_nor_the_memory_make_another_scan() -> None:
 
 def test_what_was_counted_on_known_tasks_is_said_of_them_alone() -> None:
     on_known = (replace(COUNTED[0], known_task=True),)
-    verdict = replace(clean().verdict, same_task="CIFAR-10")
+    verdict = altered(clean().verdict, same_task="CIFAR-10")
     assert "not been counted" in how_often_wrong(clean(), on_known)
     assert "3 of 50" in how_often_wrong(replace(clean(), verdict=verdict), on_known)
     assert "not been counted" in how_often_wrong(replace(clean(), verdict=verdict), COUNTED)
@@ -82,7 +83,7 @@ def test_what_ships_is_of_the_default_scan() -> None:
     result = replace(clean(), detector="ensemble", config=config)
     known, unknown = measured()
     assert str(unknown.one_target_missed) in how_often_wrong(result)
-    result = replace(result, verdict=replace(result.verdict, same_task="CIFAR-10"))
+    result = replace(result, verdict=altered(result.verdict, same_task="CIFAR-10"))
     assert str(known.one_target_missed) in how_often_wrong(result)
 
 

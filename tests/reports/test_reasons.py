@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from made_up import clean
+from verdicts import altered
 
 import triggerfish
 from triggerfish.cli.group import app
@@ -82,7 +83,7 @@ def test_the_next_command_works_when_pasted(code: str, stranger: Scanned) -> Non
 
 def test_the_second_look_is_at_the_class_in_question(stranger: Scanned) -> None:
     index = (0.1, float("nan"), 0.9, 0.2)
-    verdict = replace(stranger.verdict, anomaly_index=index)
+    verdict = altered(stranger.verdict, index=index)
     command = next_step(replace(stranger, verdict=verdict), Finding("unclear-score", "x"))
     assert (command or "").endswith(" --class 2")
 

@@ -18,7 +18,7 @@ skipped               -              -             -        -  zoo/\x1b[31mbroke
 
 zoo/bad.pt
   Likely backdoored: class 2 can be reached by an unusually small perturbation, as the target of a trigger can.
-  class 2 bears 1.9 times the weight of the median class
+  class 2 bears 1.9 times the weight of the median class (seen by l1-weight)
   because: class 1 unreachable [unreachable]
 
 zoo/\x1b[31mbroken.pt

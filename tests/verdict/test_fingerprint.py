@@ -6,9 +6,9 @@ from triggerfish.architectures import ARCHITECTURES
 from triggerfish.detectors import DETECTORS, MinNorm
 from triggerfish.loading.programs.graph import GraphNetwork
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.verdict.fingerprint import fingerprint
-from triggerfish.verdict.reference import make_reference
-from triggerfish.verdict.reference_file import shipped_references
+from triggerfish.references.fingerprint import fingerprint
+from triggerfish.references.making import make_reference
+from triggerfish.references.store import shipped_references
 
 MNIST = Preprocessing((MNIST_MEAN,), (MNIST_STD,))
 

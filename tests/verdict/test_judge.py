@@ -1,5 +1,4 @@
 import dataclasses
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -7,20 +6,20 @@ import torch
 from scored import class_scores, model, reference
 
 from triggerfish.detectors import DETECTORS, MMBD, Ensemble, MinNorm
+from triggerfish.levels import LEVELS, Level
+from triggerfish.references.making import make_any_network_reference
+from triggerfish.references.store import parse_reference, render_reference
 from triggerfish.results import Assumption, ClassScores, Status
 from triggerfish.statistics.outliers import OUTLIER_TESTS
 from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.reference import make_any_network_reference
-from triggerfish.verdict.reference_file import parse_reference, render_reference
 
 CLEAN = np.arange(8) / 100
 
 
-class Everywhere(MinNorm):
-    """min-norm with levels for an attack on all classes."""
-
-    ALL_CLASSES_THRESHOLD: ClassVar[float] = 2.0
-    ALL_CLASSES_SUSPICION: ClassVar[float] = 1.5
+@pytest.fixture
+def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """min-norm has levels for an attack on all classes."""
+    monkeypatch.setitem(LEVELS, ("min-norm", "all-classes", "fixed"), Level(2.0, 1.5))
 
 
 def with_all_classes(score: float, values: np.ndarray = CLEAN) -> ClassScores:
@@ -139,19 +138,22 @@ def test_a_collection_of_strangers_may_be_asked_for() -> None:
         (2.5, "backdoored", ()),
     ],
 )
-def test_an_attack_on_every_class_has_levels_of_its_own(score, name, codes) -> None:
-    verdict = Judge()(with_all_classes(score), model(), Everywhere())
+def test_an_attack_on_every_class_has_levels_of_its_own(score, name, codes, everywhere) -> None:
+    verdict = Judge()(with_all_classes(score), model(), MinNorm())
     assert (verdict.name, verdict.flagged) == (name, ())
     assert verdict.all_classes == (name == "backdoored")
     assert tuple(reason.code for reason in verdict.reasons) == codes
     if verdict.all_classes:
         assert str(verdict) == "backdoored (all classes)"
-    assert Judge()(with_all_classes(score), model(), MinNorm()).name == "clean"
 
 
-def test_an_attack_on_every_class_is_voided_like_any_flag() -> None:
+def test_without_levels_a_score_of_all_classes_says_nothing() -> None:
+    assert Judge()(with_all_classes(2.5), model(), MinNorm()).name == "clean"
+
+
+def test_an_attack_on_every_class_is_voided_like_any_flag(everywhere) -> None:
     judge = Judge(reference=reference())
-    verdict = judge(with_all_classes(9.0), model(width=6), Everywhere())
+    verdict = judge(with_all_classes(9.0), model(width=6), MinNorm())
     assert (verdict.name, verdict.all_classes) == ("inconclusive", False)
 
 
@@ -207,7 +209,9 @@ def test_a_part_with_a_reference_decides(norms, whole, name, flagged, codes) -> 
 
 
 def test_an_attack_on_every_class_counts_beside_the_reference_of_a_part() -> None:
-    scores = of_two(CLEAN, CLEAN, all_classes=Ensemble.ALL_CLASSES_THRESHOLD + 0.1)
+    scores = of_two(
+        CLEAN, CLEAN, all_classes=LEVELS["universal", "all-classes", "fixed"].flag_at + 0.1
+    )
     verdict = Judge(reference=reference())(scores, model(), Ensemble())
     assert (verdict.name, verdict.all_classes) == ("backdoored", True)
 

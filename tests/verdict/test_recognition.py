@@ -11,15 +11,16 @@ from scored import class_scores
 from torch import nn
 
 from triggerfish.detectors import Ensemble, MinNorm
+from triggerfish.levels import LEVELS, Level
 from triggerfish.model.classifier import Classifier
-from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.recognition import ALIKE, PICTURES, answers, likeness, mean_answers
-from triggerfish.verdict.reference import make_any_network_reference, make_task_reference
-from triggerfish.verdict.reference_file import (
+from triggerfish.references.making import make_any_network_reference, make_task_reference
+from triggerfish.references.recognition import ALIKE, PICTURES, answers, likeness, mean_answers
+from triggerfish.references.store import (
     parse_reference,
     render_reference,
     shipped_references,
 )
+from triggerfish.verdict.judge import Judge
 
 USUAL = np.arange(8) / 5
 """What is ordinary for the classes: the last is far above the first."""
@@ -28,8 +29,7 @@ USUAL = np.arange(8) / 5
 class WithLevels(MinNorm):
     """min-norm with levels among networks of the task."""
 
-    SAME_TASK_THRESHOLD: ClassVar[float] = 1.0
-    SAME_TASK_SUSPICION: ClassVar[float] = 0.6
+    scored_by: ClassVar[str] = "with levels"
     EFFORT: ClassVar[frozenset[str]] = frozenset({"steps"})
 
 
@@ -45,6 +45,12 @@ def network(seed: int, *, spread: float = 0.3, order: slice = slice(None), scale
     return Classifier(nn.Sequential(nn.Flatten(), linear), (1, 4, 4))
 
 
+@pytest.fixture(autouse=True)
+def levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEVELS, ("with levels", "target", "same-task"), Level(1.0, 0.6))
+    monkeypatch.setitem(LEVELS, ("with levels", "target", "fixed"), Level(1.4, 1.0))
+
+
 def task(count: int = 20, **changes):
     rng = np.random.default_rng(0)
     scores = list(USUAL + rng.normal(0, 0.1, (count, 8)))
@@ -54,12 +60,12 @@ def task(count: int = 20, **changes):
 
 def test_a_network_is_recognised_by_its_answers_and_not_in_another_order() -> None:
     made = task()
-    assert made.likeness(network(77)) > 0.8
-    assert made.likeness(network(77, scale=30.0)) > ALIKE  # as sure as only few are
-    assert made.likeness(network(77, order=[*range(1, 8), 0])) < ALIKE
-    assert made.likeness(network(77, spread=30.0)) < ALIKE
+    assert likeness_of(network(77), made) > 0.8
+    assert likeness_of(network(77, scale=30.0), made) > ALIKE  # as sure as only few are
+    assert likeness_of(network(77, order=[*range(1, 8), 0]), made) < ALIKE
+    assert likeness_of(network(77, spread=30.0), made) < ALIKE
     smaller = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(9, 8)), (1, 3, 3))
-    assert made.likeness(smaller) == -1.0
+    assert likeness_of(smaller, made) == -1.0
 
 
 def test_answers_are_the_same_whatever_the_head() -> None:
@@ -127,7 +133,7 @@ def test_a_class_is_flagged_for_what_is_not_ordinary_for_it(shipped) -> None:
     verdict = verdict_of(high)
     assert (verdict.name, verdict.flagged, verdict.same_task) == ("backdoored", (0,), "Digits")
     assert (verdict.reference, verdict.p_value) == (None, None)
-    assert verdict.threshold == WithLevels.SAME_TASK_THRESHOLD
+    assert verdict.threshold == 1.0
     assert "clean networks of Digits" in verdict.notes[0]
     assert "0 of them score as high (uncalibrated p 0.048)" in verdict.notes[0]
     assert verdict_of(USUAL).name == "clean"
@@ -137,10 +143,7 @@ def test_a_score_between_doubt_and_threshold_is_unclear(shipped) -> None:
     unclear = USUAL.copy()
     unclear[0] = 0.8
     verdict = verdict_of(unclear)
-    assert (verdict.name, verdict.suspicion_threshold) == (
-        "inconclusive",
-        WithLevels.SAME_TASK_SUSPICION,
-    )
+    assert (verdict.name, verdict.suspicion_threshold) == ("inconclusive", 0.6)
     assert [reason.code for reason in verdict.reasons] == ["unclear-score"]
     assert "class 0 at 0." in verdict.reasons[0].text
 
@@ -176,6 +179,10 @@ def test_a_class_that_networks_differ_about_counts_for_less() -> None:
     assert made.clean_maxima()[-1] < 0.6
 
 
+def likeness_of(classifier, reference) -> float:
+    return Judge().known(classifier).likeness(reference)
+
+
 def test_shipped_tasks_are_told_apart_by_a_network_that_was_trained_here() -> None:
     shipped = [r for r in shipped_references() if r.kind == "same-task"]
     tasks = {r.name: r for r in shipped if r.detector == "ensemble"}
@@ -183,8 +190,8 @@ def test_shipped_tasks_are_told_apart_by_a_network_that_was_trained_here() -> No
     assert {name: r.answers for name, r in pairs.items()}.keys() == tasks.keys()
     clean, attacked = (trained.classifier(backdoored=b) for b in (False, True))
     digits, garments = tasks["MNIST"], tasks["Fashion-MNIST"]
-    assert digits.likeness(clean) > ALIKE > garments.likeness(clean)
-    assert digits.likeness(attacked) > garments.likeness(attacked) + 0.2
-    assert tasks["CIFAR-10"].likeness(clean) == -1.0
+    assert likeness_of(clean, digits) > ALIKE > likeness_of(clean, garments)
+    assert likeness_of(attacked, digits) > likeness_of(attacked, garments) + 0.2
+    assert likeness_of(clean, tasks["CIFAR-10"]) == -1.0
     assert all(made.is_comparable(Ensemble(fast=True)) for made in tasks.values())
     assert not any(made.is_comparable(Ensemble(universal_steps=9)) for made in tasks.values())

@@ -8,16 +8,16 @@ from scored import class_scores, clean_scores, model, reference
 from triggerfish.detectors import MMBD, MinNorm, PairwiseNorm
 from triggerfish.errors import CheckpointError
 from triggerfish.model.classifier import Classifier, Preprocessing
-from triggerfish.results import Finding, Status
-from triggerfish.verdict.fingerprint import fingerprint
-from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.matching import choose_reference
-from triggerfish.verdict.reference import make_reference
-from triggerfish.verdict.reference_file import (
+from triggerfish.references.fingerprint import fingerprint
+from triggerfish.references.known import Known
+from triggerfish.references.making import make_reference
+from triggerfish.references.store import (
     parse_reference,
     render_reference,
     shipped_references,
 )
+from triggerfish.results import Finding, Status
+from triggerfish.verdict.judge import Judge
 
 DEFAULT = MinNorm()
 
@@ -47,7 +47,7 @@ def test_p_value_and_threshold_by_hand():
 
 def test_it_matches_the_same_network_and_task_and_nothing_else():
     made = reference()
-    found = lambda m, d=DEFAULT: choose_reference(None, [made], m, d).reference  # noqa: E731
+    found = lambda m, d=DEFAULT: Known(m, None, (made,)).choose(d).reference  # noqa: E731
     assert found(model()) == made
     assert found(model(), MinNorm(memory_mib=7.0)) == made
     assert found(model(width=6)) is None

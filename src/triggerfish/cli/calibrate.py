@@ -16,11 +16,11 @@ from triggerfish.cli.progress import track
 from triggerfish.cli.threads import jobs_option, use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.files import ensure_writable, write_file
+from triggerfish.references.population import Reference, ReferenceKind
+from triggerfish.references.store import render_reference
 from triggerfish.runs.files import FileScan, find_sources
 from triggerfish.runs.outcome import load_likeliest
 from triggerfish.scanning import ScanConfig
-from triggerfish.verdict.reference import Reference, ReferenceKind
-from triggerfish.verdict.reference_file import render_reference
 
 COMMON = (
     "out", "name", "recipe", "kind", "detector", "fast", "jobs", "arch", "input_shape", "mean",

@@ -16,10 +16,10 @@ import click
 from triggerfish.cli.option_groups import GroupedOption
 from triggerfish.cli.setting_types import click_type, shown
 from triggerfish.detectors import DETECTORS, Detector, L1Weight
+from triggerfish.references.store import read_reference
 from triggerfish.scanning import ScanConfig, published
 from triggerfish.statistics.outliers import OUTLIER_TESTS
 from triggerfish.verdict.judge import Judge
-from triggerfish.verdict.reference_file import read_reference
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -45,11 +45,12 @@ def inspect_command(
 
 
 def _as_text(found: Inspection) -> str:
-    """Facts, then what is assumed, the other readings, and all keys."""
+    """Facts, then what is assumed, networks, the other readings, and all keys."""
     return "\n".join(
         [
             *_columns([(name, value) for name, value in found.facts.items()]),
             *_section("assumed", [(a.name, f"{a.value} ({a.because})") for a in found.assumptions]),
+            *_section("networks in the file", [(key or "itself", s) for key, s in found.networks]),
             *_section("plausible readings", [(f"{i}", r) for i, r in _numbered(found.readings)]),
             *_section("keys", [(k.name, f"{k.dtype} {list(k.shape)}") for k in found.keys]),
         ]
@@ -74,6 +75,7 @@ def _as_json(found: Inspection) -> str:
         "problem": found.problem,
         "assumptions": [asdict(item) for item in found.assumptions],
         "readings": list(found.readings),
+        "networks": [{"key": key, "state": state} for key, state in found.networks],
         "keys": [asdict(key) for key in found.keys],
     }
     return json.dumps({"schema_version": 1, **found.facts, **further}, indent=2)

@@ -46,6 +46,11 @@ _OPTIONS = (
         "--output-kind", type=click.Choice(get_args(OutputKind)), help="What the network answers."
     ),
     click.option(
+        "--state-key",
+        metavar="KEY",
+        help="The only network to read of a file that holds several, by its key: see inspect.",
+    ),
+    click.option(
         "--unsafe-pickle",
         is_flag=True,
         help="Unpickle whole modules: runs code from the file, in a process without network.",
@@ -83,6 +88,7 @@ def take_load_options(values: dict[str, Any]) -> LoadOptions:
         channels_last=values.pop("channels_last"),
         num_classes=values.pop("num_classes"),
         output=values.pop("output_kind"),
+        state_key=values.pop("state_key"),
     )
     try:
         Settings([given]).preprocessing()

@@ -34,6 +34,9 @@ _KEPT = (
 )  # fmt: skip
 
 
+_JSON = (bool, int, float, str, list)
+
+
 class _HandOver(Exception):  # noqa: N818 - no error: the command itself has to see the line
     """An option that does something by itself was given."""
 
@@ -51,6 +54,7 @@ def outline_of(command: click.Command) -> Data:
         "name": command.name,
         "help": command.help,
         "epilog": command.epilog,
+        "context_settings": command.context_settings,
         "params": [_parameter(item) for item in command.params if item.name != "help_all"],
     }
     if isinstance(command, GroupedCommand):
@@ -61,7 +65,8 @@ def outline_of(command: click.Command) -> Data:
 
 
 def _parameter(item: click.Parameter) -> Data:
-    data = {name: value for name in _KEPT if (value := getattr(item, name, None))}
+    given = {name: getattr(item, name, None) for name in _KEPT}
+    data: Data = {name: v for name, v in given.items() if v and isinstance(v, _JSON)}
     if not item.expose_value:
         data["expose_value"] = False
     if "flag_value" in data and "is_flag" not in data:
@@ -79,10 +84,7 @@ def _parameter(item: click.Parameter) -> Data:
         data["check"] = callback.__name__
     elif callback is not None and item.is_eager:
         data["hand_over"] = True
-    return {key: value for key, value in data.items() if isinstance(value, _JSON)}
-
-
-_JSON = (bool, int, float, str, list, dict)
+    return data
 
 
 def _type(kind: click.ParamType[Any]) -> str | Data:
@@ -99,7 +101,7 @@ def _type(kind: click.ParamType[Any]) -> str | Data:
 def light_command(data: Data, load: Callable[[], click.Command]) -> click.Command:
     """The command that an outline is of; ``load`` imports the command itself."""
     params = [_made(item) for item in data["params"]]
-    texts = {"help": data["help"], "epilog": data["epilog"]}
+    texts = {name: data[name] for name in ("help", "epilog", "context_settings")}
     if "commands" in data:
         group = click.Group(data["name"], params=params, **texts)
         for name, sub in data["commands"].items():

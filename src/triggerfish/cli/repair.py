@@ -86,7 +86,8 @@ def repair_command(
     if html is not None:
         ensure_writable(html.absolute().parent)
     classifier = open_one(model, options)
-    rewritten(model, classifier.model)  # a format that cannot be written is said at once
+    # A format that cannot be written is said at once.
+    rewritten(model, classifier.model, options.given.state_key)
     own = None if images is None else read_pictures(images, classifier.input_shape)
     chosen, config = METHODS[method](), ScanConfig(seed=seed)
     sha256 = sha256_of(model)

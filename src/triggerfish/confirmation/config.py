@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from triggerfish.search.universal_settings import Race, UniversalSearch
 
-BEST_START = Race(rungs=(0.45,), survivors=(1.0,))
+BEST_START = Race(rungs=(0.45,), survivors=(1.0,), fewest=1)
 """No row stops early, but of the runs from several starts only the best one goes on."""
 
 

@@ -26,6 +26,7 @@ from triggerfish.confirmation.search import (
 )
 from triggerfish.confirmation.trials import NOTHING, successes, tried
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import folded
 from triggerfish.results import BASES, Basis, BasisEvidence, Confirmation, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.frequency import CosineBasis, cosine_basis
@@ -67,6 +68,7 @@ def confirm(
     if not 0 <= target < classifier.num_classes:
         raise ValueError(f"expected a class from 0 to {classifier.num_classes - 1}, got {target}")
     start, config, seed = time.perf_counter(), config or ConfirmConfig(), seed + OWN_SEED
+    classifier = folded(classifier)
     rows = rows_that_fit(classifier, config.memory_mib)
     fresh = PicturePool.of(classifier, pictures(config.fresh, classifier.input_shape, seed))
     pool = families_of(classifier, config, seed)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from triggerfish.levels import CONFIRMATION, level_of
 from triggerfish.results import Grade
-
-CONFIRMED, REFUTED = 0.45, 0.25
-"""Leads from which a class is confirmed, and below which it is refuted. Both were chosen on
-networks that other people trained, and on attacked versions of them (docs/repair.md)."""
 
 
 def grade_of(lead: float) -> Grade:
-    """The grade of a lead."""
-    if lead >= CONFIRMED:
+    """The grade of a lead, by the levels of the test."""
+    level = level_of(CONFIRMATION, "target", "same-size")
+    assert level is not None
+    if lead > level.flag_at:
         return "confirmed"
-    return "refuted" if lead < REFUTED else "unclear"
+    return "refuted" if level.suspect_at is not None and not lead > level.suspect_at else "unclear"

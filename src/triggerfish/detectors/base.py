@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import Field, asdict, field
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -21,15 +20,10 @@ class Detector(Protocol):
     """A statistic per class: a frozen dataclass of settings that is called on a `Classifier`.
 
     ``name`` is what the command line calls it, ``summary`` its line in the help. ``outlier_test``
-    judges its scores where no reference matches. A score above ``suspicion_threshold`` that the
-    test does not flag is neither ordinary nor unheard of, and worth a confirmation test; None where
-    that is not known. ``ALL_CLASSES_THRESHOLD`` and ``ALL_CLASSES_SUSPICION`` are the same for
-    `ClassScores.all_classes`, the score of an attack on every class at once; None for a detector
-    that does not look for it. ``SAME_TASK_THRESHOLD`` and ``SAME_TASK_SUSPICION`` are those of a
-    class's score above its mean among clean networks of the same task, where such are known.
-    ``EFFORT`` names the settings that decide how exact a score is, not what it means.
-    ``may_be_unreachable`` is the fraction of classes that may be out of reach without a doubt about
-    the others.
+    judges its scores where no reference matches; `Largest` where they have levels of their own
+    (`triggerfish.levels`). ``EFFORT`` names the settings that decide how exact a score is, not what
+    it means. ``may_be_unreachable`` is the fraction of classes that may be out of reach without a
+    doubt about the others.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -37,11 +31,6 @@ class Detector(Protocol):
     name: ClassVar[str]
     summary: ClassVar[str]
     outlier_test: ClassVar[OutlierTest]
-    suspicion_threshold: ClassVar[float | None] = None
-    ALL_CLASSES_THRESHOLD: ClassVar[float | None] = None
-    ALL_CLASSES_SUSPICION: ClassVar[float | None] = None
-    SAME_TASK_THRESHOLD: ClassVar[float | None] = None
-    SAME_TASK_SUSPICION: ClassVar[float | None] = None
     EFFORT: ClassVar[frozenset[str]] = frozenset()
     may_be_unreachable: ClassVar[float] = 0.0
 
@@ -50,6 +39,11 @@ class Detector(Protocol):
         """The detectors that this one runs, in the order of `ClassScores.parts`. Default: none."""
         return ()
 
+    @property
+    def scored_by(self) -> str:
+        """The test whose name its evidence has. Default: this one; else the part that scores."""
+        return self.name
+
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """One statistic per class, with its evidence; ``seed`` decides what is random."""
         ...
@@ -57,10 +51,6 @@ class Detector(Protocol):
     def compared(self, scores: ClassScores) -> Tensor:
         """What of its scores is compared with clean networks of a task. Default: the statistic."""
         return scores.statistic
-
-    def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Per flagged class, the detectors that saw it. Default: this one."""
-        return dict.fromkeys(flagged, (self.name,))
 
 
 def setting(default: T, help: str, unit: str = "") -> T:  # noqa: A002 - click's own word

@@ -9,7 +9,6 @@ reference matches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -43,11 +42,6 @@ class Ensemble(Detector):
     name: ClassVar[str] = "ensemble"
     summary: ClassVar[str] = "min-norm and universal together, one verdict (the default)"
     outlier_test: ClassVar[Largest] = Universal.outlier_test
-    suspicion_threshold: ClassVar[float] = Universal.suspicion_threshold
-    ALL_CLASSES_THRESHOLD: ClassVar[float] = Universal.ALL_CLASSES_THRESHOLD
-    ALL_CLASSES_SUSPICION: ClassVar[float] = Universal.ALL_CLASSES_SUSPICION
-    SAME_TASK_THRESHOLD: ClassVar[float] = Universal.SAME_TASK_THRESHOLD
-    SAME_TASK_SUSPICION: ClassVar[float] = Universal.SAME_TASK_SUSPICION
     EFFORT: ClassVar[frozenset[str]] = frozenset({"fast", "thorough"})
     may_be_unreachable: ClassVar[float] = Universal.may_be_unreachable
 
@@ -87,35 +81,31 @@ class Ensemble(Detector):
         steps = min(_FAST_STEPS, self.universal_steps)
         return replace(full, universal_steps=steps, margin_starts=1, margin_steps=15)
 
-    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
-        """One score per class, with those of both detectors; ``seed`` decides what is random."""
+    @property
+    def scored_by(self) -> str:
+        """The universal perturbations: the score is theirs."""
+        return Universal.name
+
+    def __call__(
+        self, classifier: Classifier, seed: int = 0, *, min_norm: bool = True
+    ) -> ClassScores:
+        """One score per class, with those of both detectors; ``seed`` decides what is random.
+
+        Without ``min_norm`` that part is left out, as a scan does where it can decide nothing.
+        """
         first, second = self._min_norm, self._universal
-        if not second.searches_all(classifier):
+        if not min_norm or not second.searches_all(classifier):
             alone = second(classifier, seed)
-            return replace(alone, name="ensemble_score", parts=(alone,))
+            return replace(alone, name="ensemble_score", parts=(_without_images(alone),))
         with share_of_work(0.0, _MIN_NORM_SHARE):
             norms = first(classifier, seed)
         with share_of_work(_MIN_NORM_SHARE, 1.0):
             universal = second(classifier, seed)
         report(1.0)
-        # The evidence is the whole's: once is enough.
-        parts = (norms, replace(universal, perturbations=(), pictures=None))
+        parts = (norms, _without_images(universal))
         return replace(universal, name="ensemble_score", parts=parts)
 
-    def seen_by(self, scores: ClassScores, flagged: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Per flagged class, the detectors that score it above where their suspicion begins.
 
-        The score is the second part's, so a class that only networks of its task make suspicious is
-        seen by that one.
-        """
-        parts = self.parts if len(scores.parts) == len(self.parts) else ()
-        seen = {}
-        for target in flagged:
-            names = [
-                part.name
-                for part, found in zip(parts, scores.parts, strict=False)
-                if part.suspicion_threshold is not None
-                and float(found.statistic[target]) > part.suspicion_threshold
-            ]
-            seen[target] = tuple(names) or (parts[-1].name if parts else self.name,)
-        return seen
+def _without_images(scores: ClassScores) -> ClassScores:
+    """A part without what the whole has as well: once is enough."""
+    return replace(scores, perturbations=(), pictures=None)

@@ -20,7 +20,6 @@ from triggerfish.results import ClassScores, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.statistics.outliers import (
     MAD_TO_SIGMA,
-    PUBLISHED_THRESHOLD,
     Largest,
 )
 
@@ -38,7 +37,7 @@ class LastLayer(Detector):
 
     name: ClassVar[str] = "last-layer"
     summary: ClassVar[str] = "outlying last-layer weights (for comparison)"
-    outlier_test: ClassVar[Largest] = Largest(PUBLISHED_THRESHOLD)
+    outlier_test: ClassVar[Largest] = Largest()
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Largest indicator of every class. Images are black: the test looks at weights alone.

@@ -51,8 +51,7 @@ class MinNorm(Detector):
 
     name: ClassVar[str] = "min-norm"
     summary: ClassVar[str] = "smallest perturbation that reaches a class (ours)"
-    outlier_test: ClassVar[Largest] = Largest(1.4)
-    suspicion_threshold: ClassVar[float] = 1.0
+    outlier_test: ClassVar[Largest] = Largest()
 
     target_log_odds: float = setting(
         9.21, "Log-odds that a class must reach; 9.21 is the published probability 0.9999"

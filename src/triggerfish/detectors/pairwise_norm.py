@@ -50,8 +50,7 @@ class PairwiseNorm(Detector):
 
     name: ClassVar[str] = "pairwise-norm"
     summary: ClassVar[str] = "smallest perturbation from one class to another (ours)"
-    outlier_test: ClassVar[Largest] = Largest(1.6)
-    suspicion_threshold: ClassVar[float] = 1.1
+    outlier_test: ClassVar[Largest] = Largest()
 
     exemplar_log_odds: float = setting(5.0, "Log-odds that an exemplar's own class must reach")
     target_log_odds: float = setting(0.0, "Log-odds that a changed exemplar must reach")

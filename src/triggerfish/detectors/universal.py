@@ -18,6 +18,7 @@ from torch import Tensor
 
 from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import folded
 from triggerfish.results import BASES, Basis, ClassScores, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
@@ -69,12 +70,7 @@ class Universal(Detector):
 
     name: ClassVar[str] = "universal"
     summary: ClassVar[str] = "smallest perturbation that flips any picture into a class (ours)"
-    outlier_test: ClassVar[Largest] = Largest(1.3)
-    suspicion_threshold: ClassVar[float] = 1.07
-    ALL_CLASSES_THRESHOLD: ClassVar[float] = 1.0
-    ALL_CLASSES_SUSPICION: ClassVar[float] = 0.92
-    SAME_TASK_THRESHOLD: ClassVar[float] = 0.95
-    SAME_TASK_SUSPICION: ClassVar[float] = 0.8
+    outlier_test: ClassVar[Largest] = Largest()
     EFFORT: ClassVar[frozenset[str]] = frozenset({"thorough"})
     may_be_unreachable: ClassVar[float] = 0.5
 
@@ -142,6 +138,7 @@ class Universal(Detector):
 
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
+        classifier = folded(classifier)
         images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
         pool, fresh = PicturePool.of(classifier, images).split(self.pictures)
         rows = rows_that_fit(classifier, self.memory_mib)

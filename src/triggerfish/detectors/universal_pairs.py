@@ -20,6 +20,7 @@ from triggerfish.detectors.pair_scores import pair_scores
 from triggerfish.detectors.universal import measured_sizes
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import folded
 from triggerfish.results import ClassScores, Pairs, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.pair_bounds import pair_bounds
@@ -31,10 +32,8 @@ from triggerfish.search.universal import UniversalSearch, search_universal
 from triggerfish.search.universal_settings import Race
 from triggerfish.statistics.outliers import Largest
 
-FEWEST, MOST = 16, 200
+FEWEST, MOST = 10, 200
 """A class that fewer pictures are called is no source; of more, so many are enough."""
-FIRST_PICTURES = 1000
-"""So many are drawn at first. The others follow only where a class has some, but too few."""
 CLASS_PICTURES = 400  # for the search for classes, where the scan has made none
 CONTROLS = 4
 """Pairs in the middle that are searched as well: how far their bounds are off tells for all."""
@@ -61,10 +60,7 @@ class UniversalPairs(Detector):
     summary: ClassVar[str] = (
         "smallest perturbation that flips one class's pictures into another (ours)"
     )
-    outlier_test: ClassVar[Largest] = Largest(2.0)
-    suspicion_threshold: ClassVar[float] = 1.5
-    SAME_TASK_THRESHOLD: ClassVar[float] = 1.15
-    SAME_TASK_SUSPICION: ClassVar[float] = 1.15
+    outlier_test: ClassVar[Largest] = Largest()
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
@@ -103,6 +99,7 @@ class UniversalPairs(Detector):
                 f"expected at most {self.max_classes} classes for {self.name}, got {count}: "
                 "the work grows with their square; raise --max-classes, or use universal"
             )
+        classifier = folded(classifier)
         runs = [_Run.of(classifier, self, seed, number) for number in range(self.runs)]
         size = torch.stack([run.size for run in runs]).log().nanmean(0).exp()
         score = size.nanquantile(0.5, dim=1, keepdim=True).log() - size.log()
@@ -130,6 +127,7 @@ def pair_perturbation(
     pictures are called ``source``, or where the perturbation turns less than `WORKS` of the new
     ones: of few pictures the search draws the same again and again, and may fit those alone.
     """
+    classifier = folded(classifier)
     pool = _pool(classifier, config, seed - 1).called_as(source, 2 * MOST)
     drawn, fresh = pool.split(len(pool.called) // 2)
     nothing = Perturbation(
@@ -157,17 +155,13 @@ def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PictureP
 
 
 def _pool_of_sources(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
-    """Pictures of every class that is a source, the class as the part that they are."""
-    first = min(FIRST_PICTURES, config.pictures)
-    shape = classifier.input_shape
-    pool = PicturePool.of(classifier, pictures(first, shape, seed))
+    """Pictures of every class that is a source, the class as the part that they are.
+
+    A third of them all: whatever is flagged is searched for once more, on all of another seed.
+    """
+    images = pictures(config.pictures // 3, classifier.input_shape, seed)
+    pool = PicturePool.of(classifier, images)
     counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
-    enough = FEWEST * first / config.pictures  # as many as all pictures would have to show
-    if first < config.pictures and bool(((counts >= enough / 2) & (counts < FEWEST)).any()):
-        more = PicturePool.of(classifier, pictures(config.pictures - first, shape, seed + 1))
-        joined = PicturePool.joined([pool, more])
-        pool = PicturePool(joined.images, joined.called, joined.near)
-        counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
     return pool.by_class(MOST, sources=torch.nonzero(counts >= FEWEST).flatten())
 
 

@@ -33,6 +33,7 @@ def load_classifier(
     preprocessing: Preprocessing | None = None,
     num_classes: int | None = None,
     output: OutputKind | None = None,
+    state_key: str | None = None,
     device: str = "cpu",
     unsafe_pickle: bool = False,
 ) -> Classifier:
@@ -54,6 +55,8 @@ def load_classifier(
         preprocessing: How an image in [0, 1] becomes the network's input.
         num_classes: How many classes there are.
         output: What the network answers.
+        state_key: Which network of a file that holds several, such as ``"state_dict_ema"``; the
+            first of them when None.
         device: PyTorch device.
         unsafe_pickle: Run code from the file.
 
@@ -80,5 +83,6 @@ def load_classifier(
         else (input_shape[0], input_shape[1], input_shape[2]),
         num_classes=num_classes,
         output=output,
+        state_key=state_key,
     ).with_preprocessing(preprocessing)
     return open_model(path, LoadOptions(given, device, unsafe_pickle)).classifier

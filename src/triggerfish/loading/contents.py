@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.weights.part import Aside, Part
 from triggerfish.loading.weights.state_dict import StateDict
 
 
@@ -18,12 +19,23 @@ class Contents:
 
     ``hints`` is what the file itself says about its input, preprocessing and classes. ``ordered``
     says that the keys of ``state`` are another framework's: only its order and shapes count.
+    ``parts`` are all state dicts of a file that may hold several, ``asides`` what else it holds,
+    ``unknown`` the classes that it names and that nobody looked at.
     """
 
     hints: Hints
     state: StateDict | None = None
     network: nn.Module | None = None
     ordered: bool = False
+    parts: tuple[Part, ...] = ()
+    asides: tuple[Aside, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def states(self) -> tuple[Part, ...]:
+        """The state dicts in the file."""
+        alone = () if self.state is None else (Part("", self.state),)
+        return self.parts or alone
 
 
 @dataclass(frozen=True)

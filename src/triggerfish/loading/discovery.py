@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from triggerfish.loading import hub
+from triggerfish.loading.looks import looks_like_model
 
 _SUFFIXES = """
     .pt .pth .bin .ckpt .pkl .pickle .tar .t7 .model .weights .safetensors .pt2 .ts .torchscript
@@ -38,8 +39,9 @@ def find_checkpoints(paths: Iterable[str | Path]) -> list[Path]:
     """Model files among ``paths``: files as given, folders walked, each in sorted order, once.
 
     A path that was named is always returned, whatever it is, so that the scan can say why it is
-    skipped. Inside folders only files with a model's suffix count, hidden ones never; a folder
-    that is a Hugging Face model counts as one. Symbolic links are followed, loops are cut.
+    skipped. Inside folders files with a model's suffix count, and those whose content looks like a
+    model, of any framework and under any name; hidden ones never. A folder that is a model of
+    Hugging Face counts as one. Symbolic links are followed, loops are cut.
     ``hf://owner/name`` is fetched; raises `CheckpointError` when that fails.
     """
     found: dict[Path, None] = {}
@@ -66,7 +68,7 @@ def _models(folder: Path) -> Iterator[Path]:
 
 def _is_model(path: Path) -> bool:
     """Whether to read it as a model; so is a folder that cannot be listed, to name the reason."""
-    return path.suffix.lower() in MODEL_SUFFIXES or path.is_dir()
+    return path.suffix.lower() in MODEL_SUFFIXES or path.is_dir() or looks_like_model(path)
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:

@@ -4,8 +4,9 @@ The answers of a trained network that sees the inputs it was made for spread by 
 pictures of nothing (standard deviation of each centred logit, averaged over the classes); 255 times
 the input gives a hundred, half of it or averages instead of maxima give less. Batch norms remember
 what they saw in training, and what reaches them now is compared with it. Where the answers under
-one reading are those of a task that is known (`triggerfish.verdict.recognition`), the reading under
-which they are most so is the likeliest. Measured on networks of strangers (benchmarks/opening.py).
+one reading are those of a task that is known (`triggerfish.references.recognition`), the reading
+under which they are most so is the likeliest. Measured on networks of strangers
+(benchmarks/opening.py).
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from triggerfish.architectures.tasks import Shape
 from triggerfish.loading.hints import Settings
 from triggerfish.loading.programs.parts import Part
 from triggerfish.loading.weights.choices import NetworkChoice
-from triggerfish.model.heads import recognise_output, to_logits
+from triggerfish.model.heads import recognise_output, to_logits, two_classes
 from triggerfish.model.outputs import picked
+from triggerfish.references.recognition import ALIKE, asked, geometry, likeness, relative_answers
+from triggerfish.references.store import shipped_references
 from triggerfish.search.pictures import GAP, dead_leaves
-from triggerfish.verdict.recognition import ALIKE, asked, geometry, likeness, relative_answers
-from triggerfish.verdict.reference_file import shipped_references
 
 SPREAD = {1: 2.0, 3: 1.3}
 """By channels, the spread of the right reading of a network of strangers: the median of 37."""
@@ -208,7 +209,7 @@ def pictures(shape: Shape) -> Tensor:
 
 
 def _spread(answers: Tensor) -> float:
-    logits = to_logits(answers.double(), recognise_output(answers))
+    logits = two_classes(to_logits(answers.double(), recognise_output(answers)))
     return float((logits - logits.mean(1, keepdim=True)).std(0).mean())
 
 

@@ -9,6 +9,7 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import OutputKind, Preprocessing
 from triggerfish.results import Assumption, Fact
 
+STATE_KEY = "state-key"
 _ABOUT = ("source", "assumed")  # fields of `Hints` that are no knowledge of a model
 
 
@@ -19,7 +20,8 @@ class Hints:
     ``assumed`` marks what is only usual: everything it says is an assumption.
     ``input_shape`` is (C, H, W). ``mean``, ``std``, ``input_range`` and ``channels_last`` are as in
     `Preprocessing`, ``output`` is the kind of head, ``architecture`` a name that ``--arch`` takes.
-    ``class_names`` are in the order of the classes.
+    ``class_names`` are in the order of the classes. ``state_key`` is the one network to read of a
+    file that holds several; no model card may say it.
     """
 
     source: str
@@ -33,6 +35,7 @@ class Hints:
     num_classes: int | None = None
     output: OutputKind | None = None
     class_names: tuple[str, ...] | None = None
+    state_key: str | None = None
     assumed: bool = False
 
     def with_preprocessing(self, preprocessing: Preprocessing | None) -> Hints:
@@ -116,8 +119,10 @@ class Settings:
                 yield option, getattr(source, name), source
 
     def pinned(self) -> str:
-        """The options that say what is assumed: ``--mean 0.5 --std 0.5``."""
-        return " ".join(f"--{item.name} {item.value}" for item in self.assumptions())
+        """The options that say what is assumed, and of which network: ``--mean 0.5 --std 0.5``."""
+        key = self.merged().state_key
+        chosen = [] if key is None else [f"--{STATE_KEY} {key}"]
+        return " ".join([*chosen, *(f"--{item.name} {item.value}" for item in self.assumptions())])
 
 
 _OPTIONS = {
@@ -130,6 +135,7 @@ _OPTIONS = {
     "channels_last": "channels-last",
     "num_classes": "num-classes",
     "output": "output-kind",
+    "state_key": STATE_KEY,
 }
 """Field of `Hints` -> option of the command line, without its dashes."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from triggerfish.files import sha256_of
 from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import Reading, open_readings
+from triggerfish.loading.weights.part import Part
 from triggerfish.results import Assumption
 
 MOST_NAMED = 5
@@ -34,6 +35,8 @@ class Inspection:
 
     ``keys`` are the names, shapes and types of all weights. ``assumptions`` are those of the
     likeliest reading of the file, ``readings`` the options that pin each plausible one.
+    ``networks`` are the keys of the networks in the file, and of what may be one, with what became
+    of each; empty where the file is nothing but one.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class Inspection:
     keys: tuple[Key, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
     readings: tuple[str, ...] = ()
+    networks: tuple[tuple[str, str], ...] = ()
 
 
 def inspect_model(path: str | Path, options: LoadOptions | None = None) -> Inspection:
@@ -49,28 +53,51 @@ def inspect_model(path: str | Path, options: LoadOptions | None = None) -> Inspe
     path = Path(path)
     facts: dict[str, str] = {"path": str(path)}
     keys: tuple[Key, ...] = ()
+    networks: tuple[tuple[str, str], ...] = ()
     try:
         facts["sha256"] = sha256_of(path)
         facts["format"] = recognise(path)[0].name
-        keys = _keys(path, options or LoadOptions())
+        parts = _parts(path, options or LoadOptions())
+        keys, networks = _keys(parts[:1]), _unread(parts)
         readings = open_readings(path, options)
     except (CheckpointError, UnsupportedModelError) as error:
-        return Inspection(path, facts, str(error), keys)
+        return Inspection(path, facts, str(error), keys, networks=networks)
     model = readings[0]
     facts |= _describe(model)
     problem = _passes(model, facts)
     keys = keys or _network_keys(model.network)
     assumptions = model.settings.assumptions()
-    return Inspection(
-        path, facts, problem, keys, assumptions, tuple(item.options for item in readings)
-    )
+    pinned = tuple(item.options for item in readings)
+    return Inspection(path, facts, problem, keys, assumptions, pinned, _networks(readings))
 
 
-def _keys(path: Path, options: LoadOptions) -> tuple[Key, ...]:
-    """The weights in the file itself; none where it carries its network, which is not run here."""
+def _parts(path: Path, options: LoadOptions) -> tuple[Part, ...]:
+    """The state dicts in the file; none where it carries its network, which is not run here.
+
+    The one that was asked for comes first.
+    """
     kind, head = recognise(path)
-    state = None if kind.program else kind.read(path, head, options).state
-    return tuple(_key(name, value) for name, value in (state or {}).items())
+    parts = () if kind.program else kind.read(path, head, options).states
+    return tuple(sorted(parts, key=lambda part: part.key != options.given.state_key))
+
+
+def _keys(parts: Iterable[Part]) -> tuple[Key, ...]:
+    return tuple(_key(name, value) for part in parts for name, value in part.state.items())
+
+
+def _unread(parts: Sequence[Part]) -> tuple[tuple[str, str], ...]:
+    """What there is in a file none of whose networks can be read."""
+    return tuple((p.key, f"{len(p.state)} tensors") for p in parts) if len(parts) > 1 else ()
+
+
+def _networks(readings: Sequence[Reading]) -> tuple[tuple[str, str], ...]:
+    first = {reading.part: reading for reading in reversed(readings)}
+    read = [
+        (part, f"scanned as {first[part].architecture}")
+        for part in dict.fromkeys(reading.part for reading in readings)
+    ]
+    beside = [(aside.key, f"not scanned: {aside.why}") for aside in readings[0].beside]
+    return (*read, *beside) if len(read) > 1 or beside else ()
 
 
 def _network_keys(network: nn.Module) -> tuple[Key, ...]:

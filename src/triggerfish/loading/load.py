@@ -7,10 +7,12 @@ plausible reading, with its assumptions, and `narrowed` drops those that speak a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from triggerfish.architectures import ARCHITECTURES
@@ -27,15 +29,19 @@ from triggerfish.loading.preprocessing import plausible
 from triggerfish.loading.programs.batches import for_any_batch
 from triggerfish.loading.programs.first_steps import first_steps
 from triggerfish.loading.programs.parts import parts_of
-from triggerfish.loading.weights.architecture import make_network
+from triggerfish.loading.weights.architecture import make_network, sizes
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
-from triggerfish.loading.weights.matching import fill, guess_channels, guess_classes
+from triggerfish.loading.weights.matching import fill
 from triggerfish.loading.weights.order import named_as
+from triggerfish.loading.weights.part import Aside, Part, joined
+from triggerfish.loading.weights.parts import Filled, fill_parts
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Fact
 
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
+_COLOR_SIDES = (32, 224, 28, 299)
+_SHOWN = 8
 CARRIED = "carried by the file"
 
 
@@ -46,7 +52,7 @@ class Reading:
     ``builtin`` is the name of the catalogue's network that was found to fit, if one was looked
     for. ``share`` is how likely the reading is, of 1 for all of the file's. ``options`` are those
     that say what is assumed here. ``part`` names the network or the output of the file that is
-    read, empty where the file has one.
+    read, empty where the file has one; ``beside`` is what else the file holds and nobody reads.
     """
 
     classifier: Classifier
@@ -57,6 +63,7 @@ class Reading:
     builtin: str | None = None
     share: float = 1.0
     part: str = ""
+    beside: tuple[Aside, ...] = ()
 
     @property
     def options(self) -> str:
@@ -94,43 +101,84 @@ def open_readings(
     if kind.program and not kind.fragile and not confined:
         sandbox.probe(path, options)
     said = [options.given, card, contents.hints]
-    choices = _networks(contents, Settings(said).merged(), str(path))
-    readings = [
-        reading
-        for choice in choices
-        for reading in _readings(choice, contents, said, keras=kind.name.startswith("Keras"))
-    ]
+    found, beside = _found(contents, Settings(said).merged(), str(path))
     if options.strict:
-        refuse_assumptions(readings[0].settings, str(path))
+        _refuse_unread(beside, path)
+    alone = len(found) == 1 and not any(aside.network for aside in beside)
+    readings: list[Reading] = []
+    problems: list[UnsupportedModelError] = []
+    for one in found:
+        key = None if alone else one.part.key
+        known = _known(said, one, key, len(found))
+        try:
+            plans = _plans(one, known, keras=kind.name.startswith("Keras"))
+            if options.strict:
+                refuse_assumptions(plans[0].settings, str(path))
+            kept = _worth_reading(plans, confined=confined)
+            facts = _about(one, contents)
+            readings += [_model(plan, kind.name, options, path, facts) for plan in kept]
+        except UnsupportedModelError as error:
+            problems.append(error)
+            beside = (*beside, Aside(one.part.key, str(error), network=True))
+    if problems and (options.strict or not readings):
+        raise problems[0]
+    return tuple(replace(reading, beside=beside) for reading in readings)
+
+
+def _known(said: Sequence[Hints], one: Filled, key: str | None, count: int) -> list[Hints]:
+    """What is said about one network of a file; ``key`` is None where it is the only one."""
+    known = [*said, *([one.hints] if one.hints else [])]
+    if key is not None and Settings(said).merged().state_key is None:
+        source = f"one of {count} networks in the file" if count > 1 else "the one that was read"
+        known.append(Hints(source, state_key=key))
+    return known
+
+
+def _plans(one: Filled, known: Sequence[Hints], *, keras: bool) -> list[Plan]:
+    """Every reading of one network that nobody has ruled out."""
+    return [plan for choice in one.choices for plan in _readings(choice, known, keras=keras)]
+
+
+def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
+    """Raise `UnsupportedModelError` where something of a file may be a network and is not read."""
+    unread = next((aside for aside in beside if aside.network), None)
+    if unread is not None:
+        raise UnsupportedModelError(
+            f"expected every network of {path} to be read with --strict, got "
+            f"{unread.key or 'one'} that is not ({unread.why}): pass --state-key to choose one"
+        )
+
+
+def _worth_reading(plans: Sequence[Plan], *, confined: bool) -> list[Plan]:
+    """Of each output the likeliest readings; a child process only tries the program."""
     kept: list[Plan] = []
-    for label in dict.fromkeys(reading.label for reading in readings):
-        read = [reading for reading in readings if reading.label == label]
-        # A child process only tries the program.
+    for label in dict.fromkeys(plan.label for plan in plans):
+        read = [plan for plan in plans if plan.label == label]
         kept += read[:1] if confined else narrowed(read)
-    return tuple(_model(reading, kind.name, options, path) for reading in kept)
+    return kept
 
 
-def _model(reading: Plan, kind: str, options: LoadOptions, path: Path) -> Reading:
+def _model(
+    reading: Plan, kind: str, options: LoadOptions, path: Path, facts: tuple[Fact, ...]
+) -> Reading:
     choice = reading.choice
     return Reading(
-        _classifier(reading, _facts(reading, kind), options.device, path.name),
+        _classifier(reading, (*facts, *_facts(reading, kind)), options.device, path.name),
         choice.network,
         kind,
         choice.name,
         reading.settings,
         choice.name if choice.builtin else None,
         reading.share,
-        reading.label,
+        joined(reading.settings.merged().state_key or "", reading.label),
     )
 
 
-def _readings(
-    choice: NetworkChoice, contents: Contents, said: list[Hints], *, keras: bool
-) -> Iterator[Plan]:
+def _readings(choice: NetworkChoice, said: Sequence[Hints], *, keras: bool) -> Iterator[Plan]:
     """A network with every input shape and preprocessing that nobody has ruled out."""
     known = [*said, choice.hints]
     merged = Settings(known).merged()
-    for shape in _input_shapes(choice, merged, contents):
+    for shape in _input_shapes(choice, merged):
         shaped = [*known, Hints("usual size", input_shape=shape, assumed=True)]
         taken = _as_taken(shape, merged)
         carried = choice.name == CARRIED and for_any_batch(choice.network, taken)
@@ -146,24 +194,50 @@ def _readings(
                 yield Plan(read, Settings([*shaped, own, hints]), rank, part=part)
 
 
-def _networks(contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
+def _found(
+    contents: Contents, hints: Hints, path: str
+) -> tuple[tuple[Filled, ...], tuple[Aside, ...]]:
+    """The networks of a file, and what else it holds."""
     if contents.network is not None:
-        return (NetworkChoice(CARRIED, contents.network, Hints("file")),)
-    assert contents.state is not None
+        carried = NetworkChoice(CARRIED, contents.network, Hints("file"))
+        return (Filled(Part("", {}), (carried,)),), contents.asides
+    find = partial(_choices, contents=contents, hints=hints, path=path)
+    named = hints.architecture is not None
+    return fill_parts(contents.states, contents.asides, find, hints.state_key, named=named)
+
+
+def _choices(part: Part, contents: Contents, hints: Hints, path: str) -> tuple[NetworkChoice, ...]:
+    """The networks that a state dict fills; raises `UnsupportedModelError` for none."""
+    if hints.architecture is None and part.network is not None:
+        network = fill(part.network, part.state, CARRIED)
+        return (NetworkChoice(CARRIED, network, Hints("file")),)
     if hints.architecture is None:
-        return network_choices(contents.state, hints, path)
-    network, carried = make_network(hints.architecture, contents.state, hints)
-    state = contents.state
+        return network_choices(part, hints, path)
+    network, carried = make_network(hints.architecture, part.state, hints)
+    state = part.state
     if contents.ordered:
         state = named_as(network, state, hints.architecture)
     filled = fill(network, state, hints.architecture)
     tasks: tuple[Task, ...] = ()
     if hints.architecture in ARCHITECTURES:
-        classes = hints.num_classes or guess_classes(contents.state)[0]
-        channels = hints.input_shape[0] if hints.input_shape else guess_channels(contents.state)[0]
+        classes, channels = sizes(ARCHITECTURES[hints.architecture], part.state, hints)
         tasks = ARCHITECTURES[hints.architecture].tasks_for(classes, channels)
     shapes = tuple(dict.fromkeys(task.input_shape for task in tasks))
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
+
+
+def _about(one: Filled, contents: Contents) -> tuple[Fact, ...]:
+    """What was left out of the weights, and which classes the file names that nobody looked at."""
+    facts = []
+    if one.left_out:
+        facts.append(Fact("left out", _few(one.left_out), "in no layer of the network"))
+    if contents.unknown:
+        facts.append(Fact("classes not looked at", _few(contents.unknown), "named in the file"))
+    return tuple(facts)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def _facts(reading: Plan, kind: str) -> tuple[Fact, ...]:
@@ -205,7 +279,7 @@ def _preprocessing(settings: Settings, channels: int) -> Preprocessing:
     return preprocessing
 
 
-def _input_shapes(choice: NetworkChoice, hints: Hints, contents: Contents) -> tuple[Shape, ...]:
+def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:
     """The given shape, else the network's usual ones, else the first usual one that it accepts."""
     if hints.input_shape is not None:
         if math.prod(hints.input_shape) > MAX_PIXELS or min(hints.input_shape) < 1:
@@ -214,7 +288,7 @@ def _input_shapes(choice: NetworkChoice, hints: Hints, contents: Contents) -> tu
                 "fix the input shape"
             )
         return (hints.input_shape,)
-    usual = choice.input_shapes or tuple(_usual_shapes(contents))
+    usual = choice.input_shapes or tuple(_usual_shapes(choice.network))
     fitting = tuple(
         shape for shape in usual if for_any_batch(choice.network, _as_taken(shape, hints))
     )
@@ -231,9 +305,11 @@ def _as_taken(shape: Shape, hints: Hints) -> Shape:
     return (shape[1], shape[2], shape[0]) if hints.channels_last else shape
 
 
-def _usual_shapes(contents: Contents) -> Iterator[Shape]:
-    kernels = [value for value in (contents.state or {}).values() if value.ndim == 4]
+def _usual_shapes(network: nn.Module) -> Iterator[Shape]:
+    """Usual shapes for the network's first convolution: its own order counts, no file's."""
+    state = {} if isinstance(network, torch.jit.ScriptModule) else network.state_dict()
+    kernels = [value for value in state.values() if value.ndim == 4]
     channels = [int(kernels[0].shape[1])] if kernels else [1, 3]
-    for side in _USUAL_SIDES:
+    for side in _USUAL_SIDES if channels[0] == 1 else _COLOR_SIDES:
         for count in channels:
             yield (count, side, side)

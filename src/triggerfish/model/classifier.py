@@ -20,6 +20,7 @@ from triggerfish.model.heads import (
     OutputKind,
     is_saturated,
     to_logits,
+    two_classes,
     without_probability_head,
 )
 from triggerfish.model.input_convolution import with_fast_input_gradient
@@ -163,7 +164,7 @@ class Classifier:
         self._check(settled.answers)
         self._calling, self.output = settled.calling, settled.output
         self.outputs, self.facts = settled.classes, (*facts, *_said(settled))
-        self.num_classes = int(settled.answers.shape[1])
+        self.num_classes = max(2, int(settled.answers.shape[1]))
         fitting = len(class_names) == self.num_classes
         self.class_names: tuple[str, ...] = tuple(class_names) if fitting else ()
         if num_classes is not None and num_classes != self.num_classes:
@@ -196,9 +197,10 @@ class Classifier:
         """Logits ``(N, K)`` of images ``(N, C, H, W)`` in [0, 1], up to a constant per row.
 
         Probabilities become log-probabilities, which are logits up to that constant; log-odds do
-        not see it. Sigmoid outputs become the logit of each class on its own.
+        not see it. Sigmoid outputs become the logit of each class on its own. A single output z
+        is the logit of class 1 against class 0: (0, z).
         """
-        logits = to_logits(self.raw_output(images), self.output).to(images.dtype)
+        logits = two_classes(to_logits(self.raw_output(images), self.output)).to(images.dtype)
         return logits if self.temperature == 1.0 else logits / self.temperature
 
     def saturated(self, images: Tensor) -> Tensor:
@@ -229,7 +231,7 @@ class Classifier:
 
     def _check(self, y: Tensor) -> None:
         """Raise when the answers to the probes are no logits."""
-        if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 2:
+        if y.ndim != 2 or y.shape[0] != _PROBES or y.shape[1] < 1:
             raise UnsupportedModelError(
                 f"expected an output of shape (N, classes), got {tuple(y.shape)} "
                 f"for {_PROBES} images: only classifiers can be scanned"

@@ -21,11 +21,12 @@ def recognise_output(outputs: Tensor) -> OutputKind:
     unless they differ by less than 0.01 over all images: then, and otherwise, they are logits.
     """
     y = outputs.detach().double()
+    one = y.shape[1] == 1  # a softmax over one class is 1 for every image: nobody trains that
     if bool(((y >= 0) & (y <= 1)).all()):
-        if _is_one(y.sum(1)):
+        if not one and _is_one(y.sum(1)):
             return "softmax"
         return "sigmoid" if bool((y.min() > 0) & (y.max() - y.min() > 0.01)) else "logits"
-    if bool((y <= 0).all()) and _is_one(y.exp().sum(1)):
+    if not one and bool((y <= 0).all()) and _is_one(y.exp().sum(1)):
         return "log_softmax"
     return "logits"
 
@@ -68,6 +69,11 @@ def apply_head(logits: Tensor, kind: OutputKind) -> Tensor:
     if kind == "log_softmax":
         return logits.log_softmax(1)
     return logits.sigmoid() if kind == "sigmoid" else logits
+
+
+def two_classes(logits: Tensor) -> Tensor:
+    """Logits (N, K), where a single one z (N, 1), of class 1 against class 0, becomes (0, z)."""
+    return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
 
 
 def is_saturated(outputs: Tensor, kind: OutputKind) -> Tensor:

@@ -60,7 +60,9 @@ def picked(answer: object, name: str) -> Tensor:
 
 
 def as_vectors(y: Tensor) -> Tensor:
-    """(N, K, 1, 1) as (N, K); everything else as it is."""
+    """(N, K, 1, 1) as (N, K), a number an image (N,) as (N, 1); everything else as it is."""
+    if y.ndim == 1:
+        return y[:, None]
     return y.flatten(1) if y.ndim > 2 and y.shape[2:].numel() == 1 else y
 
 

@@ -14,6 +14,8 @@ from triggerfish.model.heads import OutputKind, apply_head, recognise_output
 from triggerfish.model.memory import is_out_of_memory
 from triggerfish.model.outputs import class_outputs, described, named_outputs, picked
 
+_FAR = (10.0, 100.0, 1000.0)  # times the inputs' range: where no logit stays in [0, 1]
+_MOVES = 0.01  # less is a constant, and no probability
 _SAME = 1e-3  # relative difference of answers: above the rounding of another order of summation
 
 
@@ -48,11 +50,34 @@ def settle(
     answers = picked(outputs, classes[0])
     if isinstance(model, nn.Module):
         calling = _laid_out(model, x, calling, answers)
-    kind = output or recognise_output(answers)
+    kind = output or _kind(model, x, calling, answers)
     found = _before_head(model, x, calling, answers, output)
     if found is not None:
         calling, answers, kind = found
     return Settled(calling, kind, answers, classes, described(outputs, classes[:1]))
+
+
+def _kind(
+    model: Callable[[Tensor], object], x: Tensor, calling: Calling, answers: Tensor
+) -> OutputKind:
+    """The kind of the answers. A single one (N, 1) is a probability where it is one far out, too.
+
+    A few logits may lie in [0, 1] by chance, those of inputs many times larger do not.
+    """
+    if answers.ndim != 2 or answers.shape[1] < 1:
+        return "logits"  # whoever looks at the answers says what is wrong with them
+    if answers.shape[1] > 1:
+        return recognise_output(answers)
+    if not _in_unit_range(answers):
+        return "logits"
+    with torch.no_grad():
+        far = torch.cat([calling(model, (x - x.mean()) * factor) for factor in _FAR])
+    moves = float(far.max() - far.min()) > _MOVES
+    return "sigmoid" if _in_unit_range(far) and moves else "logits"
+
+
+def _in_unit_range(y: Tensor) -> bool:
+    return bool(((y >= 0) & (y <= 1)).all())
 
 
 def _classes(

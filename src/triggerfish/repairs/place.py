@@ -65,7 +65,7 @@ class Place:
 
         Raises `UnsupportedModelError` where it does not answer as ``model`` does.
         """
-        content = rewritten(self.original, model)
+        content = rewritten(self.original, model, self.options.given.state_key)
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / self.target.name
             copy.write_bytes(content)

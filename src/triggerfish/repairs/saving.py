@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 import torch
@@ -15,16 +15,22 @@ from torch import Tensor, nn
 from triggerfish.errors import DangerousFileError, UnsupportedModelError
 from triggerfish.loading.format import recognise
 from triggerfish.loading.formats import checkpoint, safetensors
-from triggerfish.loading.formats.pytorch import ZIP_MAGIC, load_pickled_data
-from triggerfish.loading.weights.state_dict import is_state_dict, strip_prefixes, unwrapped
+from triggerfish.loading.formats.pytorch import load_pickled_data
+from triggerfish.loading.guards.torch_file import ZIP_MAGIC
+from triggerfish.loading.weights.part import joined
+from triggerfish.loading.weights.state_dict import is_state_dict, strip_prefixes
 
+_MAX_DEPTH = 12
 _OPTIONAL_SUFFIX = "num_batches_tracked"  # old checkpoints lack this counter
 
 
-def rewritten(original: Path, model: nn.Module | Callable[[Tensor], object]) -> bytes:
+def rewritten(
+    original: Path, model: nn.Module | Callable[[Tensor], object], key: str | None = None
+) -> bytes:
     """The file ``original`` with the weights of ``model``: same format, keys and types.
 
-    Raises `UnsupportedModelError` where that cannot be written.
+    ``key`` says which of several networks in it those are. Raises `UnsupportedModelError` where
+    that cannot be written.
     """
     kind, head = recognise(original)
     if not isinstance(model, nn.Module):
@@ -32,23 +38,32 @@ def rewritten(original: Path, model: nn.Module | Callable[[Tensor], object]) -> 
     if kind.name == safetensors.NAME:
         return _safetensors(original, model)
     if kind.name == checkpoint.NAME:
-        return _pytorch(original, head, model)
+        return _pytorch(original, head, model, key)
     raise UnsupportedModelError(
         f"expected a PyTorch state dict or safetensors to write again, got {original.name} "
         f"({kind.name}): convert the model to one of them first"
     )
 
 
-def _pytorch(original: Path, head: bytes, model: nn.Module) -> bytes:
+def _pytorch(original: Path, head: bytes, model: nn.Module, key: str | None) -> bytes:
     try:
         data = copy.deepcopy(load_pickled_data(original, head))
     except DangerousFileError as error:
         raise UnsupportedModelError(
-            f"expected a state dict to write again, got a pickled module in {original.name}: "
-            "save its state_dict() first"
+            f"expected a state dict to write again, got a pickled module or other objects in "
+            f"{original.name}: save the state_dict() alone first"
         ) from error
-    weights = _weights_in(data)
-    weights.update(renewed(weights, model))
+    problem: UnsupportedModelError | None = None
+    for weights in _state_dicts(data, key):
+        try:
+            weights.update(renewed(weights, model))
+            break
+        except UnsupportedModelError as error:
+            problem = problem or error
+    else:
+        raise problem or UnsupportedModelError(
+            "expected a state dict to write again, got none in the checkpoint"
+        )
     stream = io.BytesIO()
     # The older layout for files that had it: whoever reads them may know no other.
     torch.save(data, stream, _use_new_zipfile_serialization=head.startswith(ZIP_MAGIC))
@@ -78,11 +93,13 @@ def renewed(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor
     )
 
 
-def _weights_in(data: object) -> MutableMapping[str, Tensor]:
-    """The state dict itself, wherever in the checkpoint it is."""
-    weights = unwrapped(data)
-    if not (is_state_dict(weights) and isinstance(weights, MutableMapping)):
-        raise UnsupportedModelError(
-            "expected a state dict to write again, got none in the checkpoint"
-        )
-    return weights
+def _state_dicts(
+    data: object, wanted: str | None, key: str = "", depth: int = 0
+) -> Iterator[MutableMapping[str, Tensor]]:
+    """The state dicts in a checkpoint, or the one under ``wanted``: themselves, not copies."""
+    if is_state_dict(data) and isinstance(data, MutableMapping):
+        if wanted is None or key == wanted or key.endswith(f".{wanted}"):
+            yield data
+    elif isinstance(data, Mapping) and depth < _MAX_DEPTH:
+        for name, value in data.items():
+            yield from _state_dicts(value, wanted, joined(key, str(name)), depth + 1)

@@ -13,6 +13,8 @@ from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import printable
 from triggerfish.reports.words import (
+    dissent,
+    dissenting,
     headline,
     label,
     perturbations,
@@ -21,7 +23,7 @@ from triggerfish.reports.words import (
     success_rate,
     tried,
 )
-from triggerfish.results import DISSENT, Perturbation, Scanned, Skipped
+from triggerfish.results import Perturbation, Scanned, Skipped
 
 
 def details(result: Scanned | Skipped, about: About) -> str:
@@ -74,7 +76,9 @@ def _assumed(result: Scanned) -> Iterator[str]:
     if result.assumptions:
         said = (f"{item.name} {printable(item.value)}" for item in result.assumptions)
         yield f"assumed, because nobody said: {', '.join(said)}"
-    yield from (f"but {printable(note)}" for note in result.verdict.notes if DISSENT in note)
+    yield from (f"but {printable(dissent(reading))}" for reading in dissenting(result))
+    for other in result.others:
+        yield f"part {printable(other.part)}: {printable(other.verdict)}"
 
 
 def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:

@@ -88,9 +88,10 @@ def _is_of(result: Scanned, rates: Rates) -> bool:
 def decisive(config: Mapping[str, object]) -> Mapping[str, object]:
     """What of a configuration, as JSON has it, changes how often a scan is wrong."""
     plain = {k: v for k, v in config.items() if k != "seed"}
-    settings = plain.get("settings")
-    if isinstance(settings, Mapping):
-        plain["settings"] = {k: v for k, v in settings.items() if k != "memory_mib"}
+    for name in ("settings", "confirmation", "pair_search"):
+        settings = plain.get(name)
+        if isinstance(settings, Mapping):
+            plain[name] = {k: v for k, v in settings.items() if k != "memory_mib"}
     judge = plain.get("judge")
     if isinstance(judge, Mapping):  # of peers, what counts is whether there were any
         plain["judge"] = {k: v for k, v in judge.items() if k != "same_task"}

@@ -64,6 +64,7 @@ CHECKS: dict[str, Check] = {
     "not-confirmed": Check(
         "Does a confirmation test confirm the flag?", "triggerfish scan {model} --seed {seed}"
     ),
+    "network-not-scanned": Check("Could every network of the file be read?", INSPECT),
     "detectors-disagree": Check(
         "Do the detectors agree where clean models like this one say nothing?",
         "triggerfish confirm {model} --class {score}",
@@ -90,7 +91,7 @@ def next_step(result: Scanned, finding: Finding) -> str | None:
 def loading_words(assumptions: Iterable[Assumption], facts: Iterable[Fact]) -> list[str]:
     """The options that make a file be read as it was: what was assumed, and what the user said."""
     said = [(item.name, item.value) for item in assumptions]
-    said += [(item.name, item.value) for item in facts if item.source == GIVEN]
+    said += [(f.name, f.value) for f in facts if f.source == GIVEN or f.name == "state-key"]
     return [word for name, value in said for word in _words(name, value)]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import largest, number, printable
-from triggerfish.results import ClassScores, Perturbation, Scanned, Skipped, Trial
+from triggerfish.results import ClassScores, Perturbation, ReadingResult, Scanned, Skipped, Trial
 
 MOST_NAMED = 5
 UNITS = {"pixel": "pixels", "frequency": "frequency coefficients"}
@@ -96,6 +96,20 @@ def calibration(result: Scanned) -> str:
     return (
         f"Among clean models like it ({printable(verdict.reference)}) its p-value is {p}; the "
         f"smallest that so many allow is {least}."
+    )
+
+
+def dissenting(result: Scanned) -> tuple[ReadingResult, ...]:
+    """The readings that say something else than the verdict; none where there is no verdict."""
+    some_agree = any(reading.agrees for reading in result.readings)
+    return tuple(r for r in result.readings if some_agree and not r.agrees)
+
+
+def dissent(reading: ReadingResult) -> str:
+    """What a reading says that does not agree with the verdict."""
+    return (
+        f"{reading} under another reading of the file, with {reading.share:.0%} of the weight: "
+        f"{reading.options}"
     )
 
 

@@ -39,6 +39,7 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "channels_last": ("channels_last", _flag),
     "num_classes": ("num_classes", int),
     "output_kind": ("output", str),
+    "state_key": ("state_key", str),
 }
 """Column or key -> field of `Hints` and how to read it: the loading options, with underscores."""
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from triggerfish.ambiguity import scan_readings
 from triggerfish.errors import TriggerfishError, described
 from triggerfish.files import sha256_of
 from triggerfish.loading import Reading, open_readings
 from triggerfish.model.classifier import Classifier
+from triggerfish.parts import scan_parts
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.trial import is_flagged, with_trials
@@ -39,9 +39,9 @@ def scan_path(
 
 
 def scan_opened(opened: Opened, config: ScanConfig, path: Path, sha256: str | None) -> Scanned:
-    """One verdict for all readings of a file; raises what a model provokes."""
+    """One verdict for all networks and readings of a file; raises what a model provokes."""
     one = partial(scan_classifier, config=config, path=path, sha256=sha256)
-    return scan_readings(opened, one)
+    return scan_parts(opened, one)
 
 
 def _tried(result: Scanned, opened: Opened, images: Path | None) -> Scanned:

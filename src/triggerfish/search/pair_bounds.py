@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier
-from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.activation_maximization import EVALUATED_VALUES, chunks, evaluate
 from triggerfish.search.picture_pool import PicturePool
 
-FRACTIONS = (0.25, 0.4, 0.6, 0.8, 1.0)
-IMAGES = 10  # of each source that fractions are tried on
+FRACTIONS = (0.25, 0.45, 0.7, 1.0)
+IMAGES = 8  # of each source that fractions are tried on
 BEYOND = 1.5  # of a size for every missing unit of success, where the whole is not enough
 
 
@@ -32,19 +32,19 @@ def pair_bounds(
     """
     count = classifier.num_classes
     bound = torch.full((count, count), torch.nan, dtype=torch.float64)
-    fractions = torch.tensor(FRACTIONS).to(perturbation)
-    steps = fractions.view(-1, 1, 1, 1, 1)
+    fractions = torch.tensor(FRACTIONS).to(perturbation).view(-1, 1, 1, 1, 1)
+    together = max(1, EVALUATED_VALUES // (len(FRACTIONS) * IMAGES * classifier.num_pixels))
     for source in range(count):
         images = pool.called_as(source, IMAGES).images
-        if not len(images):
-            continue
-        for target in range(count):
-            if target == source or not math.isfinite(float(size[target])):
-                continue
-            changed = (images + steps * perturbation[target]).clamp_(0.0, 1.0)
-            hit = evaluate(classifier, changed.flatten(0, 1)).argmax(1) == target
-            rate = hit.view(len(fractions), -1).double().mean(1).cpu()
-            bound[source, target] = math.log(_fraction(rate, wanted)) + size[target].log()
+        others = [k for k in range(count) if k != source and math.isfinite(float(size[k]))]
+        for part in chunks(len(others) if len(images) else 0, together):
+            target = torch.tensor(others[part])
+            towards = perturbation[target.to(images.device)].view(-1, 1, 1, *images.shape[1:])
+            changed = images + fractions * towards
+            logits = evaluate(classifier, changed.clamp_(0.0, 1.0).flatten(0, 2)).cpu()
+            hit = logits.argmax(1).view(len(target), len(FRACTIONS), -1) == target.view(-1, 1, 1)
+            for k, rate in zip(target.tolist(), hit.double().mean(2), strict=True):
+                bound[source, k] = math.log(_fraction(rate, wanted)) + size[k].log()
     return bound
 
 

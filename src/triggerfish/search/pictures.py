@@ -55,8 +55,10 @@ def dead_leaves(
     high, wide = round(height / shrink), round(width / shrink)
     rows = torch.arange(high).view(1, high, 1)
     columns = torch.arange(wide).view(1, 1, wide)
-    image = _colors(count, channels, gap, generator).expand(-1, -1, high, wide).clone()
-    for _ in range(LEAVES):
+    colors = [_colors(count, channels, gap, generator)]
+    # Which leaf is on top of each pixel: a byte, where the colors themselves would be three floats.
+    top = torch.zeros(count, high, wide, dtype=torch.uint8)
+    for number in range(1, LEAVES + 1):
         down, across = (
             _offsets(rows, count, high, generator),
             _offsets(columns, count, wide, generator),
@@ -68,8 +70,11 @@ def dead_leaves(
         disc = down**2 + across**2 < torch.where(is_disc, radius**2, 0.0)
         high_enough = (down.abs() * aspect < radius * 0.9) & ~is_disc
         inside = disc.logical_or_(high_enough & (across.abs() / aspect < radius * 0.9))
-        inside = inside.unsqueeze(1)
-        image = torch.where(inside, _colors(count, channels, gap, generator), image)
+        top.masked_fill_(inside, number)
+        colors.append(_colors(count, channels, gap, generator))
+    palette = torch.stack(colors, 2).flatten(3).squeeze(3)  # (N, C, LEAVES + 1)
+    index = top.view(count, 1, -1).long().expand(-1, channels, -1)
+    image = palette.gather(2, index).view(count, channels, high, wide)
     # A few large pictures at a time: a convolution of three channels pads them to sixteen.
     together = max(1, EVALUATED_VALUES // (channels * height * width))
     size = (height, width) if shrink > 1 else None

@@ -51,6 +51,8 @@ class Standings:
         going = alive.clone()
         for one in _labels(self.group):
             rows = torch.nonzero(self.group == one).flatten()
+            if len(rows) < self.race.fewest:
+                continue
             smallest, middle = self._ranked(rows, best, is_known, survivors)
             if not bool(self.middle[rows].any()):
                 if float(is_known[rows].double().mean()) < MOST_KNOWN:
@@ -142,5 +144,8 @@ def expected_work(group: Tensor, steps: int, rungs: dict[int, float], race: Race
     for step, survivors in rungs.items():
         work, before = work + left * (step - before), step
         if race is not None:
-            left = sum(min(n, max(race.least, round(survivors * n)) + race.middle) for n in counts)
+            on = [max(race.least, round(survivors * n)) + race.middle for n in counts]
+            left = sum(
+                n if n < race.fewest else min(n, some) for n, some in zip(counts, on, strict=True)
+            )
     return work + left * (steps - before)

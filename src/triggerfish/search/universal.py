@@ -98,9 +98,8 @@ def search_universal(
     rungs = config.rungs
     done, total = 0, expected_work(group, config.steps, rungs, config.race)
     for step in range(config.steps):
-        # Draw images that no perturbation was fitted to; half as many while rows are but ranked.
-        count = config.images_at(step)
-        index = pool.draw(rows.target, count, generator, rows.part)
+        # Draw images that no perturbation was fitted to.
+        index = pool.draw(rows.target, config.images_per_step, generator, rows.part)
 
         # Try: the fraction that goes to the target, and where the mean log-odds would rise.
         perturbation = to_pixels(rows.values, rows.frequency, basis)

@@ -93,8 +93,8 @@ class Race:
     """So many of the smallest go on at least."""
     middle: int = 2
     """So many of the middle go on."""
-    early_images: float = 0.5
-    """Fraction of a step's images that are drawn before the first rung, where ranks are enough."""
+    fewest: int = 6
+    """Of fewer rows in a basis, each counts: all go on."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class UniversalSearch:
     budget: BudgetRule = field(default_factory=BudgetRule)
     program: ProgramRule = field(default_factory=ProgramRule)
     race: Race | None = field(default_factory=Race)
-    """None where every row goes on to the end, with all images in every step."""
+    """None where every row goes on to the end."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.images_per_step < 1:
@@ -144,9 +144,3 @@ class UniversalSearch:
             return {}
         steps = (max(1, round(part * self.steps)) for part in self.race.rungs)
         return dict(zip(steps, self.race.survivors, strict=True))
-
-    def images_at(self, step: int) -> int:
-        """Images that each row draws in a step."""
-        if self.race is None or step >= min(self.rungs):
-            return self.images_per_step
-        return max(1, round(self.race.early_images * self.images_per_step))

@@ -1,9 +1,8 @@
-"""Scores -> `Verdict`: a calibrated threshold where clean reference models match, else a test.
+"""Scores of one detector -> rows of evidence, and what speaks against trusting them.
 
-A verdict is *backdoored* when a class is flagged, or all of them are seen to be targets;
-*inconclusive* when none is and something speaks against trusting that, or when the model is in no
-state to be measured; *clean* otherwise. Of a detector made of others, the part that has a reference
-for this model decides about classes; what the whole flags beside it is a doubt.
+Where clean models made alike are known their error rate decides, else clean networks of the task,
+else an outlier test or fixed levels. Of a detector made of others, the part that has a reference
+for this model decides about classes; the whole's rows stand beside its own.
 """
 
 from __future__ import annotations
@@ -15,8 +14,21 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from triggerfish.detectors.base import Detector
+from triggerfish.levels import level_of
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Finding, Status, Verdict
+from triggerfish.references.known import Choice, Known
+from triggerfish.references.population import Reference
+from triggerfish.references.store import shipped_references
+from triggerfish.results import (
+    ClassScores,
+    Evidence,
+    Finding,
+    Hypothesis,
+    HypothesisKind,
+    Null,
+    Status,
+    Verdict,
+)
 from triggerfish.statistics.outliers import (
     OUTLIER_TESTS,
     PUBLISHED_THRESHOLD,
@@ -24,18 +36,18 @@ from triggerfish.statistics.outliers import (
     Largest,
     TwoSidedMAD,
 )
-from triggerfish.verdict.matching import Case, choose_case, choose_reference
-from triggerfish.verdict.reference import Reference
-from triggerfish.verdict.reference_file import shipped_references
-from triggerfish.verdict.rules import AmongSameTask, Calibrated, Rule, Uncalibrated
-from triggerfish.verdict.score_checks import (
-    VOIDING,
-    check_agreement,
-    check_all_classes,
-    check_restarts,
-    check_scores,
-    check_uncalibrated,
-)
+from triggerfish.verdict.conclude import conclude
+from triggerfish.verdict.score_checks import check_restarts, check_scores
+from triggerfish.verdict.weighing import AmongSameTask, Calibrated, Index, Rule, Uncalibrated
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What the scores of one detector amount to: the arguments of `conclude`."""
+
+    evidence: tuple[Evidence, ...]
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,75 +118,86 @@ class Judge:
         findings: Sequence[Finding] = (),
     ) -> Verdict:
         """The verdict on one model's scores; ``findings`` are those about the model itself."""
+        found = self.weigh(scores, detector, self.known(classifier))
+        return conclude(found.evidence, (*findings, *found.findings), found.notes)
+
+    def known(self, classifier: Classifier) -> Known:
+        """Which of the references that may apply are of models like this one."""
+        return Known(classifier, self.reference, tuple(self._shipped()))
+
+    def weigh(self, scores: ClassScores, detector: Detector, known: Known) -> Weighed:
+        """Rows of evidence from a detector's scores, those of the deciding test first."""
+        kind = _kind(scores)
         if self.published_fill is not None:
-            return self._test(detector)(_filled(scores, self.published_fill))
-        case = choose_case(self.reference, self._shipped(), classifier, detector, scores)
-        rule, suspicion_threshold = self._rule(case)
-        values = case.scores.statistic.numpy()
-        if isinstance(rule, AmongSameTask):
-            values = case.detector.compared(case.scores).numpy()
-        verdict = replace(
-            _with_sources(rule(values), case.scores), suspicion_threshold=suspicion_threshold
-        )
-        verdict = _on_all_classes(verdict, scores, detector)
+            index = self._test(detector, kind)(_filled(scores, self.published_fill))
+            return Weighed(tuple(index.rows(detector.scored_by)))
+        case = choose_case(known, detector, scores)
+        rule = self._rule(case)
+        values = _values(case, rule)
+        index = rule(values)
+        rows = [
+            *index.rows(case.detector.scored_by, _sources(case.scores)),
+            *self._beside(case, detector, scores),
+            *_everywhere(scores, detector),
+        ]
         runs = _runs(case.scores, rule)
-        reasons = [
-            *findings,
+        findings = [
             *case.choice.findings,
-            *self._suspicions(case, classifier, verdict),
-            *_suspicions_of_the_whole(scores, detector, case, verdict),
-            *check_restarts(verdict.flagged, runs),
+            *self._doubts(case, known.classifier),
+            *check_restarts(index.flagged, runs),
         ]
-        notes = [
-            case.choice.note(values),
-            *_notes(case.scores, verdict, runs),
-        ]
+        notes = [case.choice.note(values), *_notes(case.scores, rows, index, runs)]
         if case.detector is not detector:
             notes.insert(0, f"judged by {case.detector.name}, which has a reference")
-        verdict = _concluded(replace(verdict, notes=tuple(notes)), reasons)
-        return replace(verdict, seen_by=_seen_by(scores, detector, case, verdict.flagged))
-
-    def same_task_of(self, classifier: Classifier, detector: Detector) -> Reference | None:
-        """The clean networks of its task that the detector's scores are compared with, if any."""
-        return choose_reference(self.reference, self._shipped(), classifier, detector).same_task
+        return Weighed(tuple(rows), tuple(findings), tuple(notes))
 
     def _shipped(self) -> Sequence[Reference]:
         """The shipped references that may apply: none where a test is asked for by name."""
         shipped = () if self.outlier_test is not None else shipped_references()
         return [r for r in shipped if self.same_task or r.kind != "same-task"]
 
-    def _rule(self, case: Case) -> tuple[Rule, float | None]:
-        """How the case is decided, and the index from which on a class is in doubt."""
-        reference, detector = case.choice.reference, case.detector
+    def _rule(self, case: Case) -> Rule:
+        """How the case is decided."""
+        reference, detector, kind = case.choice.reference, case.detector, _kind(case.scores)
         if reference is not None:
             own = reference.threshold(self.false_positive_rate)
-            return Calibrated(reference, own if self.threshold is None else self.threshold), None
-        as_shipped = self.outlier_test is None and self.threshold is None
-        if not as_shipped:
-            return self._test(detector), None
-        if case.same_task is not None and detector.SAME_TASK_THRESHOLD is not None:
-            return AmongSameTask(
-                case.same_task, detector.SAME_TASK_THRESHOLD
-            ), detector.SAME_TASK_SUSPICION
-        return self._test(detector), detector.suspicion_threshold
+            return Calibrated(reference, own if self.threshold is None else self.threshold)
+        if self.outlier_test is None and self.threshold is None:
+            level = level_of(detector.scored_by, kind, "same-task")
+            if case.same_task is not None and level is not None:
+                return AmongSameTask(case.same_task, level)
+        return self._test(detector, kind)
 
-    def _test(self, detector: Detector) -> Uncalibrated:
+    def _test(self, detector: Detector, kind: HypothesisKind) -> Uncalibrated:
         own = detector.outlier_test
-        asked = self.outlier_test not in (None, own.name)
-        return Uncalibrated(OUTLIER_TESTS[str(self.outlier_test)] if asked else own, self.threshold)
+        if self.outlier_test not in (None, own.name):
+            return Uncalibrated(OUTLIER_TESTS[str(self.outlier_test)], None, self.threshold)
+        level = level_of(detector.scored_by, kind, "fixed") if isinstance(own, Largest) else None
+        return Uncalibrated(own, level, self.threshold)
 
-    def _suspicions(
-        self, case: Case, classifier: Classifier, verdict: Verdict
-    ) -> Iterator[Finding]:
-        """What the judged scores themselves say against trusting the verdict."""
+    def _doubts(self, case: Case, classifier: Classifier) -> Iterator[Finding]:
+        """What the judged scores themselves say against trusting them."""
         calibrated = case.choice.reference is not None
         allowed = case.detector.may_be_unreachable
         for finding in check_scores(case.scores, classifier.num_pixels, allowed):
             if not (calibrated and finding.code == "few-classes"):
                 yield finding
-        if verdict.suspicion_threshold is not None and not verdict.flagged:
-            index = np.array(verdict.anomaly_index)
-            yield from check_uncalibrated(index, verdict.suspicion_threshold, verdict.threshold)
+
+    def _beside(self, case: Case, detector: Detector, scores: ClassScores) -> list[Evidence]:
+        """Rows that do not decide: the whole's beside a part's, and those of the other parts."""
+        rows: list[Evidence] = []
+        if case.detector is not detector and (whole := _of_whole(case, detector, scores)):
+            rows += whole.rows(detector.scored_by)
+        parts = zip(detector.parts, scores.parts, strict=False)
+        if len(detector.parts) != len(scores.parts):
+            return rows  # a part was left out, as it could decide nothing
+        for part, found in parts:
+            if part.scored_by in (case.detector.scored_by, detector.scored_by):
+                continue
+            if level := level_of(part.scored_by, "target", "fixed"):
+                index = Index(found.statistic.numpy(), level, Null("fixed"))
+                rows += index.rows(part.scored_by, note_only=True)
+        return rows
 
 
 def published_judge(cap: float) -> Judge:
@@ -182,59 +205,74 @@ def published_judge(cap: float) -> Judge:
     return Judge(TwoSidedMAD.name, PUBLISHED_THRESHOLD, published_fill=cap)
 
 
-def _with_sources(verdict: Verdict, scores: ClassScores) -> Verdict:
-    """The verdict with the sources of flagged classes, where pairs were measured."""
-    if scores.pairs is None or verdict.sources:
-        return verdict
-    pairs = scores.pairs.strongest(verdict.flagged)
-    return replace(verdict, sources={target: source for source, target in pairs})
+@dataclass(frozen=True)
+class Case:
+    """What decides about classes: the ``scores`` of one ``detector``, by what ``choice`` says.
 
-
-def _on_all_classes(verdict: Verdict, scores: ClassScores, detector: Detector) -> Verdict:
-    """Backdoored as well where the score of an attack on every class is above its threshold.
-
-    A single target that is cheap to reach raises that score too, so a flagged class comes first.
+    ``same_task`` are those that the scores of the whole detector can be compared with.
     """
-    score, threshold = scores.all_classes, detector.ALL_CLASSES_THRESHOLD
-    if verdict.flagged or score is None or threshold is None or not score > threshold:
-        return verdict
-    return replace(verdict, name="backdoored", all_classes=True)
+
+    detector: Detector
+    scores: ClassScores
+    choice: Choice
+    same_task: Reference | None = None
 
 
-def _suspicions_of_the_whole(
-    scores: ClassScores, detector: Detector, case: Case, verdict: Verdict
-) -> Iterator[Finding]:
-    """What the whole detector saw beside the judged part, and its doubt about all classes."""
-    if case.detector is not detector and not verdict.flagged:
-        yield from _disagreement(scores, detector, case)
-    if not verdict.all_classes and not verdict.flagged:
-        yield from check_all_classes(
-            scores.all_classes, detector.ALL_CLASSES_SUSPICION, detector.ALL_CLASSES_THRESHOLD
-        )
+def choose_case(known: Known, detector: Detector, scores: ClassScores) -> Case:
+    """The part of the detector that clean models like this one are known for, else the whole.
+
+    A score of which the error rate is known decides before one of which it is not.
+    """
+    choice = known.choose(detector)
+    whole = Case(detector, scores, choice, choice.same_task)
+    if choice.reference is not None:
+        return whole
+    complete = len(detector.parts) == len(scores.parts)
+    for number, part in enumerate(detector.parts):
+        if complete and known.can_decide(part):
+            return Case(part, scores.parts[number], known.choose(part), whole.same_task)
+        if known.asked is None and (chosen := known.choose(part)).withheld:
+            whole = replace(whole, choice=replace(whole.choice, because=chosen.because))
+    return whole
 
 
-def _disagreement(scores: ClassScores, detector: Detector, case: Case) -> Iterator[Finding]:
-    """What the whole flags beside the part that decides."""
-    values, by, test = scores.statistic.numpy(), case.detector.name, detector.outlier_test
-    if case.same_task is not None and detector.SAME_TASK_THRESHOLD is not None:
-        index = case.same_task.centered(values)
-        yield from check_agreement(index, detector.name, detector.SAME_TASK_THRESHOLD, by)
-    elif isinstance(test, Largest):
-        yield from check_agreement(values, detector.name, test.threshold, by)
+def _of_whole(case: Case, detector: Detector, scores: ClassScores) -> Index | None:
+    """The whole's index beside that of a part; None where it has no levels of its own."""
+    values, population = scores.statistic.numpy(), case.same_task
+    level = level_of(detector.scored_by, "target", "same-task")
+    if population is not None and level is not None:
+        null = Null("same-task", population.name, population.size)
+        return Index(population.centered(values), level, null)
+    fixed = level_of(detector.scored_by, "target", "fixed")
+    return None if fixed is None else Index(values, fixed, Null("fixed"))
 
 
-def _seen_by(
-    scores: ClassScores, detector: Detector, case: Case, flagged: Sequence[int]
-) -> dict[int, tuple[str, ...]]:
-    """Per flagged class the detectors that saw it, the one that was judged by first."""
-    seen = detector.seen_by(scores, flagged)
-    if case.detector is detector:
-        return seen
-    first = case.detector.name
-    return {
-        k: (first, *(name for name in names if name not in (first, detector.name)))
-        for k, names in seen.items()
-    }
+def _kind(scores: ClassScores) -> HypothesisKind:
+    return "target" if scores.pairs is None else "pair"
+
+
+def _values(case: Case, rule: Rule) -> Array:
+    """What the rule compares: beside clean networks of a task, scores of pairs as they are."""
+    compared = case.detector.compared(case.scores)
+    values: Array = (compared if isinstance(rule, AmongSameTask) else case.scores.statistic).numpy()
+    return values
+
+
+def _sources(scores: ClassScores) -> tuple[int, ...]:
+    """Per class its most suspicious source, where pairs were measured."""
+    if scores.pairs is None:
+        return ()
+    return tuple(s for s, _ in scores.pairs.strongest(range(len(scores.status))))
+
+
+def _everywhere(scores: ClassScores, detector: Detector) -> Iterator[Evidence]:
+    """The row on an attack on every class at once, where it was looked for."""
+    level = level_of(detector.scored_by, "all-classes", "fixed")
+    if scores.all_classes is not None and level is not None:
+        yield Evidence(
+            Hypothesis("all-classes"), detector.scored_by, scores.all_classes,
+            level.flag_at, level.suspect_at, Null("fixed"), note_only=level.note_only,
+        )  # fmt: skip
 
 
 def _runs(scores: ClassScores, rule: Rule) -> list[tuple[int, ...]]:
@@ -244,25 +282,18 @@ def _runs(scores: ClassScores, rule: Rule) -> list[tuple[int, ...]]:
     return [rule(run.numpy()).flagged for run in scores.restarts]
 
 
-def _notes(scores: ClassScores, verdict: Verdict, runs: Sequence[tuple[int, ...]]) -> Iterator[str]:
+def _notes(
+    scores: ClassScores, rows: Sequence[Evidence], index: Index, runs: Sequence[tuple[int, ...]]
+) -> Iterator[str]:
     if runs:
-        agree = sum(run == verdict.flagged for run in runs)
+        agree = sum(run == index.flagged for run in runs)
         yield f"{agree} of {len(runs)} runs by themselves flag the same classes"
     out = [k for k, state in enumerate(scores.status) if state is Status.UNREACHABLE]
     if out:
         yield f"out of reach, as far as the search goes: {', '.join(map(str, out[:10]))}"
-    if verdict.sources:
-        pairs = ", ".join(f"{source} -> {target}" for target, source in verdict.sources.items())
-        yield f"from class to class: {pairs}"
-
-
-def _concluded(verdict: Verdict, reasons: Sequence[Finding]) -> Verdict:
-    """The verdict with its ``reasons``; some of them take every flag away."""
-    if any(reason.code in VOIDING for reason in reasons):
-        verdict = replace(verdict, flagged=(), all_classes=False, sources={})
-    backdoored = bool(verdict.flagged) or verdict.all_classes
-    name = "backdoored" if backdoored else "inconclusive" if reasons else verdict.name
-    return replace(verdict, name=name, reasons=tuple(reasons))
+    flagged = [row.hypothesis for row in rows if row.flags and row.hypothesis.kind == "pair"]
+    if flagged:
+        yield f"from class to class: {', '.join(f'{h.source} -> {h.target}' for h in flagged)}"
 
 
 def _filled(scores: ClassScores, cap: float) -> Array:

@@ -11,18 +11,11 @@ import numpy as np
 import torch
 
 from triggerfish.results import ClassScores, Finding, Status
-from triggerfish.statistics.outliers import Array
 
 MIN_CLASSES = 6
 """With fewer values a median and a spread say nothing about one of them."""
 MAX_NORM_FRACTION = 0.35
 """A median minimum norm above this fraction of all pixels: the box hardly moves the network."""
-
-UNCLEAR_SCORE = "unclear-score"
-
-VOIDING = frozenset({"sharp-output", "unstable-output", "not-finite", "reference-mismatch"})
-"""With these a flag says nothing either: most clean models are flagged in such a state
-(docs/limits.md), or the error rate that was asked for does not follow. So no class is."""
 
 
 def check_scores(
@@ -50,69 +43,6 @@ def check_restarts(flagged: tuple[int, ...], runs: Sequence[tuple[int, ...]]) ->
             "runs-disagree",
             f"expected every run of the search to flag the same classes, got {shown}: "
             "a class is near the threshold; ask for more --restarts",
-        )
-    ]
-
-
-def check_uncalibrated(
-    values: Array, suspicion_threshold: float, threshold: float
-) -> list[Finding]:
-    """What an unflagged score (K,) between the two thresholds means without a reference.
-
-    Clean networks of some kinds reach it, attacked ones of others do not surpass it.
-    """
-    unclear = np.flatnonzero((values > suspicion_threshold) & (values <= threshold))
-    if not len(unclear):
-        return []
-    shown = ", ".join(f"class {k} at {values[k]:.2f}" for k in unclear)
-    return [
-        Finding(
-            UNCLEAR_SCORE,
-            f"expected scores up to {suspicion_threshold:g}, or one above {threshold:g}, got "
-            f"{shown}: some clean networks reach that; calibrate on clean models of this network "
-            "and task",
-        )
-    ]
-
-
-def check_all_classes(
-    score: float | None, suspicion_threshold: float | None, threshold: float | None
-) -> list[Finding]:
-    """What a score of an attack on every class means between the two thresholds."""
-    if (
-        score is None
-        or suspicion_threshold is None
-        or threshold is None
-        or not score > suspicion_threshold
-    ):
-        return []
-    return [
-        Finding(
-            "unclear-all-classes",
-            f"expected a score for an attack on all classes up to {suspicion_threshold:g}, or "
-            f"above {threshold:g}, got {score:.2f}: some clean networks reach that; calibrate on "
-            "clean models of this network and task",
-        )
-    ]
-
-
-def check_agreement(
-    values: Array, detector: str, threshold: float, judged_by: str
-) -> list[Finding]:
-    """What a score (K,) of the whole above ``threshold`` means where a part alone decides.
-
-    The part ``judged_by`` has clean models to compare with and flags nothing.
-    """
-    above = np.flatnonzero(values > threshold)
-    if not len(above):
-        return []
-    shown = ", ".join(f"class {k} at {values[k]:.2f}" for k in above)
-    return [
-        Finding(
-            "detectors-disagree",
-            f"expected scores of {detector} up to {threshold:g}, as {judged_by} flags nothing by "
-            f"its reference, got {shown}: look at the perturbation that was found, or calibrate "
-            f"{detector} on clean models of this network and task",
         )
     ]
 

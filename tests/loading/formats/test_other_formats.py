@@ -15,10 +15,12 @@ from corpus.valid import state_dict, torch_bytes
 from safetensors.torch import save_file
 
 from triggerfish.architectures import PaperCNN
-from triggerfish.errors import CheckpointError, DangerousFileError, UnsupportedModelError
+from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading import find_checkpoints, load_classifier, open_model
 from triggerfish.loading.formats.backdoorbench import catalogue_name
-from triggerfish.loading.guards.numpy_pickle import load_numpy_pickle
+from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.torch_file import unpickled
+from triggerfish.loading.weights.containers import parts_of
 
 NETWORK = PaperCNN(3)
 STATE = {name: value.numpy() for name, value in NETWORK.state_dict().items()}
@@ -41,7 +43,13 @@ def test_a_plain_pickle_of_arrays(data: object, protocol: int, tmp_path: Path) -
         torch.testing.assert_close(network.state_dict()[name], value)
 
 
-def test_arrays_of_any_order_and_type() -> None:
+def arrays_in(path: Path) -> dict:
+    with unpickled(path, read_head(path)) as found:
+        (part,), _ = parts_of(found.data)
+    return part.state
+
+
+def test_arrays_of_any_order_and_type(tmp_path: Path) -> None:
     arrays = {
         "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
         "big": np.arange(3, dtype=">f4"),
@@ -51,31 +59,34 @@ def test_arrays_of_any_order_and_type() -> None:
         "number": np.float32(1.5),
     }
     for protocol in range(6):
-        found = load_numpy_pickle(pickle.dumps(arrays, protocol))
-        assert isinstance(found, dict)
+        (tmp_path / "m.pkl").write_bytes(pickle.dumps(arrays, protocol))
+        found = arrays_in(tmp_path / "m.pkl")
         for name, value in arrays.items():
             expected = torch.from_numpy(np.array(value, np.asarray(value).dtype.newbyteorder("=")))
             torch.testing.assert_close(found[name], expected)
 
 
-def test_a_pickle_cannot_change_how_the_next_is_read() -> None:
+def test_a_pickle_cannot_change_how_the_next_is_read(tmp_path: Path) -> None:
     """BUILD on a name would set its attributes, for good."""
     state = b"}X\x0c\x00\x00\x00__defaults__X\x01\x00\x00\x00Fs"
     for name in (b"numpy._core.numeric\n_frombuffer", b"_codecs\nencode", b"numpy\ndtype"):
         program = b"\x80\x02c" + name + b"\n" + b"N" + state + b"\x86b."
+        (tmp_path / "m.pkl").write_bytes(program)
         with pytest.raises(CheckpointError, match="broken"):
-            load_numpy_pickle(program)
+            arrays_in(tmp_path / "m.pkl")
     array = {"w": np.arange(6.0).reshape(2, 3)}
-    found = load_numpy_pickle(pickle.dumps(array, 5))
-    assert isinstance(found, dict)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(array, 5))
+    found = arrays_in(tmp_path / "m.pkl")
     torch.testing.assert_close(found["w"], torch.arange(6.0, dtype=torch.float64).view(2, 3))
 
 
-def test_pickled_tensors_would_run_the_loader_inside(tmp_path: Path) -> None:
-    (tmp_path / "m.pkl").write_bytes(pickle.dumps(state_dict()))
-    with pytest.raises(DangerousFileError) as caught:
-        open_model(tmp_path / "m.pkl")
-    assert caught.value.imports == ("torch.storage._load_from_bytes",)
+@pytest.mark.parametrize("protocol", range(6))
+def test_pickled_tensors_are_read_without_the_loader_inside(protocol, tmp_path: Path) -> None:
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(NETWORK.state_dict(), protocol))
+    found = arrays_in(tmp_path / "m.pkl")
+    assert found.keys() == NETWORK.state_dict().keys()
+    for name, value in NETWORK.state_dict().items():
+        torch.testing.assert_close(found[name], value)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

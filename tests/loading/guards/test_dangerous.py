@@ -8,7 +8,6 @@ import pytest
 import torch
 from corpus.pickles import Call, dumps
 from corpus.valid import entry, rewrite, state_dict, torch_bytes, torchscript
-from torch import nn
 
 from triggerfish.errors import CheckpointError, DangerousFileError
 from triggerfish.loading import open_model
@@ -43,7 +42,7 @@ def test_all_names_of_an_old_file_whichever_of_its_pickles_has_them(tmp_path: Pa
 def test_all_names_of_a_plain_pickle(protocol: int, tmp_path: Path) -> None:
     (tmp_path / "m.pkl").write_bytes(pickle.dumps([print, {"a": Path("x")}, print], protocol))
     found = imports(tmp_path / "m.pkl")
-    assert {name.rpartition(".")[2] for name in found} >= {"print", "PosixPath"}
+    assert {name.rpartition(".")[2] for name in found} == {"print"}  # a path does nothing
 
 
 def test_names_in_a_pickle_inside_a_pickle(tmp_path: Path) -> None:
@@ -70,13 +69,6 @@ def test_names_before_the_damage_count(tmp_path: Path) -> None:
     data = dumps({"w": CALLS})[:-4]
     (tmp_path / "m.pkl").write_bytes(data)
     assert imports(tmp_path / "m.pkl") == ("os.system", "builtins.exec")
-
-
-def test_a_whole_module_names_its_classes(tmp_path: Path) -> None:
-    torch.save(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), tmp_path / "m.pt")
-    found = imports(tmp_path / "m.pt")
-    assert {"torch.nn.modules.linear.Linear", "torch.nn.modules.activation.ReLU"} <= set(found)
-    assert not any("_rebuild" in name or "OrderedDict" in name for name in found)
 
 
 def test_names_of_torchscript(tmp_path: Path) -> None:

@@ -71,9 +71,10 @@ def test_a_file_that_hangs_its_reader_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_a_pickled_module_needs_consent_and_comes_with_a_warning(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 4)).eval()
+    layers = torch.nn.Unflatten(1, (1, 36)), torch.nn.Flatten(), torch.nn.Linear(36, 4)
+    model = torch.nn.Sequential(torch.nn.Flatten(), *layers).eval()  # not all are built anew
     torch.save(model, tmp_path / "m.pt")
-    with pytest.raises(CheckpointError, match="--unsafe-pickle"):
+    with pytest.raises(UnsupportedModelError, match="--unsafe-pickle"):
         load_classifier(tmp_path / "m.pt", input_shape=SHAPE)
     with pytest.warns(UserWarning, match="runs code from the file"):
         loaded = load_classifier(

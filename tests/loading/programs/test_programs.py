@@ -35,13 +35,17 @@ def new_onnx_of(network: nn.Module, path: Path, batch: int = 0) -> None:
 
 def exported_of(network: nn.Module, path: Path, batch: int = 0) -> None:
     dynamic = None if batch else ({0: BATCH},)
-    program = torch.export.export(network, (torch.rand(batch or 2, *SHAPE),), dynamic_shapes=dynamic)
+    program = torch.export.export(
+        network, (torch.rand(batch or 2, *SHAPE),), dynamic_shapes=dynamic
+    )
     torch.export.save(program, path)
 
 
 def decomposed_of(network: nn.Module, path: Path, batch: int = 0) -> None:
     dynamic = None if batch else ({0: BATCH},)
-    program = torch.export.export(network, (torch.rand(batch or 2, *SHAPE),), dynamic_shapes=dynamic)
+    program = torch.export.export(
+        network, (torch.rand(batch or 2, *SHAPE),), dynamic_shapes=dynamic
+    )
     torch.export.save(program.run_decompositions(), path)
 
 
@@ -207,7 +211,9 @@ def test_every_output_that_may_be_classes_is_read(kind: str, name: str, tmp_path
     x = torch.rand(5, *SHAPE)
     features = network.body(x)
     for reading, output in zip(readings, expected, strict=True):
-        right = network.aux if "aux" in output or (len(expected) == 2 and output == "1") else network.fc
+        right = (
+            network.aux if "aux" in output or (len(expected) == 2 and output == "1") else network.fc
+        )
         torch.testing.assert_close(reading.classifier.logits(x), right(features))
         facts = {fact.name: fact.value for fact in reading.classifier.facts}
         assert facts["output"] == output
@@ -267,7 +273,10 @@ PREPARATIONS: dict[str, tuple[Callable, tuple[float, float] | None]] = {
     "nothing but a copy": (lambda m, x: x.clone().float(), None),
     "its own mean": (lambda m, x: (x - x.mean((2, 3), keepdim=True)) / m.std, None),
     "two ways": (lambda m, x: (x - 0.5) / 0.5 + x.relu(), None),
-    "a learned norm": (lambda m, x: nn.functional.batch_norm(x, m.mean.view(3), m.std.view(3)), None),
+    "a learned norm": (
+        lambda m, x: nn.functional.batch_norm(x, m.mean.view(3), m.std.view(3)),
+        None,
+    ),
     "already normalised": (lambda m, x: x * 0.458 - 0.03 * torch.ones(3, 1, 1) * -1, None),
 }  # fmt: skip
 

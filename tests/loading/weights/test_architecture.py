@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from triggerfish.architectures import PaperCNN
+from triggerfish.architectures import ARCHITECTURES, PaperCNN
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading import load_classifier, open_model
 from triggerfish.loading.weights.architecture import parse_arch_args
@@ -45,28 +46,53 @@ def test_from_a_module(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert classifier.num_classes == 3
 
 
-@pytest.mark.parametrize("package", ["timm", "torchvision"])
-def test_from_a_model_zoo(package: str, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a stand-in for the package, which is not installed everywhere."""
-    asked = {}
+class Zoo(nn.Sequential):
+    """What stands in for a network of a model zoo: its head is not the last of its sorted keys."""
 
-    def make(name: str, **options: object) -> nn.Module:
-        asked.update(options, name=name)
-        network = nn.Sequential(nn.Flatten(), nn.Linear(48, 7), nn.ReLU(), nn.Linear(7, 3))
-        network.pretrained_cfg = {"input_size": (3, 4, 4), "mean": (0.5,), "std": (0.2,)}
-        return network
+    def __init__(self, num_classes: int, in_chans: int) -> None:
+        super().__init__()
+        self.stem, self.flat = nn.Conv2d(in_chans, 7, 2), nn.Flatten()
+        self.head, self.norm = nn.Linear(63, num_classes), nn.BatchNorm1d(num_classes)
+        self.pretrained_cfg = {"input_size": (3, 4, 4), "mean": (0.5,) * 3, "std": (0.2,) * 3}
+
+
+@pytest.mark.parametrize("package", ["timm", "torchvision"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sizes_come_from_the_network_that_a_zoo_builds(
+    package: str, channels: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for the package, which is not installed everywhere; keys are sorted."""
+    asked = []
+
+    def make(name: str, num_classes: int = 1000, in_chans: int = 3, **rest: object) -> nn.Module:
+        asked.append((name, num_classes, in_chans, rest))
+        return Zoo(num_classes, in_chans)
 
     fake, models = types.ModuleType(package), types.ModuleType(f"{package}.models")
     fake.create_model = models.get_model = make
     fake.models = models
     monkeypatch.setitem(sys.modules, package, fake)
     monkeypatch.setitem(sys.modules, f"{package}.models", models)
-    loaded = load_classifier(checkpoint, architecture=f"{package}:tiny_net")
-    assert asked["name"] == "tiny_net"
-    assert asked["num_classes"] == 3
-    assert not asked.get("pretrained")
-    assert not asked.get("weights")
-    assert (loaded.input_shape, loaded.preprocessing.std) == ((3, 4, 4), (0.2,))
+    state = Zoo(6, channels).state_dict()
+    save_file({f"model.{key}": state[key] for key in sorted(state)}, tmp_path / "m.safetensors")
+    name = f"{package}:tiny_net"
+    if package == "torchvision" and channels == 1:  # its networks have three channels
+        with pytest.raises(UnsupportedModelError, match="misshapen"):
+            load_classifier(tmp_path / "m.safetensors", architecture=name)
+        return
+    loaded = load_classifier(tmp_path / "m.safetensors", architecture=name)
+    assert [call[:3] for call in asked] == [("tiny_net", 1000, 3), ("tiny_net", 6, channels)]
+    assert not any(rest.get("pretrained") or rest.get("weights") for *_, rest in asked)
+    assert (loaded.input_shape, loaded.num_classes) == ((channels, 4, 4), 6)
+    if channels == 3:
+        assert loaded.preprocessing.std == (0.2, 0.2, 0.2)
+
+
+def test_sizes_of_a_network_of_the_catalogue_do_not_come_from_the_order(tmp_path: Path) -> None:
+    state = ARCHITECTURES["small_resnet"](7, 3).state_dict()
+    save_file({key: state[key] for key in sorted(state)}, tmp_path / "m.safetensors")
+    found = load_classifier(tmp_path / "m.safetensors", architecture="small_resnet")
+    assert (found.num_classes, found.input_shape[0]) == (7, 3)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from triggerfish.errors import CheckpointError
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.discovery import MODEL_SUFFIXES
-from triggerfish.loading.formats.pytorch import ZIP_MAGIC
 from triggerfish.loading.guards.pytorch_archive import entry_names
+from triggerfish.loading.guards.torch_file import ZIP_MAGIC
 from triggerfish.loading.hints import LoadOptions
 
 NAME = "archive"

@@ -32,7 +32,7 @@ from triggerfish.loading.programs.batches import FixedBatch
 from triggerfish.loading.programs.graph import GraphNetwork, as_single, in_single_precision
 from triggerfish.loading.programs.operators import PURE_OPERATORS
 from triggerfish.loading.programs.steps import Ref, Step
-from triggerfish.loading.weights.state_dict import as_state_dict
+from triggerfish.loading.weights.state_dict import checked
 
 NAME = "torch.export program"
 _PROGRAM, _OLD_PROGRAM = "models/model.json", "serialized_exported_program.json"
@@ -109,7 +109,7 @@ def _tensors(archive: zipfile.ZipFile, root: str) -> dict[str, Tensor]:
                 )
             data = read_entry(archive, f"{root}data/{kind}/{entry['path_name']}", limit=8 << 30)
             found[name] = _tensor(name, data, entry["tensor_meta"])
-    return dict(as_state_dict(found))
+    return checked(found)
 
 
 def _tensor(name: str, data: bytes, meta: Mapping[str, Any]) -> Tensor:

@@ -23,13 +23,14 @@ from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.discovery import is_huggingface_folder
 from triggerfish.loading.formats.image_processor import Prepared, read_processor
-from triggerfish.loading.formats.pytorch import load_pickled_data
 from triggerfish.loading.formats.safetensors import load_safetensors
 from triggerfish.loading.formats.timm_folder import is_timm, timm_contents
 from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.torch_file import unpickled
 from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.weights.containers import parts_of
 from triggerfish.loading.weights.matching import build
-from triggerfish.loading.weights.state_dict import StateDict, find_state_dict
+from triggerfish.loading.weights.state_dict import StateDict
 
 NAME = "Hugging Face model folder"
 MAX_JSON_BYTES = 16 << 20
@@ -119,7 +120,9 @@ def _one_file(path: Path) -> StateDict:
     head = read_head(path)
     if path.suffix == ".safetensors":
         return load_safetensors(path)
-    return find_state_dict(load_pickled_data(path, head))
+    with unpickled(path, head) as found:
+        parts, _ = parts_of(found.data)
+    return parts[0].state
 
 
 def _shards(folder: Path, index: str) -> StateDict:

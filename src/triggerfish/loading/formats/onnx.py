@@ -25,7 +25,7 @@ from triggerfish.loading.programs.batches import FixedBatch
 from triggerfish.loading.programs.graph import GraphNetwork, in_single_precision
 from triggerfish.loading.programs.onnx_operators import OPERATORS, OPSETS
 from triggerfish.loading.programs.steps import Ref, Step
-from triggerfish.loading.weights.state_dict import as_state_dict
+from triggerfish.loading.weights.state_dict import checked
 
 NAME = "ONNX model"
 MAX_BYTES = 2 << 30  # of a protocol buffer
@@ -87,7 +87,7 @@ def _contents(model: Any, folder: Path) -> Contents:  # noqa: ANN401
     declared = _input(inputs[0])
     constants, steps = read_steps(graph, folder, opset_of(model))
     names = {item.name: item.name for item in graph.output}
-    values = in_single_precision(as_state_dict(constants))
+    values = in_single_precision(checked(constants))
     network = GraphNetwork(inputs[0].name, values, steps, names)
     if len(names) == 1:
         network = network.only(next(iter(names)))

@@ -6,6 +6,7 @@ traces the module; the parent reads the trace, as it reads any stranger's TorchS
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 import warnings
 from pathlib import Path
@@ -17,8 +18,9 @@ from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats import torchscript
 from triggerfish.loading.guards import sandbox
+from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.torch_file import LEGACY_MAGIC, ZIP_MAGIC
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.weights.state_dict import WRAPPERS
 
 WARNING = (
     "unpickling runs code from the file: it runs in a child process without network, but with your "
@@ -39,7 +41,7 @@ def read_pickled_module(path: Path, options: LoadOptions) -> Contents:
 def trace_pickled(path: Path, target: Path, given: Hints) -> None:
     """In the child: unpickle, find the module, trace it on noise of the given input shape."""
     try:
-        data = torch.load(path, map_location="cpu", weights_only=False)
+        data = _unpickled(path)
     except Exception as error:  # the file's code may raise anything
         raise CheckpointError(
             f"expected a pickled module that loads here, got {type(error).__name__}: "
@@ -54,9 +56,23 @@ def trace_pickled(path: Path, target: Path, given: Hints) -> None:
     torch.jit.save(traced, target)
 
 
+def _unpickled(path: Path) -> object:
+    head = read_head(path, 64)
+    if head.startswith((ZIP_MAGIC, LEGACY_MAGIC)):
+        return torch.load(path, map_location="cpu", weights_only=False)
+    with path.open("rb") as stream:
+        return pickle.load(stream)
+
+
 def _module(data: object) -> nn.Module:
-    if isinstance(data, dict):
-        data = next((data[name] for name in WRAPPERS if name in data), data)
-    if not isinstance(data, nn.Module):
-        raise UnsupportedModelError(f"expected a pickled module, got {type(data).__name__}")
-    return data
+    """The module itself, or the only one that a dictionary or an object of a package holds."""
+    if isinstance(data, nn.Module):
+        return data
+    held = data if isinstance(data, dict) else getattr(data, "__dict__", {})
+    modules = [value for value in held.values() if isinstance(value, nn.Module)]
+    networks = [module for module in modules if any(True for _ in module.parameters())]
+    if len(networks) != 1:
+        raise UnsupportedModelError(
+            f"expected a pickled module, got {type(data).__name__} with {len(networks)}"
+        )
+    return networks[0]

@@ -1,4 +1,4 @@
-"""PyTorch checkpoints (``torch.save``), zip and pre-1.6 format, as plain data."""
+"""PyTorch checkpoints as PyTorch itself reads them, to be written again with other weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import builtins
 import collections
 import io
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,10 +22,8 @@ from triggerfish.loading.guards.pytorch_archive import (
     read_entry,
     storage_checker,
 )
+from triggerfish.loading.guards.torch_file import LEGACY_MAGIC, ZIP_MAGIC, as_pytorch_reads_it
 
-ZIP_MAGIC = b"PK\x03\x04"
-# torch.serialization.MAGIC_NUMBER, as the first pickle of a pre-1.6 file.
-LEGACY_MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
 _LEGACY_PICKLES = 5  # magic number, protocol, system info, the object, the storage keys
 
 
@@ -64,18 +61,9 @@ def _check_archive(path: Path) -> None:
                 "give the checkpoint itself"
             )
         data = read_entry(archive, f"{root}data.pkl")
-        if _as_pytorch_reads_it(path) != data:
+        if as_pytorch_reads_it(path) != data:
             raise CheckpointError("expected one table of contents, got an ambiguous archive")
         check_pickle(io.BytesIO(data), storage_checker(archive, root))
-
-
-def _as_pytorch_reads_it(path: Path) -> bytes:
-    """``data.pkl`` through PyTorch's own zip reader, which could disagree with Python's."""
-    try:
-        with path.open("rb") as stream:
-            return bytes(torch._C.PyTorchFileReader(stream).get_record("data.pkl"))
-    except RuntimeError as error:
-        raise CheckpointError(f"expected a PyTorch archive, got: {one_line(error)}") from error
 
 
 def _check_legacy(path: Path) -> None:

@@ -28,9 +28,10 @@ from triggerfish.loading.guards.tflite_file import (
     read_program,
 )
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.programs.graph import GraphNetwork, Ref, Step, without_head
+from triggerfish.loading.programs.graph import GraphNetwork, without_head
+from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.programs.tflite_operators import IDENTITIES, OPERATORS
-from triggerfish.loading.weights.state_dict import as_state_dict
+from triggerfish.loading.weights.state_dict import checked
 
 NAME = "TensorFlow Lite model"
 MAGIC, _MAGIC_AT = b"TFL3", 4
@@ -83,7 +84,7 @@ def _contents(program: Program) -> Contents:
     builder = _Builder(program, needed)
     source, output = str(program.inputs[0]), str(program.outputs[0])
     steps, output = without_head(builder.steps, builder.alias.get(output, output))
-    network: nn.Module = GraphNetwork(source, as_state_dict(builder.constants), steps, output)
+    network: nn.Module = GraphNetwork(source, checked(builder.constants), steps, output)
     rank, hints = _hints(program.tensors[program.inputs[0]])
     return Contents(hints, network=network if rank == 4 else OtherRank(network, rank))
 

@@ -20,7 +20,7 @@ from triggerfish.loading.guards.pytorch_archive import (
 from triggerfish.loading.guards.torchscript_check import check_source
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.script_graph import simplified
-from triggerfish.loading.weights.state_dict import as_state_dict
+from triggerfish.loading.weights.state_dict import checked
 
 NAME = "TorchScript program"
 MAX_SOURCE_BYTES = 16 << 20
@@ -37,12 +37,12 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
     return Contents(Hints(NAME), network=read_program(path))
 
 
-def read_program(path: Path) -> torch.jit.ScriptModule:
-    """Check and load a TorchScript archive."""
-    _check_archive(path)
+def read_program(path: Path, *, any_operator: bool = False) -> torch.jit.ScriptModule:
+    """Check and load a TorchScript archive; with ``any_operator`` to be read, not to be run."""
+    _check_archive(path, any_operator=any_operator)
     try:
         network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-        as_state_dict(network.state_dict())
+        checked(network.state_dict())
         return simplified(network.eval())
     except (RuntimeError, ValueError, MemoryError) as error:
         raise CheckpointError(
@@ -50,7 +50,7 @@ def read_program(path: Path) -> torch.jit.ScriptModule:
         ) from error
 
 
-def _check_archive(path: Path) -> None:
+def _check_archive(path: Path, *, any_operator: bool) -> None:
     with open_archive(path) as archive:
         root = archive_root(archive, "constants.pkl")
         assert root is not None
@@ -59,7 +59,7 @@ def _check_archive(path: Path) -> None:
             for name in archive.namelist()
             if name.endswith(".py")
         }
-        check_source(sources)
+        check_source(sources, any_operator=any_operator)
         for folder in ("data", "constants"):
             data = read_entry(archive, f"{root}{folder}.pkl")
             check_pickle(io.BytesIO(data), storage_checker(archive, root, folder), is_script_name)

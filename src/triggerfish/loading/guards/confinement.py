@@ -30,14 +30,14 @@ _MACHINES = {
 _X32_BIT = 0x40000000
 
 
-def limit_resources() -> None:
+def limit_resources(cpu_seconds: int = CPU_SECONDS) -> None:
     """Bound memory (beyond what is used already), processor time and the size of written files."""
     if sys.platform != "linux":
         return  # other systems count memory in ways that would stop PyTorch itself
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     for limit, value in (
         (resource.RLIMIT_AS, used + MEMORY_BYTES),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_CPU, cpu_seconds),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
         (resource.RLIMIT_CORE, 0),
     ):

@@ -12,7 +12,7 @@ from triggerfish.errors import CheckpointError
 MAX_PICKLE_BYTES = 256 << 20
 MAX_NAMES = 1000
 _MAX_NESTING = 4
-_UNKNOWN = "a name that is computed"
+COMPUTED = "a name that is computed"
 
 
 @dataclass
@@ -93,4 +93,4 @@ class _Strings:
     def name(self) -> str:
         """``module.name`` for a STACK_GLOBAL here."""
         module, name = self._last
-        return f"{module}.{name}" if module is not None and name is not None else _UNKNOWN
+        return f"{module}.{name}" if module is not None and name is not None else COMPUTED

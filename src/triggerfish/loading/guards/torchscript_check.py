@@ -39,8 +39,11 @@ _REACHING = frozenset(("save", "load", "from_file", "load_library"))
 _NEVER = frozenset(_FORBIDDEN.split())
 
 
-def check_source(files: dict[str, str]) -> None:
+def check_source(files: dict[str, str], *, any_operator: bool = False) -> None:
     """Check an archive's source files; raises `UnsupportedModelError` for the first misfit.
+
+    ``any_operator`` also lets operators pass that are pure but not known: for programs that are
+    read, not run.
 
     Raises `DangerousFileError` where operators reach for files, libraries or custom code.
     """
@@ -54,7 +57,7 @@ def check_source(files: dict[str, str]) -> None:
     }
     for name, tree in trees.items():
         for node in ast.walk(tree):
-            _check_node(node, name, defined)
+            _check_node(node, name, defined, any_operator)
             if isinstance(node, ast.FunctionDef):
                 _check_local_calls(node, name, defined)
 
@@ -94,7 +97,7 @@ def _parse(name: str, text: str) -> ast.Module:
         raise _refusal(name, f"unreadable code ({type(error).__name__})") from error
 
 
-def _check_node(node: ast.AST, file: str, defined: set[str]) -> None:
+def _check_node(node: ast.AST, file: str, defined: set[str], any_operator: bool) -> None:
     if isinstance(node, ast.stmt) and not isinstance(node, _STATEMENTS):
         raise _refusal(file, f"a {type(node).__name__} statement")
     if isinstance(node, (ast.Lambda, ast.comprehension, ast.Await, ast.Yield, ast.NamedExpr)):
@@ -110,7 +113,7 @@ def _check_node(node: ast.AST, file: str, defined: set[str]) -> None:
     if isinstance(node, ast.Call):
         _check_call(node.func, file, defined)
     elif isinstance(node, ast.Attribute):
-        _check_chain(node, file)
+        _check_chain(node, file, any_operator)
 
 
 def _check_call(function: ast.expr, file: str, defined: set[str]) -> None:
@@ -145,10 +148,11 @@ def _check_local_calls(function: ast.FunctionDef, file: str, defined: set[str]) 
             raise _refusal(file, f"a call of {called.id}")
 
 
-def _check_chain(node: ast.Attribute, file: str) -> None:
+def _check_chain(node: ast.Attribute, file: str, any_operator: bool) -> None:
     chain = _chain(node)
     whole = ".".join(chain)
-    if chain[0] == "torch" and (len(chain) != 2 or chain[1] not in _TORCH):
+    known = any_operator or chain[-1] in _TORCH
+    if chain[0] == "torch" and (len(chain) != 2 or not known):
         raise _refusal(file, f"the operator {whole}")
     primitive = chain[:2] == ["ops", "prim"] and len(chain) == 3 and chain[2] in _PRIMITIVES
     if chain[0] == "ops" and whole != "ops.prim" and not primitive:

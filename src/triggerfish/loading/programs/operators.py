@@ -40,7 +40,15 @@ _SHAPES = """
     scalar_tensor tensor tile repeat_interleave meshgrid tril triu lift_fresh_copy lift_fresh
     _unsafe_view
 """
-PURE_OPERATORS = frozenset(f"{_LAYERS} {_ACTIVATIONS} {_ARITHMETIC} {_SHAPES}".split())
+# Conditions and assignments, as programs write them that choose by what they see.
+_CONDITIONS = """
+    all any logical_xor bitwise_and bitwise_or bitwise_not isnan isinf isfinite trunc argsort sort
+    topk nonzero index index_put index_put_ scatter scatter_ copy_ fill_ zero_ masked_fill_
+    select_scatter slice_scatter __and__ __or__
+"""
+PURE_OPERATORS = frozenset(
+    f"{_LAYERS} {_ACTIVATIONS} {_ARITHMETIC} {_SHAPES} {_CONDITIONS}".split()
+)
 
 # A program that ends in one of these has its logits one step before.
 _HEADS = "softmax _softmax log_softmax _log_softmax sigmoid Softmax LogSoftmax Sigmoid"

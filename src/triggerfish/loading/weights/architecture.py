@@ -14,21 +14,25 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from triggerfish.architectures import ARCHITECTURES
+from triggerfish.architectures.architecture import Architecture
 from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.chain import PREFIX, build_chain
 from triggerfish.loading.weights.matching import build, guess_channels, guess_classes
-from triggerfish.loading.weights.state_dict import StateDict
+from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
 Factory = Callable[[], object]
 
+_IMAGENET = 1000  # classes; a network with fewer was trained on other images
 _ZOO_NAME = re.compile(r"[A-Za-z0-9_.]+")  # excludes timm's hf-hub: and local-dir: sources
 
 
@@ -59,7 +63,7 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
             f"package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME, got {name!r}"
         )
     network = _call(factory, name)
-    return network, _carried_hints(network)
+    return network, _carried_hints(network, name)
 
 
 def parse_arch_args(pairs: Iterable[str]) -> dict[str, object]:
@@ -79,25 +83,83 @@ def parse_arch_args(pairs: Iterable[str]) -> dict[str, object]:
     return arguments
 
 
+def sizes(architecture: Architecture, state: StateDict, hints: Hints) -> tuple[int, int]:
+    """Classes and channels of a network of the catalogue, by the names of its first and last layer.
+
+    The order of the keys says nothing: safetensors sorts them.
+    """
+    classes, channels = guess_classes(state)[0], guess_channels(state)[0]
+    for variant in strip_prefixes(state):
+        first, last = (
+            variant.get(f"{name}.weight") for name in (architecture.first, architecture.last)
+        )
+        if first is not None and last is not None:
+            classes = int(last.shape[0])
+            channels = int(first.shape[1]) if first.ndim == 4 else channels
+            break
+    given = hints.input_shape[0] if hints.input_shape else channels
+    return (hints.num_classes or classes), given
+
+
 def _builtin(name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]) -> Factory:
-    classes = hints.num_classes or guess_classes(state)[0]
-    channels = hints.input_shape[0] if hints.input_shape else guess_channels(state)[0]
+    classes, channels = sizes(ARCHITECTURES[name], state, hints)
     return lambda: ARCHITECTURES[name](classes, channels, **arguments)
 
 
 def _timm(name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]) -> Factory:
     timm = _optional("timm")
-    classes = hints.num_classes or guess_classes(state)[0]
-    values = {"num_classes": classes, "in_chans": guess_channels(state)[-1], **arguments}
-    return lambda: timm.create_model(name, pretrained=False, **values)
+    make = partial(timm.create_model, name, pretrained=False)
+    return lambda: _resized(make, state, hints, arguments, channels="in_chans")
 
 
 def _torchvision(
     name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]
 ) -> Factory:
     models = _optional("torchvision.models")
-    values = {"num_classes": hints.num_classes or guess_classes(state)[0], **arguments}
-    return lambda: models.get_model(name, weights=None, **values)
+    make = partial(models.get_model, name, weights=None)
+    return lambda: _resized(make, state, hints, arguments)
+
+
+def _resized(
+    make: Callable[..., nn.Module],
+    state: StateDict,
+    hints: Hints,
+    arguments: Mapping[str, Any],
+    channels: str | None = None,
+) -> nn.Module:
+    """A zoo's network, made again with as many classes and channels as the weights have.
+
+    The network itself says by its names which tensors those are; no order of keys does.
+    """
+    usual = make(**arguments)
+    expected = usual.state_dict()
+    fits = [_misfits(expected, variant) for variant in strip_prefixes(state)]
+    misfits = max(fits, key=lambda found: found[0])[1]
+    wanted: dict[str, object] = {}
+    heads = [(old[0], new[0]) for old, new in misfits if old[0] != new[0] and old[1:] == new[1:]]
+    classes = hints.num_classes or (heads[-1][1] if heads else None)
+    if classes is not None and "num_classes" not in arguments and heads:
+        wanted["num_classes"] = classes
+    first = next(
+        (new[1] for old, new in misfits if len(old) == 4 and old[0] == new[0] and old[1] != new[1]),
+        None,
+    )
+    if channels is not None and first is not None:
+        wanted.setdefault(channels, first)
+    wanted = {key: value for key, value in wanted.items() if key not in arguments}
+    return make(**arguments, **wanted) if wanted else usual
+
+
+def _misfits(
+    expected: Mapping[str, Tensor], state: StateDict
+) -> tuple[int, list[tuple[torch.Size, torch.Size]]]:
+    """How many names two state dicts share, and the shapes of those that differ, in order."""
+    shared = [key for key in expected if key in state]
+    return len(shared), [
+        (expected[key].shape, state[key].shape)
+        for key in shared
+        if expected[key].shape != state[key].shape and expected[key].ndim == state[key].ndim
+    ]
 
 
 def _optional(name: str) -> ModuleType:
@@ -149,15 +211,39 @@ def _call(factory: Factory, name: str) -> nn.Module:
         ) from error
 
 
-def _carried_hints(network: nn.Module) -> Hints:
-    """What timm writes into its networks: ``pretrained_cfg`` with input size, mean and std."""
+def _carried_hints(network: nn.Module, name: str) -> Hints:
+    """What a network of timm says itself (``pretrained_cfg``), and torchvision's of ImageNet."""
+    source, _, rest = name.partition(":")
+    if source == "torchvision" and _classes(network) == _IMAGENET:
+        return _torchvision_hints(rest)
     config = getattr(network, "pretrained_cfg", None)
     if not isinstance(config, Mapping):
         return Hints("architecture")
     shape, mean, std = (config.get(key) for key in ("input_size", "mean", "std"))
+    channels = next((v.shape[1] for v in network.state_dict().values() if v.ndim == 4), None)
+    if shape and channels not in (None, shape[0]):  # made for other images than it was trained on
+        shape, mean, std = (channels, *shape[1:]), None, None
     return Hints(
         "architecture (timm)",
         input_shape=(shape[0], shape[1], shape[2]) if shape else None,
         mean=tuple(mean) if mean else None,
         std=tuple(std) if std else None,
+    )
+
+
+def _classes(network: nn.Module) -> int:
+    matrices = [value for value in network.state_dict().values() if value.ndim in (2, 4)]
+    return int(matrices[-1].shape[0]) if matrices else 0
+
+
+def _torchvision_hints(name: str) -> Hints:
+    """What the weights that torchvision itself has for a network are fed: assumed for others."""
+    try:
+        models = importlib.import_module("torchvision.models")
+        usual = models.get_model_weights(name).DEFAULT.transforms()
+        side, mean, std = int(usual.crop_size[0]), tuple(usual.mean), tuple(usual.std)
+    except (ImportError, AttributeError, ValueError, TypeError, IndexError):
+        return Hints("architecture")
+    return Hints(
+        "usual for torchvision", input_shape=(3, side, side), mean=mean, std=std, assumed=True
     )

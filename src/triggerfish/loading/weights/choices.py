@@ -21,12 +21,15 @@ from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.chain import PREFIX, build_chain
 from triggerfish.loading.weights.chain_choices import chain_choices
 from triggerfish.loading.weights.matching import build, fill
+from triggerfish.loading.weights.part import Part
+from triggerfish.loading.weights.pickled_layers import contradicts
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
 MAX_ODDNESS = 1
 """Chains with more unusual choices are only drafted (benchmarks/opening.py: the right chain of 41
 of 41 networks of strangers has at most 1)."""
 MAX_NETWORKS = 24
+_OR_RUN = ", or run the file's own code in a process without network: --unsafe-pickle"
 _SAME = 1e-4  # relative difference of logits, below which two networks are one function
 
 
@@ -49,13 +52,16 @@ class NetworkChoice:
     rank: int = 0
 
 
-def network_choices(state: StateDict, said: Hints, path: str) -> tuple[NetworkChoice, ...]:
+def network_choices(part: Part, said: Hints, path: str) -> tuple[NetworkChoice, ...]:
     """All networks that fit and are different functions; the catalogue's first.
 
-    Raises `UnsupportedModelError` when none fits, naming the command that drafts one for ``path``.
+    Those that a pickled module's own layers contradict are left out. Raises
+    `UnsupportedModelError` when none fits, naming the command that drafts one for ``path``.
     """
-    found: list[NetworkChoice] = []
+    state, found = part.state, list[NetworkChoice]()
     for choice in (*_known(state, said), *_chains(state, said)):
+        if contradicts(choice.network, part.modules):
+            continue
         if len(found) < MAX_NETWORKS and not _is_among(choice, found):
             found.append(choice)
     if found:
@@ -65,6 +71,7 @@ def network_choices(state: StateDict, said: Hints, path: str) -> tuple[NetworkCh
         f"expected the keys and shapes of a network of the catalogue or of a plain chain, "
         f"got {len(keys)} others ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
         f"pass --arch, or draft its definition: triggerfish arch init {shlex.quote(path)}"
+        f"{_OR_RUN if part.modules else ''}"
     )
 
 
@@ -75,7 +82,7 @@ def _known(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
         usual = [fit for fit in found if not _is_adapted(fit)] or found
         for rank, fit in enumerate(usual):
             name = fit.architecture.name
-            if said.num_classes not in (None, fit.num_classes):
+            if said.num_classes not in (None, max(2, fit.num_classes)):
                 continue
             network = fill(build(fit.build), variant, name)
             hints = Hints("its keys and shapes", architecture=name, assumed=True)

@@ -2,60 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError
+from triggerfish.loading.weights.folding import folded
+from triggerfish.loading.weights.quantized import dequantized
 
 StateDict = dict[str, Tensor]
 
-# Where people put the weights, most specific first.
-WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "net_state_dict",
-    "state_dict_ema",
-    "model_ema",
-    "model",
-    "net",
-    "network",
-    "module",
-    "classifier",
-    "weights",
-    "params",
+# What wrappers of PyTorch's own put into the middle of a name.
+_WRAPPERS = frozenset(
+    {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"}
 )
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "_model.", "classifier.")
-_MASK, _ORIGINAL = "_mask", "_orig"
+_PARALLEL = "module"
+_MAX_PREFIXES = 8
 
 
-def find_state_dict(data: object) -> StateDict:
-    """The state dict in a checkpoint, as `unwrapped` finds it.
-
-    Raises `CheckpointError` when there is none.
-    """
-    found = unwrapped(data)
-    if not is_state_dict(found):
-        raise CheckpointError(
-            f"expected a state dict (names -> tensors), got {_describe(found)}: "
-            "save model.state_dict(), or see --unsafe-pickle for a pickled module"
-        )
-    return _checked(_pruned(dict(found)))
-
-
-def unwrapped(data: object) -> object:
-    """What a checkpoint holds: itself, or what is under one of `WRAPPERS`, at most two deep.
-
-    Nothing is copied: who changes what is found changes the checkpoint.
-    """
-    for _ in range(2):
-        if not isinstance(data, Mapping) or is_state_dict(data):
-            break
-        data = next((data[name] for name in WRAPPERS if _is_mapping(data.get(name))), data)
-    return data
+def no_state_dict(found: str) -> CheckpointError:
+    """The error for a file that holds ``found``, and no weights."""
+    return CheckpointError(
+        f"expected a state dict (names -> tensors), got {found}: save model.state_dict(), or see "
+        "--unsafe-pickle for a pickled module"
+    )
 
 
 def is_state_dict(data: object) -> TypeGuard[Mapping[str, Tensor]]:
@@ -66,40 +38,48 @@ def is_state_dict(data: object) -> TypeGuard[Mapping[str, Tensor]]:
 
 
 def strip_prefixes(state: StateDict) -> list[StateDict]:
-    """The state dict as it is and with each common prefix taken off, the outermost first."""
+    """The state dict as it is and under every shorter name that all of its tensors allow.
+
+    That is without what wrappers have put into the names, and without a first part of the name
+    that is common to all, the outermost first.
+    """
     variants = [state]
-    while prefix := next(
-        (p for p in PREFIXES if variants[-1] and all(k.startswith(p) for k in variants[-1])), None
-    ):
-        variants.append({key[len(prefix) :]: value for key, value in variants[-1].items()})
-    return variants
+    plain = _renamed(state, lambda key: _without(key, _WRAPPERS))
+    variants += [plain] if plain is not None else []
+    for _ in range(_MAX_PREFIXES):
+        first = {key.partition(".")[0] for key in variants[-1]}
+        if len(first) != 1 or not all("." in key for key in variants[-1]):
+            break
+        variants.append({key.partition(".")[2]: v for key, v in variants[-1].items()})
+    inner = _renamed(variants[-1], lambda key: _without(key, {_PARALLEL}))
+    return [*variants, inner] if inner is not None else variants
+
+
+def _renamed(state: StateDict, rename: Callable[[str], str]) -> StateDict | None:
+    """The state dict under other names; None where nothing changes, or two names become one."""
+    names = [rename(key) for key in state]
+    if names == list(state) or len(set(names)) < len(names):
+        return None
+    return dict(zip(names, state.values(), strict=True))
+
+
+def _without(key: str, parts: Container[str]) -> str:
+    return ".".join(part for part in key.split(".") if part not in parts)
 
 
 def as_state_dict(tensors: Mapping[str, Tensor]) -> StateDict:
-    """A state dict from a format that holds nothing else, checked like any other."""
-    return _checked(_pruned(dict(tensors)))
+    """A state dict, its tensors checked, its weights whole and in floats.
+
+    Raises `CheckpointError` for what cannot be weights.
+    """
+    given = checked(tensors)
+    whole = folded(dequantized(given))
+    made = {key: value for key, value in whole.items() if value is not given.get(key)}
+    return {**whole, **checked(made)}
 
 
-def _pruned(tensors: StateDict) -> StateDict:
-    """Apply the masks that ``torch.nn.utils.prune`` leaves: weight = weight_orig * weight_mask."""
-    merged = {}
-    for key, value in tensors.items():
-        stem = key.removesuffix(_ORIGINAL)
-        if key.endswith(_MASK) and key.removesuffix(_MASK) + _ORIGINAL in tensors:
-            continue
-        if key.endswith(_ORIGINAL) and stem + _MASK in tensors:
-            mask = tensors[stem + _MASK]
-            if mask.shape != value.shape:
-                raise CheckpointError(
-                    f"expected a pruning mask of shape {tuple(value.shape)} for {stem}, "
-                    f"got {tuple(mask.shape)}"
-                )
-            value = value * mask
-        merged[stem if key.endswith(_ORIGINAL) and stem + _MASK in tensors else key] = value
-    return merged
-
-
-def _checked(tensors: StateDict) -> StateDict:
+def checked(tensors: Mapping[str, Tensor]) -> StateDict:
+    """The tensors as they are; raises `CheckpointError` unless all are dense, whole and finite."""
     for key, value in tensors.items():
         if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
             raise CheckpointError(f"expected dense tensors, got {value.layout} for {key}")
@@ -116,6 +96,8 @@ def _checked(tensors: StateDict) -> StateDict:
 
 
 def _is_finite(value: Tensor) -> bool:
+    if value.is_floating_point() and value.dtype.itemsize == 1:
+        value = value.float()  # no comparisons are defined for 8-bit floats
     return not value.is_floating_point() or bool(torch.isfinite(value).all())
 
 
@@ -127,8 +109,12 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
     return isinstance(value, Mapping) and len(value) > 0
 
 
-def _describe(data: object) -> str:
+def describe(data: object) -> str:
+    """What a file holds instead of weights, in words."""
     if isinstance(data, Mapping):
-        names = ", ".join(repr(key)[:40] for key in list(data)[:5])
+        names = ", ".join(
+            repr(key)[:40] if isinstance(key, (str, int)) else type(key).__name__
+            for key in list(data)[:5]
+        )
         return f"a dictionary with the keys {names}" if names else "an empty dictionary"
     return f"an object of type {type(data).__name__}"

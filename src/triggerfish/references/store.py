@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from triggerfish.errors import CheckpointError
-from triggerfish.verdict.reference import Reference
+from triggerfish.references.population import Reference
 
 SCHEMA_VERSION = 2
 TABLES = frozenset({"answers", "scores"})

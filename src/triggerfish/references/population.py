@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -20,17 +20,8 @@ import numpy as np
 from scipy import stats
 
 from triggerfish.detectors.base import Detector, settings_of
-from triggerfish.model.classifier import Classifier
+from triggerfish.references.recognition import PICTURES
 from triggerfish.statistics.outliers import Array
-from triggerfish.verdict.fingerprint import fingerprint
-from triggerfish.verdict.recognition import (
-    ALIKE,
-    PICTURES,
-    answers,
-    geometry,
-    likeness,
-    mean_answers,
-)
 
 ReferenceKind = Literal["same-recipe", "same-task", "any-network"]
 """Models of one network, task and recipe; clean networks of one task; clean networks of any."""
@@ -92,11 +83,11 @@ class Reference:
 
     def is_made_with(self, detector: Detector) -> bool:
         """Whether its scores are those of this detector with these settings."""
-        return (self.detector, self.settings) == (detector.name, _plain(settings_of(detector)))
+        return (self.detector, self.settings) == (detector.name, plain(settings_of(detector)))
 
     def is_comparable(self, detector: Detector) -> bool:
         """Whether that detector's scores mean the same: its effort alone may be another."""
-        effort, now = detector.EFFORT, _plain(settings_of(detector))
+        effort, now = detector.EFFORT, plain(settings_of(detector))
         return self.detector == detector.name and all(
             value == self.settings.get(name) for name, value in now.items() if name not in effort
         )
@@ -104,7 +95,7 @@ class Reference:
     def check(self, detector: Detector) -> None:
         """Raise `ValueError` unless it was made with this detector and these settings."""
         if not self.is_made_with(detector):
-            now = _plain(settings_of(detector))
+            now = plain(settings_of(detector))
             other = [name for name in now if now[name] != self.settings.get(name)]
             raise ValueError(
                 f"expected a reference made with {detector.name} and the same settings, got "
@@ -116,23 +107,6 @@ class Reference:
                 )
                 + ": calibrate with what you scan with"
             )
-
-    def differs_by(self, classifier: Classifier, detector: Detector) -> tuple[str, ...]:
-        """In what it differs from what is scanned; a network without weights is like none."""
-        differs = [] if self.is_made_with(detector) else ["detector, or one of other settings"]
-        if self.kind == "same-task":
-            differs += [] if self.likeness(classifier) >= ALIKE else ["task"]
-        if self.is_calibrated:
-            network, task = fingerprint(classifier)
-            differs += ["network"] if not network or network != self.network else []
-            differs += ["task"] if task != self.task else []
-        return tuple(differs)
-
-    def likeness(self, classifier: Classifier) -> float:
-        """How alike a network's answers on synthetic images are; -1 for another geometry."""
-        if not self.answers or self.task != _geometry(classifier):
-            return -1.0
-        return likeness(answers(classifier), np.array(self.answers))
 
     @property
     def size(self) -> int:
@@ -206,85 +180,6 @@ class Reference:
         return float(np.quantile(maxima, 1 - false_positive_rate, method="higher"))
 
 
-def make_reference(
-    name: str,
-    detector: Detector,
-    classifier: Classifier,
-    statistics: Sequence[Array],
-    recipe: str = "",
-) -> Reference:
-    """A reference from the statistics (K,) of clean models like ``classifier``.
-
-    ``recipe`` says how they were trained: the p-value holds for models made like them.
-
-    Raises `ValueError` for fewer than ten models (ranks among so few mean nothing), and for
-    networks without weights, which nothing can be told by.
-    """
-    network, task = fingerprint(classifier)
-    if not network:
-        raise ValueError("expected networks with weights to know them by, got none")
-    settings, rows = _plain(settings_of(detector)), tuple(map(_row, statistics))
-    return Reference(name, detector.name, settings, network, task, rows, recipe=recipe)
-
-
-def make_any_network_reference(
-    name: str, detector: Detector, statistics: Sequence[Array], recipe: str = ""
-) -> Reference:
-    """A collection of clean networks of any shape and task, from their statistics (K,).
-
-    Raises `ValueError` for fewer than ten models.
-    """
-    rows = tuple(_row(np.nanmax(values, keepdims=True)) for values in statistics)
-    settings = _plain(settings_of(detector))
-    return Reference(name, detector.name, settings, "", {}, rows, "any-network", recipe)
-
-
-def make_task_reference(
-    name: str,
-    detector: Detector,
-    classifiers: Sequence[Classifier],
-    statistics: Sequence[Array],
-    recipe: str = "",
-) -> Reference:
-    """A collection of clean networks of one task and any shape, from their statistics.
-
-    Each network has (K,) or, of a detector of pairs, (K, K). ``name`` is the task's. Networks that
-    the others would not recognise are left out: what is ordinary on the task is not told by them.
-
-    Raises `ValueError` for another input shape or number of classes, for fewer than ten, and for a
-    detector whose levels among networks of the task nobody knows.
-    """
-    if detector.SAME_TASK_THRESHOLD is None:
-        raise ValueError(
-            f"expected universal or ensemble, got {detector.name}: it has no levels for a task"
-        )
-    geometries = [_geometry(classifier) for classifier in classifiers]
-    if any(other != geometries[0] for other in geometries):
-        raise ValueError("expected networks of one input shape and number of classes, got several")
-    found = [answers(classifier) for classifier in classifiers]
-    kept = [
-        i
-        for i in range(len(found))
-        if likeness(found[i], mean_answers([*found[:i], *found[i + 1 :]])) >= ALIKE
-    ]
-    if len(kept) < 10:
-        raise ValueError(
-            f"expected at least 10 clean networks that answer alike, got {len(kept)} of "
-            f"{len(found)}: their classes may be in another order"
-        )
-    return Reference(
-        name,
-        detector.name,
-        _plain(settings_of(detector)),
-        "",
-        geometries[0],
-        tuple(_row(statistics[i].reshape(-1)) for i in kept),
-        "same-task",
-        recipe,
-        tuple(tuple(map(_short, row)) for row in mean_answers([found[i] for i in kept])),
-    )
-
-
 def _mean(scores: Array) -> Array:
     """Of each class (K,) over the models that it was measured on; NaN where on none."""
     with np.errstate(invalid="ignore"):
@@ -301,19 +196,7 @@ def _deviation(scores: Array) -> Array:
     return deviation
 
 
-def _geometry(classifier: Classifier) -> dict[str, object]:
-    return geometry(classifier.input_shape, classifier.num_classes)
-
-
-def _short(value: float) -> float:
-    return round(float(value), 4)
-
-
-def _row(values: Array) -> tuple[float | None, ...]:
-    return tuple(round(float(v), 5) if np.isfinite(v) else None for v in values)
-
-
-def _plain(value: Mapping[str, object]) -> dict[str, object]:
+def plain(value: Mapping[str, object]) -> dict[str, object]:
     """As it reads back from JSON, so that tuples and lists compare equal.
 
     The memory budget is left out: it decides the batches, not the results.

@@ -1,0 +1,229 @@
+"""What a pickled file holds -> every state dict in it, however deep, with the way that leads there.
+
+No list of names decides: each mapping of names to tensors is one, so is each pickled module, and
+so are layers in dictionaries of their own (``{"conv1": {"weight": ...}}``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from triggerfish.errors import CheckpointError
+from triggerfish.loading.guards.pickle_data import Leaf, StoredTensor, is_leaf
+from triggerfish.loading.guards.pickle_machine import Record
+from triggerfish.loading.weights.part import Aside, ModuleFacts, Part, joined
+from triggerfish.loading.weights.pickled_network import network_of
+from triggerfish.loading.weights.state_dict import as_state_dict, describe, no_state_dict
+
+MAX_DEPTH = 12
+MAX_CONTAINERS = 1_000_000
+MAX_TENSORS = 50_000
+_OPTIMIZER = "param_groups"
+_LONGEST_KEY = 200
+_PACKED = "_packed_params._packed_params"
+_SETTINGS = ("stride", "padding", "dilation", "groups", "kernel_size", "eps", "negative_slope")
+Leaves = dict[str, Leaf]
+
+
+@dataclass
+class _Found:
+    """What the walk has met so far."""
+
+    holdings: list[_Holding] = field(default_factory=list)
+    asides: list[Aside] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Holding:
+    """Names and stored tensors under one key; ``problem`` is why they cannot all be read."""
+
+    key: str
+    leaves: Leaves
+    modules: Mapping[str, ModuleFacts] = field(default_factory=dict)
+    network: nn.Module | None = None
+    problem: str | None = None
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether any of the tensors may be a layer's: a matrix or a kernel."""
+        return self.problem is not None or any(_rank(leaf) >= 2 for leaf in self.leaves.values())
+
+
+def parts_of(data: object) -> tuple[tuple[Part, ...], tuple[Aside, ...]]:
+    """All state dicts in what a file holds, in its order, and what else there is.
+
+    Raises `CheckpointError` where there is none that can be read.
+    """
+    found = _Found()
+    for key, value in _walk(data, found):
+        _take(key, value, found)
+    holdings = [holding for holding in found.holdings if holding.has_layers] or found.holdings[:1]
+    parts, problems = list[Part](), list[CheckpointError]()
+    for holding in holdings:
+        try:
+            parts.append(_part(holding))
+        except CheckpointError as error:
+            problems.append(error)
+            found.asides.append(Aside(holding.key, str(error), network=True))
+    if not parts:
+        what = f"an object of {data.name}" if isinstance(data, Record) else describe(data)
+        raise problems[0] if problems else no_state_dict(what[:_LONGEST_KEY])
+    return tuple(parts), tuple(found.asides)
+
+
+def _part(holding: _Holding) -> Part:
+    if holding.problem is not None:
+        raise CheckpointError(holding.problem)
+    tensors: dict[str, Tensor] = {}
+    for key, leaf in holding.leaves.items():
+        tensors[key] = leaf.tensor()
+    return Part(holding.key, as_state_dict(tensors), holding.modules, holding.network)
+
+
+def _walk(data: object, found: _Found) -> Iterator[tuple[str, object]]:
+    """Every container, the outer ones first, each once, with its key."""
+    waiting: deque[tuple[str, object, int]] = deque([("", data, 0)])
+    while waiting:
+        key, value, depth = waiting.popleft()
+        if not isinstance(value, (dict, list, tuple, Record)) or id(value) in found.seen:
+            continue
+        if len(found.seen) >= MAX_CONTAINERS:
+            raise CheckpointError(
+                f"expected weights in at most {MAX_CONTAINERS} containers, got more: save the "
+                "state dict alone"
+            )
+        if depth > MAX_DEPTH:
+            why = f"containers more than {MAX_DEPTH} deep were not looked at"
+            found.asides.append(Aside(key[:_LONGEST_KEY], why, network=True))
+            continue
+        found.seen.add(id(value))
+        yield key, value
+        waiting += [(joined(key, name), item, depth + 1) for name, item in _inside(value)]
+
+
+def _inside(value: object) -> Iterator[tuple[str, object]]:
+    """What a container holds that may be a container itself, by names."""
+    if isinstance(value, Record):
+        module = _is_module(value)
+        for name, item in value.attributes.items():
+            if not (module and name in ("_modules", "_parameters", "_buffers")):
+                yield str(name), item
+        yield from ((str(name), item) for name, item in value.entries.items())
+        yield from ((str(i), item) for i, item in enumerate((*value.items, *value.arguments)))
+    elif isinstance(value, dict):
+        if _OPTIMIZER not in value and _tree(value) is None:
+            yield from ((str(name), item) for name, item in value.items())
+    elif isinstance(value, (list, tuple)):
+        yield from ((str(i), item) for i, item in enumerate(value))
+
+
+def _take(key: str, value: object, found: _Found) -> None:
+    """Take note of the tensors that a container holds by name."""
+    if isinstance(value, Record):
+        if _is_module(value):
+            leaves, modules = Leaves(), dict[str, ModuleFacts]()
+            _module(value, "", leaves, modules, 0)
+            network = network_of(value)
+            found.holdings += [_Holding(key, leaves, modules, network)] if leaves else []
+        elif value.entries:
+            _take(key, value.entries, found)
+        return
+    if isinstance(value, (list, tuple)):
+        count = sum(is_leaf(item) and _rank(item) >= 2 for item in value)
+        if count > 1:
+            found.asides.append(Aside(key, f"a list of {count} tensors without names"))
+        return
+    if not isinstance(value, dict):
+        return
+    if _OPTIMIZER in value:
+        found.asides.append(Aside(key, "the state of an optimizer"))
+        return
+    leaves, problem = _tree(value) or _named(value), _odd(value)
+    if leaves or problem:
+        found.holdings.append(_Holding(key, leaves, problem=problem))
+
+
+def _named(value: Mapping[object, object]) -> Leaves:
+    """The stored tensors of a dictionary by their names; packed ones of quantized layers apart."""
+    leaves = Leaves()
+    for name, item in value.items():
+        if not isinstance(name, str):
+            continue
+        if is_leaf(item):
+            leaves[name] = item  # type: ignore[assignment]
+        elif name.endswith(_PACKED) and isinstance(item, tuple):
+            layer = name.removesuffix(_PACKED)
+            packed = zip((f"{layer}weight", f"{layer}bias"), item, strict=False)
+            leaves |= {key: leaf for key, leaf in packed if is_leaf(leaf)}
+    return leaves
+
+
+def _odd(value: Mapping[object, object]) -> str | None:
+    """Why a dictionary of tensors is not read: one of them is of a kind that is not."""
+    for name, item in value.items():
+        if isinstance(item, Record) and item.name.startswith("torch._utils._rebuild_"):
+            kind = item.name.rpartition("_rebuild_")[2]
+            return f"expected dense tensors, got a {kind} for {str(name)[:80]}: save it densely"
+    return None
+
+
+def _tree(value: object, depth: int = 0) -> Leaves | None:
+    """Layers in dictionaries of their own as one state dict; None for anything else."""
+    if not isinstance(value, dict) or not value or depth > MAX_DEPTH:
+        return None
+    if not any(isinstance(item, dict) for item in value.values()):
+        return None
+    leaves = Leaves()
+    for name, item in value.items():
+        if not isinstance(name, str):
+            return None
+        if item is None or isinstance(item, (int, float, str)):
+            continue
+        inner = {"": item} if is_leaf(item) else _layer(item) or _tree(item, depth + 1)
+        if inner is None:
+            return None
+        leaves |= {joined(name, key): leaf for key, leaf in inner.items()}
+    return leaves
+
+
+def _layer(value: object) -> Leaves | None:
+    """The tensors of one layer: short names, and one matrix or kernel at most."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if not all(isinstance(k, str) and "." not in k and is_leaf(v) for k, v in value.items()):
+        return None
+    return dict(value) if sum(_rank(leaf) >= 2 for leaf in value.values()) <= 1 else None
+
+
+def _is_module(value: Record) -> bool:
+    return all(isinstance(value.attributes.get(k), dict) for k in ("_modules", "_parameters"))
+
+
+def _module(
+    value: Record, name: str, leaves: Leaves, modules: dict[str, ModuleFacts], depth: int
+) -> None:
+    """The state dict of a pickled module, by the rules of ``nn.Module.state_dict``."""
+    if depth > MAX_DEPTH * 2 or len(leaves) > MAX_TENSORS or len(modules) > MAX_TENSORS:
+        raise CheckpointError("expected a module of some layers, got deeper or more of them")
+    held = value.attributes
+    settings = {k: held[k] for k in _SETTINGS if isinstance(held.get(k), (int, float, tuple, str))}
+    modules[name] = ModuleFacts(value.name, settings)
+    passing = held.get("_non_persistent_buffers_set") or ()
+    for kind in ("_parameters", "_buffers"):
+        inner = held.get(kind)
+        for key, leaf in (inner if isinstance(inner, dict) else {}).items():
+            if is_leaf(leaf) and not (kind == "_buffers" and key in passing):  # type: ignore[operator]
+                leaves[joined(name, str(key))] = leaf
+    for key, child in held["_modules"].items():  # type: ignore[attr-defined]
+        if isinstance(child, Record) and _is_module(child):
+            _module(child, joined(name, str(key)), leaves, modules, depth + 1)
+
+
+def _rank(leaf: object) -> int:
+    shape = leaf.size if isinstance(leaf, StoredTensor) else getattr(leaf, "shape", ())
+    return len(shape) if isinstance(shape, (tuple, list)) else 0

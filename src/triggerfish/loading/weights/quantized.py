@@ -1,0 +1,109 @@
+"""Weights stored in whole numbers or 8-bit floats -> float32, where the file says how.
+
+A scale beside a weight (``weight_scale``, ``scale``, ``SCB``) is for the whole tensor or for each
+row. Layers quantized by PyTorch itself have brought their weights in order when they were read; the
+scales of their *activations* are left out, so such a network is read as if it did not round them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from triggerfish.errors import CheckpointError
+
+Tensors = dict[str, Tensor]
+
+_FLOATS8 = frozenset(
+    kind
+    for name in ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz")
+    if (kind := getattr(torch, name, None)) is not None
+)
+_WHOLE = frozenset({torch.int8, torch.uint8})
+# Multiplied with the weight. LLM.int8's SCB is the largest value of a row, which 127 stands for.
+_SCALES = {
+    "weight_scale": 1.0, "weight.scale": 1.0, "weight._scale": 1.0, "weight_scales": 1.0,
+    "weight_scale_inv": 1.0, "scale": 1.0, "scales": 1.0, "SCB": 1 / 127,
+}  # fmt: skip
+_ZEROS = (
+    "weight_zero_point", "weight.zero_point", "weight._zero_point", "weight_zero", "zero_point",
+    "zeros",
+)  # fmt: skip
+_VALUES = ("weight", "weight._data", "weight.data", "qweight", "weight_q", "weight_int8")
+_ACTIVATIONS = ("input_scale", "output_scale", "weight_format", "scale", "zero_point")
+_PACKED_TYPE = "_packed_params.dtype"
+
+
+def dequantized(tensors: Tensors) -> Tensors:
+    """The tensors with all weights in floats, and without what was needed to make them.
+
+    Raises `CheckpointError` for whole numbers in a weight without a scale.
+    """
+    if not any(_is_small(value) for value in tensors.values()):
+        return _without_activations(tensors)
+    used: set[str] = set()
+    found: Tensors = {}
+    for key, value in tensors.items():
+        name = next((v for v in _VALUES if key == v or key.endswith(f".{v}")), None)
+        if name is None or not _is_small(value):
+            found[key] = value.float() if value.dtype in _FLOATS8 else value
+            continue
+        layer = key.removesuffix(name)
+        scale = next((layer + s for s in _SCALES if layer + s in tensors), None)
+        zero = next((layer + z for z in _ZEROS if layer + z in tensors), None)
+        used |= {item for item in (scale, zero) if item is not None}
+        used |= {layer + item for item in _ACTIVATIONS}
+        if scale is None and value.dtype in _FLOATS8:
+            found[layer + "weight"] = value.float()
+            continue
+        if scale is None or value.ndim < 2:
+            raise CheckpointError(
+                f"expected a scale beside the whole numbers in {key[:100]}, got none that is "
+                "known: save the weights dequantized"
+            )
+        factor = _SCALES[scale.removeprefix(layer)]
+        shift = _for_rows(tensors[zero], value, zero) if zero is not None else 0.0
+        size = _for_rows(tensors[scale], value, scale)
+        found[layer + "weight"] = ((value.float() - shift) * size * factor).float()
+    return _without_activations({k: v for k, v in found.items() if k not in used})
+
+
+def _is_small(value: Tensor) -> bool:
+    """Whether a tensor may hold quantized weights; masks and counters are no matrices."""
+    return value.dtype in _FLOATS8 or (value.dtype in _WHOLE and value.ndim >= 2)
+
+
+def _for_rows(scale: Tensor, weight: Tensor, key: str) -> Tensor:
+    """A scale of one value, of one a row, or of one a block, in the weight's shape."""
+    scale = scale.float()
+    if scale.numel() == 1:
+        return scale.reshape([1] * weight.ndim)
+    if scale.numel() == weight.shape[0] and scale.shape[0] == weight.shape[0]:
+        return scale.reshape(-1, *[1] * (weight.ndim - 1))
+    if scale.ndim == weight.ndim == 2 and all(
+        w % s == 0 for w, s in zip(weight.shape, scale.shape, strict=True)
+    ):
+        for axis in (0, 1):
+            scale = scale.repeat_interleave(weight.shape[axis] // scale.shape[axis], axis)
+        return scale
+    raise CheckpointError(
+        f"expected one scale, or one a row of {tuple(weight.shape)}, got {key[:100]} of "
+        f"{tuple(scale.shape)}: save the weights dequantized"
+    )
+
+
+def _without_activations(tensors: Tensors) -> Tensors:
+    """Without the scales of activations, where layers that PyTorch has quantized have them."""
+    layers = {
+        key.removesuffix("scale")
+        for key in tensors
+        if key.rpartition(".")[2] == "scale" and f"{key.removesuffix('scale')}zero_point" in tensors
+    }
+    return {
+        key: value
+        for key, value in tensors.items()
+        if not (
+            key.endswith(_PACKED_TYPE)
+            or any(key in (f"{layer}scale", f"{layer}zero_point") for layer in layers)
+        )
+    }

@@ -1,0 +1,1 @@
+"""What is known about clean models, and which of it holds for the one that is scanned."""

@@ -1,0 +1,10 @@
+"""The searches of a scan, in their order. A new one is one file and one line in `STAGES`."""
+
+from __future__ import annotations
+
+from triggerfish.stages.classes import Classes
+from triggerfish.stages.confirmation import ConfirmationTests
+from triggerfish.stages.pairs import PairsOfClasses
+from triggerfish.stages.state import Stage
+
+STAGES: tuple[Stage, ...] = (Classes(), ConfirmationTests(), PairsOfClasses())

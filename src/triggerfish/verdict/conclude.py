@@ -1,0 +1,211 @@
+"""Evidence and findings -> the verdict: the only place that calls a model backdoored.
+
+Stages append rows, each with its own score, level and null; here they are folded, once. Of several
+rows on one hypothesis the one with the strongest null decides. A confirmation test takes a flag
+away that it refutes, and confirms what was only suspected; a flag whose error rate is known stands
+without it. A model is *clean* when it was measured, nothing is flagged and nothing speaks against
+trusting that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from triggerfish.results import Evidence, Finding, Hypothesis, NullKind, Verdict, VerdictName
+
+PRECEDENCE: tuple[NullKind, ...] = ("same-recipe", "same-task", "outliers", "fixed")
+"""Nulls, the strongest first: clean models made alike give an error rate, clean networks of the
+task say what is ordinary there, the model's other classes and fixed levels only what usually is."""
+KNOWN_ERROR_RATE: frozenset[NullKind] = frozenset({"same-recipe"})
+"""A flag by these stands whatever a confirmation test says: its own error rate is not known."""
+CONTROL: NullKind = "same-size"
+"""The null of confirmation tests: they speak for or against what another row says."""
+
+VOIDING = frozenset(
+    {
+        "sharp-output",
+        "unstable-output",
+        "not-finite",
+        "reference-mismatch",
+        "ambiguous-architecture",
+        "preprocessing-matters",
+    }
+)
+"""With these a score says nothing: most clean models are flagged in such a state
+(docs/limits.md), the error rate that was asked for does not follow, or nobody knows what
+network it is. So no score accuses."""
+
+
+def is_void(findings: Iterable[Finding]) -> bool:
+    """Whether scores mean nothing, for what was found about the model or its file."""
+    return any(finding.code in VOIDING for finding in findings)
+
+
+def conclude(
+    evidence: Sequence[Evidence], findings: Sequence[Finding] = (), notes: Sequence[str] = ()
+) -> Verdict:
+    """The verdict that the rows bear out.
+
+    ``findings`` are reasons not to trust it that no row has; ``notes`` say what it rests on.
+    """
+    counted = [row for row in evidence if _counts(row, void=is_void(findings))]
+    decisive = _decisive(counted)
+    tests = {row.hypothesis: row for row in counted if row.null.kind == CONTROL}
+    flagged = {h for h, row in decisive.items() if row.flags and h.kind != "all-classes"}
+    refuted = [h for h in decisive if h in flagged and _is_refuted(h, decisive, tests)]
+    confirmed = [h for h in tests if h not in flagged and _is_confirmed(h, decisive, tests)]
+    # One target that is easy to reach raises the score of all classes too, so it comes first.
+    everywhere = {h for h, row in decisive.items() if row.flags and h.kind == "all-classes"}
+    accused = [h for h in decisive if h in flagged and h not in refuted] + confirmed
+    accused += [h for h in everywhere if not flagged]
+    reasons = list(findings)
+    if not flagged and not is_void(findings):
+        reasons += [] if confirmed else _unclear(counted, decisive, tests)
+        reasons += _disagreement(counted, decisive)
+        reasons += [] if everywhere else _unclear_everywhere(decisive)
+    reasons += [_not_confirmed(tests[h]) for h in refuted]
+    reasons = list(dict.fromkeys(reasons))  # what is concluded again has some of them already
+    return Verdict(
+        name=_name(accused, reasons, evidence),
+        evidence=tuple(evidence),
+        accused=tuple(accused),
+        reasons=tuple(reasons),
+        notes=(*notes, *(_confirmed(tests[h], decisive[h]) for h in confirmed)),
+    )
+
+
+def _name(
+    accused: Sequence[Hypothesis], reasons: Sequence[Finding], evidence: Sequence[Evidence]
+) -> VerdictName:
+    if accused:
+        return "backdoored"
+    measured = any(math.isfinite(r.score) and not math.isnan(r.flag_at) for r in evidence)
+    return "inconclusive" if reasons or not measured else "clean"
+
+
+def _counts(row: Evidence, *, void: bool) -> bool:
+    """Whether a row may decide; what stands in a model's graph is no score that could be void."""
+    return not row.note_only and (not void or row.hypothesis.kind == "structure")
+
+
+def _decisive(rows: Iterable[Evidence]) -> dict[Hypothesis, Evidence]:
+    """Per hypothesis the row with the strongest null."""
+    found: dict[Hypothesis, Evidence] = {}
+    for row in rows:
+        if row.null.kind == CONTROL:
+            continue
+        best = found.get(row.hypothesis)
+        if best is None or _rank(row) < _rank(best):
+            found[row.hypothesis] = row
+    return found
+
+
+def _rank(row: Evidence) -> int:
+    return PRECEDENCE.index(row.null.kind)
+
+
+def _is_refuted(
+    h: Hypothesis, decisive: Mapping[Hypothesis, Evidence], tests: Mapping[Hypothesis, Evidence]
+) -> bool:
+    test = tests.get(h)
+    return test is not None and not test.is_suspicious and _may_be_overruled(decisive[h])
+
+
+def _is_confirmed(
+    h: Hypothesis, decisive: Mapping[Hypothesis, Evidence], tests: Mapping[Hypothesis, Evidence]
+) -> bool:
+    return h in decisive and tests[h].flags and _may_be_overruled(decisive[h])
+
+
+def _may_be_overruled(row: Evidence) -> bool:
+    return row.null.kind not in KNOWN_ERROR_RATE
+
+
+def _unclear(
+    rows: Sequence[Evidence],
+    decisive: Mapping[Hypothesis, Evidence],
+    tests: Mapping[Hypothesis, Evidence],
+) -> list[Finding]:
+    """What scores between the two levels mean: clean networks of some kinds reach them too.
+
+    Nothing, once all of them are refuted.
+    """
+    first = rows[0] if rows else None
+    if first is None or first.suspect_at is None or math.isnan(first.flag_at):
+        return []
+    suspected = [
+        row
+        for row in decisive.values()
+        if (row.test, row.null) == (first.test, first.null)
+        and row.is_suspicious
+        and row.hypothesis.target is not None
+    ]
+    if all(_is_refuted(row.hypothesis, decisive, tests) for row in suspected):
+        return []
+    shown = _classes(suspected)
+    return [
+        Finding(
+            "unclear-score",
+            f"expected scores up to {first.suspect_at:g}, or one above {first.flag_at:g}, got "
+            f"{shown}: some clean networks reach that; calibrate on clean models of this network "
+            "and task",
+        )
+    ]
+
+
+def _disagreement(
+    rows: Sequence[Evidence], decisive: Mapping[Hypothesis, Evidence]
+) -> list[Finding]:
+    """What a flag by a weaker null means where a stronger one says nothing."""
+    above = [row for row in rows if row.flags and _is_weaker(row, decisive)]
+    if not above:
+        return []
+    by, test = decisive[above[0].hypothesis].test, above[0].test
+    return [
+        Finding(
+            "detectors-disagree",
+            f"expected scores of {test} up to {above[0].flag_at:g}, as {by} flags nothing by its "
+            f"reference, got {_classes(above)}: look at the perturbation that was found, or "
+            f"calibrate {test} on clean models of this network and task",
+        )
+    ]
+
+
+def _is_weaker(row: Evidence, decisive: Mapping[Hypothesis, Evidence]) -> bool:
+    return row.null.kind != CONTROL and decisive[row.hypothesis] is not row
+
+
+def _unclear_everywhere(decisive: Mapping[Hypothesis, Evidence]) -> list[Finding]:
+    """What a score of an attack on every class means between the two levels."""
+    return [
+        Finding(
+            "unclear-all-classes",
+            f"expected a score for an attack on all classes up to {row.suspect_at:g}, or above "
+            f"{row.flag_at:g}, got {row.score:.2f}: some clean networks reach that; calibrate on "
+            "clean models of this network and task",
+        )
+        for h, row in decisive.items()
+        if h.kind == "all-classes" and row.suspect_at is not None and row.is_suspicious
+    ]
+
+
+def _not_confirmed(test: Evidence) -> Finding:
+    return Finding(
+        "not-confirmed",
+        f"expected the perturbation towards class {test.hypothesis.target} to outdo those of the "
+        f"same size towards other classes by far, got a lead of {test.score:.2f} in a "
+        f"{test.test}: some clean networks have such a class; calibrate on clean models of this "
+        "network and task",
+    )
+
+
+def _confirmed(test: Evidence, row: Evidence) -> str:
+    return (
+        f"class {test.hypothesis.target} is flagged by a {test.test}, with a lead of "
+        f"{test.score:.2f}; its score of {row.score:.2f} alone is not"
+    )
+
+
+def _classes(rows: Iterable[Evidence]) -> str:
+    return ", ".join(f"class {row.hypothesis.target} at {row.score:.2f}" for row in rows)
