@@ -49,3 +49,19 @@ def sure_score(pixel: Tensor, frequency: Tensor, shape: tuple[int, int, int]) ->
     wave = above_the_others(frequency) + low
     score = torch.maximum(spot.nan_to_num(-torch.inf), wave.nan_to_num(-torch.inf))
     return torch.where(score.isfinite(), score, torch.nan)
+
+
+def everywhere_score(pixel: Tensor, untargeted: float, shape: tuple[int, int, int]) -> float | None:
+    """How much smaller *any other class* is than one class, and how small in itself.
+
+    ``pixel`` (K,) are the sizes of the classes, ``untargeted`` that of a perturbation away from the
+    predicted class; None where either search did not get there. Half of the logarithm below
+    `PIXELS` is added to that of ``sqrt(least * median)`` above the untargeted size.
+    """
+    logs = pixel.double()[pixel.isfinite()].log()
+    if not math.isfinite(untargeted) or not len(logs):
+        return None
+    channels, height, width = shape
+    allowed = PIXELS * channels * math.sqrt(height * width) / SIDE
+    ratio = float((logs.min() + logs.quantile(0.5)) / 2) - math.log(untargeted)
+    return ratio + SIZE_WEIGHT * math.log(allowed / untargeted)
