@@ -56,18 +56,19 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # The lead over other classes; below the second level a flag is taken away (docs/repair.md). It
     # adds no flag: of clean classes that were nearly flagged it confirmed as many as of targets.
     (CONFIRMATION, "target", "same-size"): Level(math.inf, 0.25),
-    # Clean networks of people and tasks kept apart reached 1.09 with six classes or more, and 0.80
-    # with four or five; targets had 1.28 and more (benchmarks/family.py).
+    # Of 24 clean networks with six classes or more, of people and of tasks, the largest had 1.09;
+    # 12 of 20 single targets had 1.48 and more (python -m benchmarks.family).
     (SURE, "target", "outliers"): Level(1.3, 1.0),
+    # Of 6 clean ones with four or five classes the largest had 0.80; two targets 1.28 and 1.46.
     (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.25, 0.9),
-    # Among three classes clean ones and targets overlap: nothing is flagged, the small ones may be
-    # clean. Of two nothing is known at all.
+    # Among three classes clean ones (up to 1.51) and targets overlap: none is flagged, and where all
+    # are low the network is clean. Of two classes nothing is known at all.
     (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
-    # Clean networks reached 0.39.
+    # Clean networks had up to 0.39, two of three all-to-all attacks 1.35 and 1.82.
     (SURE, "all-classes", "outliers"): Level(1.0, 0.75),
-    # What another row flags stands only above the second level, which one clean network in twelve
-    # passes and which all targets that are seen at all pass by far.
-    (SURE, "target", "same-size"): Level(math.inf, 0.65),
+    # Beside clean networks of the task: what they flag stands only above the second level, and what
+    # they suspect is flagged above the first.
+    (SURE, "target", "same-size"): Level(1.3, 0.65),
     (SURE, "all-classes", "same-size"): Level(math.inf, 0.5),
 }
 

@@ -54,9 +54,11 @@ def test_a_flag_by_known_models_stands_only_where_the_class_is_small_here_too(nu
         assert conclude([*rows, *tests]).name == name
 
 
-def test_it_adds_no_flag_as_a_confirmation_test() -> None:
-    tests = found(0.1, 5.0, *[0.1] * 7).tests((TARGET,))
-    assert conclude([row(0.2, "same-task"), *tests]).name == "clean"
+def test_a_suspect_of_the_task_is_flagged_or_cleared() -> None:
+    suspected = row(0.9, "same-task")
+    for score, name in ((0.2, "clean"), (0.9, "inconclusive"), (1.8, "backdoored")):
+        tests = found(0.1, score, *[0.1] * 7).tests((TARGET,))
+        assert conclude([suspected, *tests]).name == name
 
 
 def test_all_classes_have_a_null_of_their_own() -> None:
