@@ -61,8 +61,8 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     (SURE, "target", "outliers"): Level(1.3, 1.0),
     # Of 6 clean ones with four or five classes the largest had 0.80; two targets 1.28 and 1.46.
     (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.25, 0.9),
-    # Among three classes clean ones (up to 1.51) and targets overlap: none is flagged, and where all
-    # are low the network is clean. Of two classes nothing is known at all.
+    # Among three classes clean ones (up to 1.51) and targets overlap: none is flagged, and where
+    # all are low the network is clean. Of two classes nothing is known at all.
     (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
     # Clean networks had up to 0.39, two of three all-to-all attacks 1.35 and 1.82.
     (SURE, "all-classes", "outliers"): Level(1.0, 0.75),
