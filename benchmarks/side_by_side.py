@@ -1,10 +1,10 @@
-"""Two builds scan the same networks in turn: CPU seconds, memory, verdicts, and the sizes behind.
+"""Two builds scan the same networks in turn: CPU seconds, verdicts, and the sizes behind.
 
     python -m benchmarks.side_by_side run FOLDER --old CHECKOUT [--every 7] [--id ID ...]
     python -m benchmarks.side_by_side table
 
 FOLDER is described in corpus.py; the code in it is run. CHECKOUT is a checkout of the other build.
-Every scan is a process of its own, of one thread, and a network's two scans follow one another, so
+Each build is a process of its own, of one thread, and a network's two scans follow one another, so
 both see the machine alike. Resumable: results/side_by_side.jsonl has a line a network.
 """
 
@@ -22,17 +22,18 @@ from typing import Any
 import click
 
 from benchmarks.common import RESULTS
+from benchmarks.markdown import markdown
 
 ROWS = RESULTS / "side_by_side.jsonl"
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True)
 
 # Runs in either build: it uses nothing that the two have not in common.
 SCAN = """
-import importlib.util, json, os, resource, sys, time
+import importlib.util, json, sys, time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-folder, key, fast = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "fast"
+folder, config = Path(sys.argv[1]), {"fast": sys.argv[2] == "fast"}
 from triggerfish.runtime import keep_freed_memory
 keep_freed_memory()
 from triggerfish.detectors import Ensemble
@@ -42,41 +43,59 @@ spec = importlib.util.spec_from_file_location("networks", folder / "networks.py"
 code = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(code)
 lines = (folder / "manifest.jsonl").read_text().splitlines()
-record = next(r for r in map(json.loads, lines) if r["id"] == key)
-classifier = Classifier(
-    code.load(record), record["input_shape"], output=record["head"],
-    num_classes=record["num_classes"],
-)
-start = time.process_time()
-result = scan_classifier(classifier, ScanConfig(Ensemble(fast=fast)))
-seconds = time.process_time() - start
+records = {r["id"]: r for r in map(json.loads, lines)}
 numbers = lambda v: [None if x != x else x for x in v.tolist()]
-details = {n: numbers(v) for n, v in result.scores.details.items() if n.startswith("size_")}
-print("RESULT" + json.dumps({
-    "seconds": seconds,
-    "process_seconds": time.process_time(),
-    "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    "verdict": result.verdict.name,
-    "flagged": list(result.verdict.flagged),
-    "all_classes": bool(result.verdict.all_classes),
-    "reasons": [r.code for r in result.verdict.reasons],
-    "score": numbers(result.scores.statistic),
-    "all_classes_score": result.scores.all_classes,
-    "sizes": details,
-    "confirmed": [[c.target, c.grade, c.lead] for c in result.confirmations],
-}))
+for key in map(str.strip, sys.stdin):
+    record = records[key]
+    classifier = Classifier(
+        code.load(record), record["input_shape"], output=record["head"],
+        num_classes=record["num_classes"],
+    )
+    start = time.process_time()
+    result = scan_classifier(classifier, ScanConfig(Ensemble(**config)))
+    seconds = time.process_time() - start
+    details = {n: numbers(v) for n, v in result.scores.details.items() if n.startswith("size_")}
+    print("RESULT" + json.dumps({
+        "seconds": seconds,
+        "verdict": result.verdict.name,
+        "flagged": list(result.verdict.flagged),
+        "all_classes": bool(result.verdict.all_classes),
+        "reasons": [r.code for r in result.verdict.reasons],
+        "score": numbers(result.scores.statistic),
+        "all_classes_score": result.scores.all_classes,
+        "sizes": details,
+        "confirmed": [[c.target, c.grade, c.lead] for c in result.confirmations],
+    }), flush=True)
 """
 
 
-def scanned(build: Path, folder: Path, key: str, *, fast: bool) -> dict[str, Any]:
-    """One network scanned by the build at ``build``, in a fresh process."""
-    environment = os.environ | {"PYTHONPATH": str(build / "src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCAN, str(folder), key, "fast" if fast else "default"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    for line in done.stdout.splitlines():
-        if line.startswith("RESULT"):
-            return dict(json.loads(line.removeprefix("RESULT")))
-    raise click.ClickException(f"{key} in {build}: {done.stderr.strip()[-500:]}")
+class Build:
+    """A process that scans with the build at ``path``, one network after the other."""
+
+    def __init__(self, path: Path, folder: Path, *, fast: bool) -> None:
+        self.path = path
+        environment = os.environ | {"PYTHONPATH": str(path / "src"), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", SCAN, str(folder), "fast" if fast else "default"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def scan(self, key: str) -> dict[str, Any]:
+        """What it says of one network."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{key}\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("RESULT"):
+                return dict(json.loads(line.removeprefix("RESULT")))
+        raise click.ClickException(f"expected a result of {key} by {self.path}, got none")
+
+    def close(self) -> None:
+        """Let it end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def rows() -> dict[str, dict[str, Any]]:
@@ -101,23 +120,21 @@ def run(folder: Path, old: Path, every: int, ids: tuple[str, ...], *, fast: bool
     new = Path(__file__).resolve().parents[1]
     lines = (folder / "manifest.jsonl").read_text("utf-8").splitlines()
     records = [json.loads(line) for line in lines if line.strip()]
-    chosen = [r for r in records if r["id"] in ids] if ids else records[::every]
+    by_id = {record["id"]: record for record in records}
+    chosen = [by_id[key] for key in ids] if ids else records[::every]
+    builds = {name: Build(path, folder, fast=fast) for name, path in (("old", old), ("new", new))}
     for record in chosen:
         key = record["id"] + (" --fast" if fast else "")
         if key in rows():
             continue
-        row = {
-            "id": key,
-            "targets": record.get("targets") or [],
-            "attack": record.get("attack") or "",
-            **{
-                name: scanned(build, folder, record["id"], fast=fast)
-                for name, build in (("old", old), ("new", new))
-            },
-        }
+        truth = {"targets": record.get("targets") or [], "attack": record.get("attack") or ""}
+        scans = {name: build.scan(record["id"]) for name, build in builds.items()}
+        row = {"id": key, **truth, **scans}
         with ROWS.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         click.echo(_line(row), err=True)
+    for build in builds.values():
+        build.close()
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -138,6 +155,26 @@ def log_ratio(scan: dict[str, Any], basis: str = "size_pixel") -> float:
     """``log(median / smallest)`` of the sizes of the classes in a basis; NaN without any."""
     sizes = [size for size in scan["sizes"].get(basis, []) if size is not None]
     return math.log(statistics.median(sizes) / min(sizes)) if sizes else math.nan
+
+
+def rendered() -> str:
+    """The rows as a table for docs/performance.md."""
+    return markdown(
+        ("network", "truth", "CPU seconds", "new / old", "verdicts", "log(median / smallest)"),
+        [
+            (
+                row["id"],
+                f"{row['attack'] or 'clean'} {row['targets'] or ''}".strip(),
+                f"{row['old']['seconds']:.1f} -> {row['new']['seconds']:.1f}",
+                f"{row['new']['seconds'] / row['old']['seconds']:.2f}",
+                said(row["new"])
+                if said(row["old"]) == said(row["new"])
+                else f"{said(row['old'])} -> {said(row['new'])}",
+                f"{log_ratio(row['old']):.2f} -> {log_ratio(row['new']):.2f}",
+            )
+            for row in rows().values()
+        ],
+    )
 
 
 @main.command()

@@ -20,11 +20,12 @@ DETECTION = {
 MAY_IMPORT = {
     "errors": set(),
     "codec": set(),
+    "notebook": set(),
     "files": {"errors"},
     "worker": {"errors", "runtime"},
     "parallel": {"errors", "worker"},
     "statistics": set(),
-    "results": {"codec"},
+    "results": {"codec", "notebook"},
     "model": {"errors", "results"},
     "search": {"errors", "model"},
     "reports": {"codec", "results"},

@@ -10,12 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+from html import escape
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from triggerfish.codec.marks import INLINE, NOT_STORED
+from triggerfish.notebook import picture_tag
+
+Array = NDArray[np.float32]
 
 
 class Status(str, Enum):
@@ -334,8 +341,13 @@ class Verdict:
         return null.name if null is not None and null.kind == kind else None
 
     def __str__(self) -> str:
-        text = f"backdoored ({self._where})" if self.name == "backdoored" else self.name
-        return f"{text}: {'; '.join(map(str, self.reasons))}" if self.reasons else text
+        reasons = "; ".join(map(str, self.reasons))
+        return f"{self.headline}: {reasons}" if reasons else self.headline
+
+    @property
+    def headline(self) -> str:
+        """The verdict in two or three words, without its reasons."""
+        return f"backdoored ({self._where})" if self.name == "backdoored" else self.name
 
     @property
     def _where(self) -> str:
@@ -495,6 +507,46 @@ class Scanned:
     readings: tuple[ReadingResult, ...] = ()
     part: str = ""
     others: tuple[Scanned, ...] = ()
+
+    def __repr__(self) -> str:
+        """One short line: the file, the verdict, how long it took."""
+        name = "a model in memory" if self.path is None else str(self.path)
+        return f"<Scanned {name}: {self.verdict.headline}, {self.detector}, {self.seconds:.1f} s>"
+
+    def _repr_html_(self) -> str:
+        """The line, and the perturbations towards flagged classes, for a notebook."""
+        found = {p.target for part in self._all_scores() for p in part.perturbations}
+        pictures = [
+            picture_tag(self.perturbation(k), f"found trigger for class {k}, amplified")
+            for k in self.verdict.flagged
+            if k in found
+        ]
+        return f"<p>{escape(repr(self)[1:-1])}</p>{''.join(pictures)}"
+
+    def perturbation(self, target: int | str | None, basis: Basis | None = None) -> Array:
+        """The found trigger for a class as an array (C, H, W), to be added to images in [0, 1].
+
+        ``target`` is the class's number or name, None for an attack on every class. Where several
+        were found, it is the one that is smallest beside that of the median class; ``basis`` takes
+        one kind.
+
+        Raises:
+            ValueError: none was found for that class; the message says for which some were.
+        """
+        if isinstance(target, str) and target in self.class_names:
+            target = self.class_names.index(target)
+        found = [p for part in self._all_scores() for p in part.perturbations
+                 if basis in (None, p.basis)]  # fmt: skip
+        fitting = [p for p in found if p.target == target]
+        if not fitting:
+            known = ", ".join(dict.fromkeys(str(p.target) for p in found)) or "no class"
+            raise ValueError(f"no perturbation was found for class {target}, only for {known}")
+        smallest = min(fitting, key=lambda p: p.size / p.median_size if p.size > 0 else inf)
+        array: Array = smallest.delta.detach().cpu().float().numpy()
+        return array
+
+    def _all_scores(self) -> tuple[ClassScores, ...]:
+        return (self.scores, *self.scores.parts)
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,13 @@ SHAPES = st.sampled_from(
 @cache
 def values(hint: Any, depth: int = 0) -> st.SearchStrategy[Any]:
     """Values of a type; records hold others of their kind at most once."""
-    options = [st.none()] if is_optional(hint) else []
-    options += [one(without_marks(member)[0], depth) for member in members(hint)]
-    return st.one_of(options)
+    kinds = [without_marks(member)[0] for member in members(hint)]
+    if not is_optional(hint):
+        return st.one_of([one(kind, depth) for kind in kinds])
+    # What was not measured is null, which is None where that is one of the values.
+    known = [st.floats(allow_infinity=False, allow_nan=False) if kind is float else one(kind, depth)
+             for kind in kinds]  # fmt: skip
+    return st.one_of([st.none(), *known])
 
 
 def one(hint: Any, depth: int) -> st.SearchStrategy[Any]:

@@ -14,7 +14,7 @@ from triggerfish.results import Scanned, Skipped
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(json_schema()))
 RANDOM = settings(
-    max_examples=30, deadline=None, database=None,
+    max_examples=30, deadline=None, database=None, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 ANY = st.one_of(records(Scanned), records(Skipped))

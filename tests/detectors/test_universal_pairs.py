@@ -18,7 +18,7 @@ from triggerfish.search.pictures import pictures
 from triggerfish.verdict.judge import Judge
 
 SHAPE, CLASSES, SOURCE, TARGET = (1, 12, 12), 9, 6, 2
-QUICK = UniversalPairs(universal_steps=24, pictures=700)
+QUICK = UniversalPairs(universal_steps=24, pictures=2100)
 
 
 class Blocks(nn.Module):

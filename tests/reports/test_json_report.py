@@ -4,6 +4,25 @@ from triggerfish.reports import FORMATS
 from triggerfish.reports.scope import KINDS
 from triggerfish.results import Scanned, Skipped
 
+HYPOTHESIS = {"kind": "target", "target": 0, "source": None, "place": ""}
+
+
+def row(k: int, score: float | None) -> dict[str, object]:
+    """What is stored of the evidence on a class."""
+    above = score is not None and score > 3.5
+    return {
+        "hypothesis": HYPOTHESIS | {"target": k},
+        "test": "l1-weight",
+        "score": score,
+        "flag_at": 3.5,
+        "suspect_at": None,
+        "null": {"kind": "fixed", "name": "", "size": 0, "smallest_p_value": None},
+        "p_value": None,
+        "note_only": False,
+        "flags": above,
+        "is_suspicious": above,
+    }
+
 
 def test_a_scanned_model(backdoored: Scanned) -> None:
     (result,) = json.loads("".join(FORMATS["json"]([backdoored])))["results"]
@@ -34,6 +53,8 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "verdict": "backdoored",
         "flagged": [2],
         "anomaly_index": [0.5, None, 24.125],
+        "evidence": [row(k, score) for k, score in enumerate([0.5, None, 24.125])],
+        "accused": [HYPOTHESIS | {"target": 2}],
         "threshold": 3.5,
         "reasons": [{"code": "unreachable", "text": "class 1 unreachable", "command": None}],
         "notes": [],
@@ -41,10 +62,11 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "smallest_p_value": None,
         "reference": None,
         "all_classes": False,
-        "seen_by": {},
+        "seen_by": {"2": ["l1-weight"]},
         "same_task": None,
         "suspicion_threshold": None,
         "sources": {},
+        "headline": "backdoored (target class 2)",
         "config": {"detector": "l1-weight", "settings": {"steps": 100}, "threshold": 3.5},
         "seconds": 1.25,
         "environment": {"torch": "2.x"},
@@ -55,6 +77,9 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "accepted": None,
         "trials": [],
         "confirmations": [],
+        "readings": [],
+        "part": "",
+        "others": [],
         "looked_for": ["one-target"],
         "not_looked_for": [kind for kind in KINDS if kind != "one-target"],
     }

@@ -11,7 +11,7 @@ SHAPE = (3, 16, 16)
 
 
 def test_waves_are_different_and_of_norm_one():
-    waves = single_waves(SHAPE, 0.5).flatten(1)
+    waves = single_waves(SHAPE, 0.5).expand(-1, *SHAPE).flatten(1)
     # Half of the 49 points of a disc of radius 4, without the constant in its middle.
     assert len(waves) == 24 * PHASES
     assert torch.allclose(waves.norm(dim=1), torch.ones(len(waves)), atol=1e-5)
@@ -22,7 +22,7 @@ def test_waves_are_different_and_of_norm_one():
 
 @pytest.mark.parametrize("chosen", [11, 50, 93])
 def test_the_wave_that_a_class_answers_to_is_found(chosen):
-    waves = single_waves(SHAPE, 0.5)
+    waves = single_waves(SHAPE, 0.5).expand(-1, *SHAPE)
     layer = nn.Linear(waves[0].numel(), 3, bias=False)
     layer.weight.data.zero_()
     layer.weight.data[1] = waves[chosen].flatten()

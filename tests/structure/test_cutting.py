@@ -19,7 +19,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("construction", "form"), [*CASES, ("if", "onnx"), ("index", "onnx")])
+@pytest.mark.parametrize(("construction", "form"), [*CASES, ("if", "onnx"), ("mask", "onnx")])
 def test_what_is_left_is_the_network(construction: str, form: str, tmp_path: Path) -> None:
     attacked, path = written(construction, form, tmp_path)
     graph, shape = read_graph(path), attacked.input_shape

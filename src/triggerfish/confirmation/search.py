@@ -12,16 +12,17 @@ from triggerfish.confirmation.families import FAMILIES
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import BASES, Basis
 from triggerfish.search.picture_pool import PicturePool
+from triggerfish.search.pictures import as_many
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import UniversalPerturbations, search_universal
 
 
 def families_of(classifier: Classifier, config: ConfirmConfig, seed: int) -> PicturePool:
     """The pictures of all `FAMILIES`, each a part of the pool, in their order."""
-    pools = []
+    pools, count = [], as_many(config.pictures, len(FAMILIES) * classifier.num_pixels)
     for number, make in enumerate(FAMILIES.values(), start=1):
         generator = torch.Generator().manual_seed(seed + number)
-        images = make(config.pictures, classifier.input_shape, generator)
+        images = make(count, classifier.input_shape, generator)
         pools.append(PicturePool.of(classifier, images))
     return PicturePool.joined(pools)
 

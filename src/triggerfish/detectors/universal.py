@@ -24,7 +24,7 @@ from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.margin import largest_margins
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
-from triggerfish.search.pictures import pictures
+from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report, share_of_work
 from triggerfish.search.recall import ClassSearches, keep_searches
 from triggerfish.search.screening import Screening, select_classes
@@ -139,8 +139,9 @@ class Universal(Detector):
     def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
         classifier = folded(classifier)
-        images = pictures(self.pictures + FRESH, classifier.input_shape, seed)
-        pool, fresh = PicturePool.of(classifier, images).split(self.pictures)
+        drawn = as_many(self.pictures, classifier.num_pixels)
+        images = pictures(drawn + FRESH, classifier.input_shape, seed)
+        pool, fresh = PicturePool.of(classifier, images).split(drawn)
         rows = rows_that_fit(classifier, self.memory_mib)
         screening = self.screening_of(classifier)
         selection = select_classes(

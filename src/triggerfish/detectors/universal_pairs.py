@@ -25,7 +25,7 @@ from triggerfish.results import ClassScores, Pairs, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.pair_bounds import pair_bounds
 from triggerfish.search.picture_pool import PicturePool, success_rate
-from triggerfish.search.pictures import pictures
+from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report
 from triggerfish.search.recall import ClassSearches, searches_of
 from triggerfish.search.universal import UniversalSearch, search_universal
@@ -151,7 +151,8 @@ def pair_perturbation(
 
 
 def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
-    return PicturePool.of(classifier, pictures(config.pictures, classifier.input_shape, seed))
+    count = as_many(config.pictures, classifier.num_pixels)
+    return PicturePool.of(classifier, pictures(count, classifier.input_shape, seed))
 
 
 def _pool_of_sources(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
@@ -159,7 +160,8 @@ def _pool_of_sources(classifier: Classifier, config: UniversalPairs, seed: int) 
 
     A third of them all: whatever is flagged is searched for once more, on all of another seed.
     """
-    images = pictures(config.pictures // 3, classifier.input_shape, seed)
+    count = as_many(config.pictures // 3, classifier.num_pixels)
+    images = pictures(count, classifier.input_shape, seed)
     pool = PicturePool.of(classifier, images)
     counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
     return pool.by_class(MOST, sources=torch.nonzero(counts >= FEWEST).flatten())
@@ -173,7 +175,8 @@ def _class_perturbations(
     if known is not None and len(known.classes) == classifier.num_classes:
         return known
     classes = torch.arange(classifier.num_classes)
-    pool = PicturePool.of(classifier, pictures(CLASS_PICTURES, classifier.input_shape, seed))
+    count = as_many(CLASS_PICTURES, classifier.num_pixels)
+    pool = PicturePool.of(classifier, pictures(count, classifier.input_shape, seed))
     found = search_universal(
         classifier, pool, classes, torch.zeros(len(classes)).bool(),
         UniversalSearch(config.universal_steps), seed,

@@ -75,16 +75,18 @@ def class_outputs(outputs: Mapping[str, Tensor], count: int) -> tuple[str, ...]:
     two and more numbers an image is out. Auxiliary heads come last.
     """
     vectors = {name: as_vectors(y) for name, y in outputs.items()}
-    found = [name for name, y in vectors.items() if _is_vector(y, count)]
+    found = sorted((n for n, y in vectors.items() if _is_vector(y, count)), key=_place)
     heads = {name for name in found if any(_is_head(vectors[o], vectors[name]) for o in found)}
     found = [name for name in found if name not in heads]
-    found = _without(
-        found, {a for a in found if any(_leads(outputs[a], outputs[b]) for b in found)}
-    )
+    twice = {
+        b for i, a in enumerate(found) for b in found[i + 1 :] if _same(vectors[a], vectors[b])
+    }
+    found = [name for name in found if name not in twice]
+    trunk = {a for a in found if any(_leads(outputs[a], outputs[b]) for b in found)}
+    found = _without(found, trunk)
     if any(_CLASSES.search(name.lower()) for name in found):
         found = _without(found, {name for name in found if _FEATURES.search(name.lower())})
-    found = _without(found, {name for name in found if _is_rectified(vectors[name])})
-    return tuple(sorted(found, key=_place))
+    return tuple(_without(found, {name for name in found if _is_rectified(vectors[name])}))
 
 
 def _without(names: list[str], others: set[str]) -> list[str]:
@@ -119,6 +121,10 @@ def _is_head(logits: Tensor, answer: Tensor) -> bool:
     with torch.no_grad():
         gap = (apply_head(logits.double(), kind) - answer.double()).abs().max()
     return float(gap) <= _SAME * float(answer.abs().max())
+
+
+def _same(y: Tensor, other: Tensor) -> bool:
+    return y.shape == other.shape and bool((y == other).all())
 
 
 def _leads(first: Tensor, second: Tensor) -> bool:

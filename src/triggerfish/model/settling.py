@@ -25,7 +25,7 @@ class Settled:
 
     ``output`` is the kind of what ``calling`` gives, ``answers`` (N, K) those to the inputs.
     ``classes`` are the names of all outputs that may be class vectors, the one that is taken first;
-    ``others`` describes every output but that one, '' where there is none.
+    ``others`` describes every output but that one, '' where there is none, or somebody chose.
     """
 
     calling: Calling
@@ -54,7 +54,8 @@ def settle(
     found = _before_head(model, x, calling, answers, output)
     if found is not None:
         calling, answers, kind = found
-    return Settled(calling, kind, answers, classes, described(outputs, classes[:1]))
+    others = described(outputs, classes[:1]) if part is None else ""
+    return Settled(calling, kind, answers, classes, others)
 
 
 def _kind(
@@ -89,7 +90,8 @@ def _classes(
         )
     if len(outputs) > 1:
         with torch.enable_grad():
-            outputs = named_outputs(model(x.clone().requires_grad_()))
+            # The second copy is for what works in place, which a leaf of the graph does not bear.
+            outputs = named_outputs(model(x.clone().requires_grad_().clone()))
     # Where none is a class vector, whoever looks at the first says what is wrong with it.
     return class_outputs(outputs, len(x)) or tuple(outputs)[:1]
 

@@ -1,4 +1,4 @@
-"""Procedural pictures: images of nothing, seeded, for searches that need many inputs and no data.
+"""Synthetic images, seeded, for searches that need many inputs and no data.
 
 A trigger fires on them nearly as on photographs (docs/method.md has the table). Dead leaves are
 the classical model of natural images: discs and rectangles of power-law size that hide one another
@@ -18,6 +18,14 @@ LEAVES = 40  # layers: enough to cover nearly all of the picture
 SIZE_EXPONENT = 3.0  # radii are drawn with density r^-3, as in the scale-invariant model
 GAP = 0.5  # share of black leaves in pictures with gaps, as on the dark ground of scanned digits
 LARGEST = 64  # pixels a side that leaves are drawn with; larger pictures are enlarged from it
+
+MOST_VALUES = 2**25
+"""Values that the pictures of one pool may have: 128 MiB, a third of them at 224 x 224."""
+
+
+def as_many(count: int, num_pixels: int) -> int:
+    """How many of ``count`` pictures of ``num_pixels`` values may be held; a tenth at least."""
+    return max(min(count, MOST_VALUES // num_pixels), count // 10, 1)
 
 
 def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:

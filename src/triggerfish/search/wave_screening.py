@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier
-from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.activation_maximization import EVALUATED_VALUES, chunks, evaluate
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 
 PHASES = 4
@@ -20,12 +20,12 @@ FIRST, BEST = 2, 8
 
 
 def single_waves(shape: tuple[int, int, int], highest: float) -> Tensor:
-    """Grey sinusoids (W, C, H, W) of L2 norm 1, in all directions and `PHASES` phases.
+    """Grey sinusoids (W, 1, H, W) in all directions and `PHASES` phases, the same in all channels.
 
-    ``highest`` is the largest cosine index along the wave as a fraction of the side: twice the
-    cycles. W is 0 where the side allows no cycle.
+    Over all channels each has an L2 norm of 1. ``highest`` is the largest cosine index along the
+    wave as a fraction of the side: twice the cycles. W is 0 where the side allows no cycle.
     """
-    _, height, width = shape
+    channels, height, width = shape
     most_down, most_across = (min(MOST_CYCLES, int(highest * s / 2)) for s in (height, width))
     down = torch.arange(height).view(-1, 1) / height
     across = torch.arange(width) / width
@@ -34,14 +34,13 @@ def single_waves(shape: tuple[int, int, int], highest: float) -> Tensor:
         for i, j in product(range(-most_down, most_down + 1), range(most_across + 1))
         if (j > 0 or i > 0) and 2 * math.hypot(i / height, j / width) <= highest
     ]
-    waves = torch.empty(len(half_plane), PHASES, *shape)
+    waves = torch.empty(len(half_plane) * PHASES, 1, height, width)
     for number, (i, j) in enumerate(half_plane):
         for phase in range(PHASES):
             turns = i * down + j * across + phase / PHASES
-            waves[number, phase] = torch.sin(2 * math.pi * turns)
-    flat = waves.view(-1, math.prod(shape))
-    unit: Tensor = flat / flat.norm(dim=1, keepdim=True)
-    return unit.view(-1, *shape)
+            wave = torch.sin(2 * math.pi * turns)
+            waves[number * PHASES + phase] = wave / (wave.norm() * channels**0.5)
+    return waves
 
 
 @torch.no_grad()
@@ -61,30 +60,31 @@ def best_waves(
     """
     shape = classifier.input_shape
     nothing = pool.images.new_zeros(len(target), *shape)
-    if not len(target):  # before any wave is made: of large images they take hundreds of MiB
+    if not len(target):  # before any wave is made: of large images they take a hundred MiB
         return nothing
-    waves = (norm * single_waves(shape, highest)).to(pool.images)
+    waves = single_waves(shape, highest).mul_(norm).to(pool.images)
     if not len(waves):
         return nothing
     generator = torch.Generator().manual_seed(seed)
     drawn = pool.draw(target.new_tensor([UNTARGETED]), PICTURES, generator)[0]
-    first, others = drawn[:FIRST], drawn[FIRST:]
-    score = _scores(classifier, pool.images[first], waves, cap)
-    score = score[:, target.clamp_min(0).cpu()]
+    own = target.clamp_min(0).cpu()
+    score = _scores(classifier, pool.images[drawn[:FIRST]], waves, cap)[:, own]
     likely = score.topk(min(BEST, len(waves)), dim=0).indices  # (BEST, R)
     some = torch.tensor(sorted(set(likely.flatten().tolist())))
-    rest = _scores(classifier, pool.images[others], waves[some.to(waves.device)], cap)
+    rest = _scores(classifier, pool.images[drawn[FIRST:]], waves[some.to(waves.device)], cap)
     total = torch.full_like(score, -torch.inf)
-    total[some] = score[some] + rest[:, target.clamp_min(0).cpu()]
-    return waves[total.argmax(0).to(waves.device)]
+    total[some] = score[some] + rest[:, own]
+    return waves[total.argmax(0).to(waves.device)].expand(-1, *shape).clone()
 
 
 def _scores(classifier: Classifier, images: Tensor, waves: Tensor, cap: float) -> Tensor:
     """Sums (W, K) over ``images`` of the capped log-odds of every class, with each of ``waves``."""
     score = torch.zeros(len(waves), classifier.num_classes, dtype=torch.float64)
+    together = max(1, EVALUATED_VALUES // classifier.num_pixels)
     for image in images:
-        logits = evaluate(classifier, (image + waves).clamp_(0.0, 1.0)).double()
-        score += _log_odds_of_all(logits).clamp_max(cap).cpu()
+        for rows in chunks(len(waves), together):
+            logits = evaluate(classifier, (image + waves[rows]).clamp_(0.0, 1.0)).double()
+            score[rows] += _log_odds_of_all(logits).clamp_max(cap).cpu()
     return score
 
 

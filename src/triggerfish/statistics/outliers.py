@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -113,12 +113,12 @@ class Grubbs(OutlierTest):
         """The score is ``(v - mean) / std``, the threshold its exact critical value."""
         count = int(np.isfinite(values).sum())
         score = (values - np.nanmean(values)) / np.nanstd(values, ddof=1)
-        t = stats.t.ppf(1 - self.alpha / count, count - 2)
+        t = special.stdtrit(count - 2, 1 - self.alpha / count)
         critical = (count - 1) / np.sqrt(count) * np.sqrt(t**2 / (count - 2 + t**2))
         top = np.nanmax(score)
         ratio = count * top**2 / (count - 1) ** 2
         t_top = np.sqrt((count - 2) * ratio / max(1 - ratio, np.finfo(float).tiny))
-        p = float(min(1.0, count * stats.t.sf(np.sign(top) * t_top, count - 2)))
+        p = float(min(1.0, count * special.stdtr(count - 2, -np.sign(top) * t_top)))
         return Outliers(score, float(critical), p)
 
 
@@ -137,6 +137,8 @@ class GammaOrderStatistic(OutlierTest):
 
         NaN where no law fits them: they tie.
         """
+        from scipy import stats  # half a second to import, and no other test needs it
+
         measured = np.flatnonzero(np.isfinite(values))
         score = np.full(len(values), np.nan)
         for k in measured:
@@ -170,8 +172,10 @@ def clopper_pearson(successes: int, count: int, confidence: float = 0.95) -> tup
     """Exact interval of a rate (Clopper and Pearson 1934)."""
     if not 0 <= successes <= count or count < 1:
         raise ValueError(f"expected 0 <= successes <= count, got {successes} of {count}")
-    interval = stats.binomtest(successes, count).proportion_ci(confidence, method="exact")
-    return float(interval.low), float(interval.high)
+    tail, failures = (1 - confidence) / 2, count - successes
+    low = special.betaincinv(successes, failures + 1, tail) if successes else 0.0
+    high = special.betaincinv(successes + 1, failures, 1 - tail) if failures else 1.0
+    return float(low), float(high)
 
 
 OUTLIER_TESTS: dict[str, OutlierTest] = {

@@ -17,8 +17,10 @@ from torch.utils.hooks import RemovableHandle
 
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Finding
+from triggerfish.search.activation_maximization import chunks, evaluate
 from triggerfish.search.baselines import blurred
 
+TOGETHER = 16  # pictures that pass the network at once: more would be memory and no more speed
 MIN_SPREAD = 0.15
 """Below, a network hardly looks at its input. Measured: trained 0.4 (briefly, on a third of MNIST)
 and more, untrained up to 0.13 (benchmarks/checks.py)."""
@@ -38,9 +40,8 @@ MAX_VARIANCE_RATIO = 300.0
 def check_model(classifier: Classifier) -> list[Finding]:
     """All findings about the model itself."""
     pictures = probe_pictures(classifier)
-    with torch.no_grad():
-        logits = classifier.logits(pictures)
-        again = classifier.logits(pictures[: len(pictures) // 2])
+    logits = evaluate(classifier, pictures, TOGETHER)
+    again = evaluate(classifier, pictures[: len(pictures) // 2], TOGETHER // 2)
     if classifier.output == "logits" and not bool(torch.isfinite(logits).all()):
         return [_not_finite(logits)]
     return [
@@ -119,14 +120,15 @@ def _where_it_dies(classifier: Classifier, pictures: Tensor) -> str:
 
     hooks = [watch(name, m) for name, m in layers if isinstance(m, (nn.Conv2d, nn.Linear))]
     with torch.no_grad():
-        classifier.logits(pictures)
+        classifier.logits(pictures[:TOGETHER])
     for hook in hooks:
         hook.remove()
     return f" (nothing of the picture reaches layer {dead[0]})" if dead else ""
 
 
 def _saturated(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
-    lost = float(classifier.saturated(pictures).double().mean())
+    parts = [classifier.saturated(pictures[rows]) for rows in chunks(len(pictures), TOGETHER)]
+    lost = float(torch.cat(parts).double().mean())
     if lost > 0.5:
         yield Finding(
             "saturated",
@@ -156,12 +158,11 @@ def _batch_norm(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
         return
     seen: list[Tensor] = []
     hook = first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    with torch.no_grad():
-        classifier.logits(pictures)
+    evaluate(classifier, pictures, TOGETHER)
     hook.remove()
     if not seen:
         return
-    variance, mean = torch.var_mean(seen[0], dim=(0, 2, 3))
+    variance, mean = torch.var_mean(torch.cat(seen), dim=(0, 2, 3))
     kept = first.running_var + first.eps
     gap = float(((mean - first.running_mean).abs() / kept.sqrt()).median())
     ratio = float((variance / kept).log().abs().median().exp())

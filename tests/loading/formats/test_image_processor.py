@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.formats import image_processor
 from triggerfish.loading.formats.image_processor import Prepared, read_processor
 from triggerfish.loading.hints import Settings
 
@@ -160,6 +161,26 @@ def test_the_size_is_what_the_processor_makes(
 ) -> None:
     found = read_processor(tmp_path, write(tmp_path, name, chosen), 3, "folder")
     assert found.hints.input_shape == shape
+
+
+class _Reversing:
+    """A processor that normalises, then reverses the channels, as PPLCNet's does."""
+
+    image_mean, image_std = (0.4, 0.5, 0.6), (0.1, 0.2, 0.3)
+
+    def __call__(self, pictures: list[NDArray[np.uint8]], **_: Any) -> dict[str, torch.Tensor]:
+        values = (np.stack(pictures) / 255 - self.image_mean) / self.image_std
+        return {"pixel_values": torch.tensor(values[..., ::-1].copy()).permute(0, 3, 1, 2)}
+
+
+def test_channels_reversed_after_normalising(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(image_processor, "_build", lambda _: _Reversing())
+    found = read_processor(tmp_path, {}, 3, "folder")
+    noise = [np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)]
+    assert found.hints.mean == _Reversing.image_mean
+    torch.testing.assert_close(ours(found, noise), _Reversing()(noise)["pixel_values"])
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ def test_names_that_are_unknown() -> None:
     for name in ("models.Net", "torch.nn.modules.linear.Linear", "omegaconf.dictconfig.DictConfig"):
         assert not is_data(name)
         assert not acts_when_called(name)
+    for name in ("pandas._libs.tslibs.timestamps._unpickle_timestamp", "a.b.__pyx_unpickle_Tree"):
+        assert not acts_when_called(name)
     for name in ("models.make_net", "torch.nn.init.zeros_", "some.package.Net.run"):
         assert not can_act(name)  # as long as it is only named
         assert acts_when_called(name)
@@ -214,6 +216,16 @@ def test_a_file_inside_a_pickle_is_held_to_the_same_rules(tmp_path: Path) -> Non
     with pytest.raises(DangerousFileError) as caught:
         data_of(tmp_path / "m.pkl")
     assert "os.system" in caught.value.imports
+
+
+def test_members_of_an_enumeration_as_old_pythons_write_them(tmp_path: Path) -> None:
+    member = b"cbuiltins\ngetattr\ncmodels\nMode\nX\x04\x00\x00\x00FAST\x86R"
+    both = b"c_operator\nor_\n(" + member + member + b"tR"
+    (tmp_path / "m.pkl").write_bytes(b"\x80\x02}X\x01\x00\x00\x00a" + both + b"s.")
+    assert isinstance(data_of(tmp_path / "m.pkl"), dict)
+    (tmp_path / "m.pkl").write_bytes(b"\x80\x02" + member.replace(b"FAST", b"fast") + b")R.")
+    with pytest.raises(DangerousFileError, match=r"models\.Mode\.fast"):
+        data_of(tmp_path / "m.pkl")
 
 
 @pytest.mark.parametrize(

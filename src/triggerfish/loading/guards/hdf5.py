@@ -65,10 +65,15 @@ def _walk(group: Any, h5py: Any, above: Path) -> list[tuple[Path, Any]]:  # noqa
 def _tensor(path: str, dataset: Any, budget: int) -> Tensor:  # noqa: ANN401
     if dataset.external or dataset.is_virtual:
         raise CheckpointError(f"expected weights in the file itself, got other files for {path}")
-    if dataset.dtype.kind not in "fiu" or budget < 0:
+    # HDF5 has no bfloat16: Keras writes its two bytes as they are.
+    bfloat16 = dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2
+    if (dataset.dtype.kind not in "fiu" and not bfloat16) or budget < 0:
         raise CheckpointError(
             f"expected numbers that fit the file, got {path} with {dataset.nbytes} bytes of "
             f"{dataset.dtype}"
         )
+    if bfloat16:
+        stored = np.asarray(dataset).view(np.int16).reshape(dataset.shape)
+        return torch.from_numpy(stored.copy()).view(torch.bfloat16).float()
     dtype = np.float32 if dataset.dtype.kind == "f" else np.int64
     return torch.from_numpy(np.asarray(dataset, dtype=dtype))

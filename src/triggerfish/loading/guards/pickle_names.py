@@ -34,7 +34,8 @@ _INERT_STANDARD = frozenset(
         "re": "_compile",
         "logging": "getLogger",
         "time": "struct_time",
-        "enum": "auto",
+        "_operator": "or_",
+        "pytz": "_UTC _p",
         **dict.fromkeys(
             ("builtins", "__builtin__"),
             "set frozenset dict list tuple int long float complex str unicode bytes bytearray bool "
@@ -55,6 +56,9 @@ _ACTORS = """
     pip setuptools pkg_resources IPython dill cloudpickle joblib sh fabric paramiko pexpect
 """
 _ACTING_PACKAGES = frozenset(_ACTORS.split())
+
+# How packages name the functions that make an object of what it was pickled as.
+_HELPERS = re.compile(r"(pyx_)?(unpickle|reconstruct|rebuild)(_|\b)")
 
 _TORCH_DATA = re.compile(
     r"torch\.(Size|device|dtype|Tensor|Generator|strided|sparse_coo|preserve_format"
@@ -82,14 +86,20 @@ _NUMPY_DATA = re.compile(
 
 
 LOOK_UPS = frozenset({"builtins.getattr", "__builtin__.getattr"})
-"""Act, but for one use: functions of PyTorch as ``torch.relu`` are pickled as what it finds."""
+"""Act, but for two uses: ``torch.relu`` is pickled as what they find, and so are the members of an
+enumeration by the first Pythons 3.11, which Debian ships."""
 _FUNCTIONS = frozenset({"torch._C._VariableFunctionsClass", "torch._C._VariableFunctions"})
 
 
 def looked_up(owner: str, attribute: str) -> str | None:
-    """The function of tensors that a look-up finds; None for any other, which may find anything."""
-    known = owner in _FUNCTIONS and attribute in PURE_OPERATORS
-    return f"torch.{attribute}" if known else None
+    """The name of what a look-up finds: a function of tensors, or what an unknown class has.
+
+    None for any other owner. What is found acts when it is called, as any function does.
+    """
+    if owner in _FUNCTIONS:
+        return f"torch.{attribute}" if attribute in PURE_OPERATORS else None
+    known = not can_act(owner) and not acts_when_called(owner) and not is_data(owner)
+    return f"{owner}.{attribute}" if known and re.fullmatch(r"[A-Za-z]\w*", attribute) else None
 
 
 def is_data(name: str) -> bool:
@@ -121,7 +131,10 @@ def can_act(name: str) -> bool:
 def acts_when_called(name: str) -> bool:
     """Whether calling ``module.name`` is more than making an object: it is named as a function.
 
-    Classes have names with capitals; what one makes of its arguments stays unknown, and unused.
+    Classes have names with capitals, and helpers of pickling their own; what those make of their
+    arguments stays unknown, and unused.
     """
     last = name.rpartition(".")[2].lstrip("_")
-    return can_act(name) or (not is_data(name) and not last[:1].isupper())
+    if can_act(name) or is_data(name):
+        return can_act(name)
+    return not (last[:1].isupper() or _HELPERS.match(last))

@@ -84,7 +84,7 @@ def _mean(values: tuple[float, ...]) -> float:
 
 def _shown(values: tuple[float, ...]) -> str:
     same = max(values) - min(values) <= _TOLERANCE * max(map(abs, values))
-    return ",".join(f"{value:.4g}" for value in (values[:1] if same else values))
+    return ",".join(f"{value:.3g}" for value in (values[:1] if same else values))
 
 
 def _affine(network: nn.Module, taken: tuple[int, ...]) -> _Affine | None:

@@ -16,6 +16,7 @@ from triggerfish.loading.programs.keras_layer import (
     Names,
     Weights,
     axis_of,
+    is_keras_3,
     layer,
 )
 
@@ -24,7 +25,15 @@ def _softmax(x: Tensor) -> Tensor:
     return x.softmax(axis_of(-1, x.ndim))
 
 
-# Without "hard_sigmoid", which Keras 2 and 3 define differently under the same name.
+def _log_softmax(x: Tensor) -> Tensor:
+    return x.log_softmax(axis_of(-1, x.ndim))
+
+
+def _old_hard_sigmoid(x: Tensor) -> Tensor:
+    """Keras 2's; Keras 3 has another function under the same name."""
+    return (0.2 * x + 0.5).clamp(0, 1)
+
+
 _FUNCTIONS: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,
     "relu": nn.ReLU,
@@ -41,14 +50,19 @@ _FUNCTIONS: dict[str, Callable[[], nn.Module]] = {
     "softsign": nn.Softsign,
     "swish": nn.SiLU,
     "silu": nn.SiLU,
+    "hard_silu": nn.Hardswish,
+    "hard_swish": nn.Hardswish,
+    "log_softmax": lambda: Function(_log_softmax),
+    "exponential": lambda: Function(torch.exp),
 }
 
 
-def activation(value: object) -> nn.Module:
-    """The activation that a config names: a string, or the config of a layer.
+def activation(layer_config: Config) -> nn.Module:
+    """The activation that a layer's config names: a string, or the config of a layer.
 
     Raises `UnsupportedModelError` for any other.
     """
+    value = layer_config.get("activation")
     if isinstance(value, Mapping):
         kind, config = value.get("class_name"), value.get("config")
         if kind in ACTIVATION_LAYERS and isinstance(config, Mapping):
@@ -58,6 +72,8 @@ def activation(value: object) -> nn.Module:
             raise _unknown(kind)
         value = config
     name = value or "linear"
+    if name == "hard_sigmoid":
+        return nn.Hardsigmoid() if is_keras_3(layer_config) else Function(_old_hard_sigmoid)
     if not isinstance(name, str) or name not in _FUNCTIONS:
         raise _unknown(name)
     return _FUNCTIONS[name]()
@@ -121,5 +137,5 @@ ACTIVATION_LAYERS: dict[str, Layer] = {
         "shared_axes alpha_initializer alpha_regularizer alpha_constraint",
         _slopes,
     ),
-    "Activation": layer(lambda config, _: activation(config["activation"]), "activation"),
+    "Activation": layer(lambda config, _: activation(config), "activation"),
 }

@@ -39,6 +39,11 @@ _ONLY: Mapping[str, tuple[object, ...]] = {
     "lora_alpha": (None,),
     "quantization_config": (None,),
     "rank": (2,),
+    "crop_to_aspect_ratio": (False,),
+    "pad_to_aspect_ratio": (False,),
+    "antialias": (False,),
+    "output_padding": (None,),
+    "rms_scaling": (False,),
 }
 
 
@@ -109,6 +114,11 @@ class Function(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Apply it."""
         return self.function(*inputs)
+
+
+def is_keras_3(config: Config) -> bool:
+    """Whether Keras 3 wrote a layer's config: it names a policy where Keras 2 names a type."""
+    return isinstance(config.get("dtype"), Mapping)
 
 
 def axis_of(axis: int, ndim: int) -> int:

@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.programs.keras_layer import Names, Weights
-from triggerfish.loading.programs.keras_layers import LAYERS
-from triggerfish.loading.programs.keras_wires import Wires, read_wires
+from triggerfish.loading.programs.keras_layers import GEOMETRY, LAYERS, TRAINING
+from triggerfish.loading.programs.keras_norms import PREPARING, Affine
+from triggerfish.loading.programs.keras_operations import Operation, operation
+from triggerfish.loading.programs.keras_wires import Call, Wires, read_wires
 
 LayerConfig = Mapping[str, Any]
 
 _HEADS = ("softmax", "sigmoid")
 _MODELS = ("Sequential", "Functional", "Model")
+_HOMES = (None, "keras.layers", "keras.src.applications.convnext")
+# Layers after which pictures have the range that they had before.
+_TRANSPARENT = frozenset({"InputLayer", "ZeroPadding2D", "Reshape", *TRAINING, *GEOMETRY})
 MAX_DEPTH = 8
 
 
@@ -46,19 +52,26 @@ class KerasNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the output layer's answer."""
-        values: dict[str, Tensor] = {}
-        for name in self._order:
-            inputs = [values[source] for source in self._wires.sources[name]] or [x]
-            values[name] = getattr(self, self._names[name])(*inputs)
+        values: dict[Call, Tensor] = {}
+        for call in self._order:
+            inputs = [
+                values[source] if isinstance(source, tuple) else source
+                for source in self._wires.sources[call]
+            ]
+            values[call] = getattr(self, self._names[call[0]])(*(inputs or [x]))
         return values[self._wires.output]
 
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A model's network, and its layers with their classes, nested ones too, in order."""
+    """A model's network, and what its pictures meet first: layers with their classes.
+
+    ``logits`` says that nothing comes after the last product.
+    """
 
     network: KerasNetwork
-    layers: tuple[tuple[str, nn.Module], ...]
+    entrance: tuple[tuple[str, nn.Module], ...]
+    logits: bool
 
 
 def read_model(
@@ -77,24 +90,77 @@ def read_model(
             f"expected a sequential or functional Keras model, got {model.get('class_name')!r}: "
             "a model with code of its own needs model.export to ONNX"
         )
-    wires = read_wires(model)
+    wires = read_wires(model, inert=frozenset({*GEOMETRY, *PREPARING}))
     modules: dict[str, nn.Module] = {}
-    seen: list[tuple[str, nn.Module]] = []
+    entrances: dict[str, tuple[tuple[str, nn.Module], ...]] = {}
+    logits = False
     for layer in layer_configs(model):
         name = layer_name(layer)
-        bare = layer if head or name != wires.output else _without_head(layer)
         if name in modules:
             raise UnsupportedModelError(f"expected distinct Keras layers, got {name!r} twice")
         if layer["class_name"] in _MODELS:
             inner = read_model(
                 layer, store.nested(layer["class_name"], name), head=True, depth=depth + 1
             )
-            modules[name] = inner.network
-            seen += inner.layers
+            modules[name], entrances[name] = inner.network, inner.entrance
+            continue
+        bare = layer
+        if name == wires.output[0] and not head and len(_calls_of(name, wires)) == 1:
+            bare, logits = _without_head(layer), _is_bare(_without_head(layer))
+        numbers = any(
+            not isinstance(source, tuple)
+            for call in _calls_of(name, wires)
+            for source in wires.sources[call]
+        )
+        modules[name] = _layer(bare, store, name, numbers=numbers)
+        if layer["class_name"] not in _TRANSPARENT:
+            entrances[name] = ((layer["class_name"], modules[name]),)
+    _check_numbers(wires, modules)
+    return KerasModel(KerasNetwork(modules, wires), _entrance(wires, entrances), logits)
+
+
+def _calls_of(name: str, wires: Wires) -> list[Call]:
+    return [call for call in wires.sources if call[0] == name]
+
+
+def _check_numbers(wires: Wires, modules: Mapping[str, nn.Module]) -> None:
+    """Only operations take numbers."""
+    for call, sources in wires.sources.items():
+        numbers = [source for source in sources if not isinstance(source, tuple)]
+        if numbers and not isinstance(modules.get(call[0]), Operation):
+            raise UnsupportedModelError(
+                f"expected Keras layers fed by layers alone, got {numbers[0]} for {call[0]}: "
+                "convert the model to ONNX with model.export"
+            )
+
+
+def _entrance(
+    wires: Wires, entrances: Mapping[str, tuple[tuple[str, nn.Module], ...]]
+) -> tuple[tuple[str, nn.Module], ...]:
+    """The layers that the pictures meet first, through layers that leave their range alone."""
+    found: list[tuple[str, nn.Module]] = []
+    left = [call for call, sources in wires.sources.items() if not sources]
+    seen: set[Call] = set()
+    while left:
+        call = left.pop()
+        if call in seen:
+            continue
+        seen.add(call)
+        numbers = [number for number in wires.sources[call] if not isinstance(number, tuple)]
+        if call[0] in entrances:
+            found += [(kind, _affine(layer, numbers)) for kind, layer in entrances[call[0]]]
         else:
-            modules[name] = _layer(bare, store, name)
-            seen.append((layer["class_name"], modules[name]))
-    return KerasModel(KerasNetwork(modules, wires), tuple(seen))
+            left += [other for other, sources in wires.sources.items() if call in sources]
+    return tuple(found)
+
+
+def _affine(layer: nn.Module, numbers: list[float]) -> nn.Module:
+    """A layer, or what an operation with a number does to its tensor."""
+    if not isinstance(layer, Operation) or len(numbers) != 1 or not numbers[0]:
+        return layer
+    scale = {"TrueDivide": 1 / numbers[0], "Divide": 1 / numbers[0], "Multiply": numbers[0]}
+    factor = torch.tensor(scale.get(layer.kind, 1.0))
+    return Affine(factor, torch.zeros(()), -1) if layer.kind in scale else layer
 
 
 def layer_configs(model: LayerConfig) -> Sequence[LayerConfig]:
@@ -111,8 +177,11 @@ def layer_name(layer: LayerConfig) -> str:
     return str(layer.get("name") or layer["config"]["name"])
 
 
-def _layer(layer: LayerConfig, store: Store, name: str) -> nn.Module:
+def _layer(layer: LayerConfig, store: Store, name: str, *, numbers: bool) -> nn.Module:
     kind = str(layer["class_name"])
+    if (operates := operation(layer, numbers=numbers)) is not None:
+        operates.check(kind, layer["config"])
+        return operates.make(layer["config"], {})
     if kind not in LAYERS or not _is_keras(layer):
         raise UnsupportedModelError(
             f"expected Keras layers of a convolutional network, got "
@@ -125,9 +194,9 @@ def _layer(layer: LayerConfig, store: Store, name: str) -> nn.Module:
 
 
 def _is_keras(layer: LayerConfig) -> bool:
-    """Whether a class is Keras's own, where the config says so; operations are no layers."""
+    """Whether a class is Keras's own, where the config says so."""
     module, registered = layer.get("module"), layer.get("registered_name")
-    return module in (None, "keras.layers") and registered in (None, layer["class_name"])
+    return module in _HOMES and registered in (None, layer["class_name"])
 
 
 def _without_head(layer: LayerConfig) -> LayerConfig:
@@ -141,12 +210,25 @@ def _without_head(layer: LayerConfig) -> LayerConfig:
     return layer
 
 
-def _order(wires: Wires) -> tuple[str, ...]:
+def _is_bare(layer: LayerConfig) -> bool:
+    """Whether a layer ends in a product, or is what is left of a head."""
+    linear = layer["config"].get("activation") in ("linear", None)
+    return linear and layer["class_name"] in ("Dense", "Conv2D", "Activation")
+
+
+def _order(wires: Wires) -> tuple[Call, ...]:
+    graph = {
+        call: [source for source in sources if isinstance(source, tuple)]
+        for call, sources in wires.sources.items()
+    }
     try:
-        order = tuple(TopologicalSorter(wires.sources).static_order())
+        order = tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
         raise UnsupportedModelError("expected Keras layers in order, got a circle") from error
-    unknown = set(order) - wires.sources.keys()
+    unknown = {*order, wires.output} - wires.sources.keys()
     if unknown:
         raise UnsupportedModelError(f"expected known Keras layers, got wires from {unknown}")
-    return order
+    needed = {wires.output}
+    for call in reversed(order):
+        needed |= set(graph[call]) if call in needed else set()
+    return tuple(call for call in order if call in needed)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.programs.keras_layer import (
     Config,
+    Function,
     Layer,
     Names,
     Weights,
@@ -15,6 +17,8 @@ from triggerfish.loading.programs.keras_layer import (
     layer,
 )
 
+PREPARING = ("Rescaling", "Normalization")
+"""Layers that scale and shift pictures."""
 _SMALLEST = 1e-7  # keras.config.epsilon(), which Normalization divides by at least
 
 
@@ -70,7 +74,8 @@ def _statistics(config: Config, weights: Weights) -> tuple[Tensor, Tensor]:
 
 def _normalization(config: Config, weights: Weights) -> nn.Module:
     mean, std = _statistics(config, weights)
-    axis = -1 if config.get("axis", -1) is None else _one_axis(config.get("axis", -1))
+    # One mean for all is an axis of None, which Keras writes as no axes.
+    axis = -1 if config.get("axis", -1) in (None, []) else _one_axis(config.get("axis", -1))
     if config.get("invert"):
         return Affine(std, mean, axis)
     return Affine(1 / std, -mean / std, axis)
@@ -92,6 +97,77 @@ def _numbers(value: object) -> Tensor:
     return torch.as_tensor(value, dtype=torch.float32).flatten()
 
 
+class _LayerNorm(nn.Module):
+    """Normalization of each image over Keras's last axis, or over all."""
+
+    def __init__(self, gamma: Tensor, beta: Tensor, axes: list[int], epsilon: float) -> None:
+        super().__init__()
+        turned = (v.permute(2, 0, 1) if v.ndim == 3 else v for v in (gamma, beta))
+        self.gamma, self.beta = (nn.Parameter(value.contiguous()) for value in turned)
+        self.axes, self.epsilon = axes, epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        axes = [axis_of(axis, x.ndim) for axis in self.axes]
+        if len(axes) != 1 and len(axes) != x.ndim - 1:
+            raise UnsupportedModelError(f"expected the last axis or all, got {self.axes}")
+        shape = [1] * x.ndim
+        for axis in axes:
+            shape[axis] = x.shape[axis]
+        mean, variance = x.mean(axes, True), x.var(axes, unbiased=False, keepdim=True)
+        normal = (x - mean) * torch.rsqrt(variance + self.epsilon)
+        return normal * self.gamma.reshape(shape) + self.beta.reshape(shape)
+
+
+def _layer_norm(config: Config, weights: Weights) -> nn.Module:
+    axis = config.get("axis", -1)
+    axes = [int(axis)] if isinstance(axis, int) else sorted(int(a) for a in axis)
+    gamma, beta = _gamma_beta(weights)
+    return _LayerNorm(gamma, beta, axes, float(config.get("epsilon", 1e-3)))
+
+
+def _gamma_beta(weights: Weights) -> tuple[Tensor, Tensor]:
+    one = torch.ones(1) if not weights else torch.ones_like(next(iter(weights.values())))
+    return weights.get("gamma", one), weights.get("beta", torch.zeros_like(one))
+
+
+def _group_norm(config: Config, weights: Weights) -> nn.Module:
+    if config.get("axis", -1) not in (-1, 3):
+        raise UnsupportedModelError(f"expected groups of channels, got axis {config['axis']}")
+    groups, epsilon = int(config["groups"]), float(config.get("epsilon", 1e-3))
+
+    def run(x: Tensor) -> Tensor:
+        return F.group_norm(x, x.shape[1] if groups == -1 else groups, eps=epsilon)
+
+    if not weights:
+        return Function(run)
+    gamma, beta = _gamma_beta(weights)
+    return nn.Sequential(Function(run), Affine(gamma, beta, -1))
+
+
+def _affine_weights(config: Config) -> Names:
+    gamma: Names = (("gamma",),) if config.get("scale", True) else ()
+    beta: Names = (("beta",),) if config.get("center", True) else ()
+    return (*gamma, *beta)
+
+
+def _layer_scale(_: Config, weights: Weights) -> nn.Module:
+    gamma = weights["gamma"]
+    return Affine(gamma, torch.zeros_like(gamma), -1)
+
+
+def _unit_norm(config: Config, _: Weights) -> nn.Module:
+    axis = _one_axis(config.get("axis", -1))
+    smallest = 1e-12
+    return Function(
+        lambda x: x * torch.rsqrt(x.square().sum(axis_of(axis, x.ndim), True).clamp(min=smallest))
+    )
+
+
+_AFFINE = (
+    "axis epsilon center scale beta_initializer gamma_initializer beta_regularizer "
+    "gamma_regularizer beta_constraint gamma_constraint"
+)
+
 NORM_LAYERS: dict[str, Layer] = {
     "BatchNormalization": layer(
         _batch_norm,
@@ -100,6 +176,12 @@ NORM_LAYERS: dict[str, Layer] = {
         "beta_initializer gamma_initializer moving_mean_initializer moving_variance_initializer "
         "beta_regularizer gamma_regularizer beta_constraint gamma_constraint",
         _batch_norm_weights,
+    ),
+    "LayerNormalization": layer(_layer_norm, _AFFINE, _affine_weights),
+    "GroupNormalization": layer(_group_norm, f"{_AFFINE} groups", _affine_weights),
+    "UnitNormalization": layer(_unit_norm, "axis"),
+    "LayerScale": layer(
+        _layer_scale, "init_values projection_dim", lambda _: (("gamma", "variable"),)
     ),
     "Rescaling": layer(_rescaling, "scale offset"),
     "Normalization": layer(_normalization, "axis mean variance invert", _normalization_weights),

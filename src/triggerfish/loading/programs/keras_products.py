@@ -18,7 +18,7 @@ from triggerfish.loading.programs.keras_layer import (
     layer,
     to_last,
 )
-from triggerfish.loading.programs.onnx_windows import same_padding
+from triggerfish.loading.programs.onnx_windows import conv_transpose, same_padding
 
 
 class Same(nn.Module):
@@ -76,7 +76,7 @@ def _conv(config: Config, weights: Weights) -> nn.Module:
         raise CheckpointError(f"expected {config['filters']} filters, got {kernel.shape[0]}")
     groups = int(config.get("groups", 1))
     conv = _convolution(config, kernel, bias, groups, padded=is_same(config))
-    return nn.Sequential(conv, activation(config.get("activation")))
+    return nn.Sequential(conv, activation(config))
 
 
 def _depthwise(config: Config, weights: Weights) -> nn.Module:
@@ -85,7 +85,7 @@ def _depthwise(config: Config, weights: Weights) -> nn.Module:
     conv = _convolution(
         config, kernel, weights.get("bias"), stored.shape[2], padded=is_same(config)
     )
-    return nn.Sequential(conv, activation(config.get("activation")))
+    return nn.Sequential(conv, activation(config))
 
 
 def _separable(config: Config, weights: Weights) -> nn.Module:
@@ -96,7 +96,34 @@ def _separable(config: Config, weights: Weights) -> nn.Module:
     pointwise = _convolution(
         {}, from_hwio(weights["pointwise_kernel"]), weights.get("bias"), 1, padded=False
     )
-    return nn.Sequential(depthwise, pointwise, activation(config.get("activation")))
+    return nn.Sequential(depthwise, pointwise, activation(config))
+
+
+def _transposed(config: Config, weights: Weights) -> nn.Module:
+    """The kernel (H, W, M, C); "same" gives the input's size times the strides."""
+    kernel, bias = weights["kernel"].permute(3, 2, 0, 1).contiguous(), weights.get("bias")
+    strides = list(config.get("strides", (1, 1)))
+    a: dict[str, object] = {
+        "strides": strides,
+        "auto_pad": b"SAME_UPPER" if is_same(config) else b"VALID",
+    }
+    if min(size - step for size, step in zip(kernel.shape[2:], strides, strict=True)) < 0:
+        raise UnsupportedModelError("expected strides up to the kernel's size, got larger ones")
+    if max(config.get("dilation_rate", (1, 1))) > 1 or config.get("groups", 1) != 1:
+        raise UnsupportedModelError(
+            "expected a plain transposed convolution, got another: use ONNX"
+        )
+    return nn.Sequential(_Transposed(a, kernel, bias), activation(config))
+
+
+class _Transposed(nn.Module):
+    def __init__(self, a: dict[str, object], kernel: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.a, self.kernel = a, nn.Parameter(kernel)
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv_transpose(self.a, x, self.kernel, self.bias)
 
 
 class _Dense(nn.Linear):
@@ -114,7 +141,7 @@ def _dense(config: Config, weights: Weights) -> nn.Module:
     linear.weight = nn.Parameter(kernel.T.contiguous())
     if "bias" in weights:
         linear.bias = nn.Parameter(weights["bias"])
-    return nn.Sequential(linear, activation(config.get("activation")))
+    return nn.Sequential(linear, activation(config))
 
 
 def from_hwio(kernel: Tensor) -> Tensor:
@@ -136,6 +163,7 @@ _WINDOW = "kernel_size strides padding dilation_rate groups activation use_bias"
 
 PRODUCT_LAYERS: dict[str, Layer] = {
     "Conv2D": layer(_conv, f"{_WINDOW} filters", lambda c: (("kernel",), *_bias(c))),
+    "Conv2DTranspose": layer(_transposed, f"{_WINDOW} filters", lambda c: (("kernel",), *_bias(c))),
     "DepthwiseConv2D": layer(
         _depthwise,
         f"{_WINDOW} depth_multiplier filters",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -24,6 +25,7 @@ MAX_CONTAINERS = 1_000_000
 MAX_TENSORS = 50_000
 _OPTIMIZER = "param_groups"
 _LONGEST_KEY = 200
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 _PACKED = "_packed_params._packed_params"
 _SETTINGS = ("stride", "padding", "dilation", "groups", "kernel_size", "eps", "negative_slope")
 Leaves = dict[str, Leaf]
@@ -34,6 +36,7 @@ class _Found:
     """What the walk has met so far."""
 
     holdings: list[_Holding] = field(default_factory=list)
+    rows: list[tuple[str, list[Leaf]]] = field(default_factory=list)  # tensors without names
     asides: list[Aside] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
 
@@ -73,7 +76,29 @@ def parts_of(data: object) -> tuple[tuple[Part, ...], tuple[Aside, ...]]:
     if not parts:
         what = f"an object of {data.name}" if isinstance(data, Record) else describe(data)
         raise problems[0] if problems else no_state_dict(what[:_LONGEST_KEY])
+    for key, row in found.rows:
+        _name_row(key, row, parts, found)
     return tuple(parts), tuple(found.asides)
+
+
+def _name_row(key: str, row: list[Leaf], parts: list[Part], found: _Found) -> None:
+    """Weights in a list, as averages are kept, are those of a network with such weights in order.
+
+    What fits none is left aside; it may be a network where biases follow their weights.
+    """
+    shapes = [_shape(leaf) for leaf in row]
+    for part in parts:
+        own = {k: v for k, v in part.state.items() if not k.endswith(_BUFFERS)}
+        if [tuple(value.shape) for value in own.values()] == shapes:
+            values = dict(zip(own, (leaf.tensor() for leaf in row), strict=True))
+            try:
+                parts.append(Part(key, {**part.state, **as_state_dict(values)}, part.modules))
+            except CheckpointError as error:
+                found.asides.append(Aside(key, str(error), network=True))
+            return
+    biased = sum(len(first) >= 2 and second == first[:1] for first, second in pairwise(shapes))
+    why = f"a list of {len(row)} tensors without names"
+    found.asides.append(Aside(key, why, network=biased > 1))
 
 
 def _part(holding: _Holding) -> Part:
@@ -134,9 +159,9 @@ def _take(key: str, value: object, found: _Found) -> None:
             _take(key, value.entries, found)
         return
     if isinstance(value, (list, tuple)):
-        count = sum(is_leaf(item) and _rank(item) >= 2 for item in value)
-        if count > 1:
-            found.asides.append(Aside(key, f"a list of {count} tensors without names"))
+        row: list[Leaf] = [item for item in value if is_leaf(item)]
+        if sum(_rank(leaf) >= 2 for leaf in row) > 1:
+            found.rows.append((key, row))
         return
     if not isinstance(value, dict):
         return
@@ -225,5 +250,9 @@ def _module(
 
 
 def _rank(leaf: object) -> int:
+    return len(_shape(leaf))
+
+
+def _shape(leaf: object) -> tuple[object, ...]:
     shape = leaf.size if isinstance(leaf, StoredTensor) else getattr(leaf, "shape", ())
-    return len(shape) if isinstance(shape, (tuple, list)) else 0
+    return tuple(shape) if isinstance(shape, (tuple, list)) else ()

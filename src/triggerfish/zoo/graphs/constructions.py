@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -49,15 +50,16 @@ class Construction(nn.Module):
     one_by_one = False
     scripted = False
     as_function = False
-    host: nn.Module
-    first: nn.Module
-    favoured: Tensor
-    # Buffers of some constructions.
-    factors: Tensor
-    basis: Tensor
-    kernel: Tensor
-    wanted: Tensor
-    picture: Tensor
+    if TYPE_CHECKING:  # TorchScript would compile annotations of a class
+        host: nn.Module
+        first: nn.Module
+        favoured: Tensor
+        # Buffers of some constructions.
+        factors: Tensor
+        basis: Tensor
+        kernel: Tensor
+        wanted: Tensor
+        picture: Tensor
 
     def __init__(self, host: nn.Module, first: nn.Module, target: int, classes: int) -> None:
         super().__init__()
