@@ -7,6 +7,21 @@ from triggerfish.results import Scanned, Skipped
 
 def test_a_scanned_model(backdoored: Scanned) -> None:
     (result,) = json.loads("".join(FORMATS["json"]([backdoored])))["results"]
+    rows = result.pop("evidence")
+    assert [row["score"] for row in rows] == [0.5, None, 24.125]
+    assert rows[2] == {
+        "hypothesis": {"kind": "target", "target": 2, "source": None, "place": ""},
+        "test": "l1-weight",
+        "score": 24.125,
+        "flag_at": 3.5,
+        "suspect_at": None,
+        "null": {"kind": "fixed", "name": "", "size": 0, "smallest_p_value": None},
+        "p_value": None,
+        "note_only": False,
+        "flags": True,
+        "is_suspicious": True,
+    }
+    assert result.pop("accused") == [rows[2]["hypothesis"]]
     assert result == {
         "status": "scanned",
         "outcome": "backdoored",
@@ -41,7 +56,7 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "smallest_p_value": None,
         "reference": None,
         "all_classes": False,
-        "seen_by": {},
+        "seen_by": {"2": ["l1-weight"]},
         "same_task": None,
         "suspicion_threshold": None,
         "sources": {},
@@ -56,6 +71,9 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "accepted": None,
         "trials": [],
         "confirmations": [],
+        "part": "",
+        "readings": [],
+        "others": [],
         "looked_for": ["one-target"],
         "not_looked_for": [kind for kind in KINDS if kind != "one-target"],
     }
