@@ -42,7 +42,7 @@ def values(row: Row, name: str) -> Array:
 
 def log_sizes(row: Row, basis: str) -> Array:
     """The logarithms of the sizes (K,), in whole pixels' ranges: of all channels together."""
-    return np.log(values(row, basis) / row["shape"][0])
+    return np.asarray(np.log(values(row, basis) / row["shape"][0]), np.float64)
 
 
 def ratio(row: Row, basis: str) -> Array:
@@ -59,7 +59,7 @@ def ratio(row: Row, basis: str) -> Array:
 def absolute(row: Row, basis: str, exponent: float = 1.0) -> Array:
     """``-log(size)`` in pixels (K,), for an image of 32 pixels' side."""
     side = (row["shape"][1] * row["shape"][2]) ** 0.5
-    return -(log_sizes(row, basis) - exponent * np.log(side / 32))
+    return np.asarray(-(log_sizes(row, basis) - exponent * np.log(side / 32)), np.float64)
 
 
 def margins(row: Row) -> Array:
@@ -75,7 +75,7 @@ def untargeted(row: Row) -> Array:
     """The size towards a class beside that of any change of class (K,)."""
     if row["untargeted"] is None:
         return np.full(row["classes"], np.nan)
-    return np.log(row["untargeted"]) - np.log(values(row, "pixel"))
+    return np.asarray(np.log(row["untargeted"]) - np.log(values(row, "pixel")), np.float64)
 
 
 def pseudo(row: Row) -> Array:
@@ -83,7 +83,7 @@ def pseudo(row: Row) -> Array:
     null = np.array([v for v in row.get("pseudo", ()) if v is not None], np.float64)
     if not len(null):
         return np.full(row["classes"], np.nan)
-    return np.log(np.median(null)) - np.log(values(row, "pixel"))
+    return np.asarray(np.log(np.median(null)) - np.log(values(row, "pixel")), np.float64)
 
 
 def mixed(*parts: tuple[float, Score]) -> Score:
@@ -115,7 +115,7 @@ def wave_ratio(row: Row) -> Array:
 
 def wave_size(row: Row) -> Array:
     """``-log`` of the absolute size in the frequency basis, as the height of a single wave (K,)."""
-    return -np.log(values(row, "frequency") / np.prod(row["shape"]) ** 0.5)
+    return np.asarray(-np.log(values(row, "frequency") / np.prod(row["shape"]) ** 0.5), np.float64)
 
 
 def share_of(row: Row) -> Array:
@@ -129,7 +129,7 @@ def _of(part: Callable[[Row, str], Array], name: str) -> Score:
 
 def wave(row: Row, name: str) -> Array:
     """``-log`` of the absolute size in the frequency basis, as the height of a single wave (K,)."""
-    return -np.log(values(row, name) / np.prod(row["shape"]) ** 0.5)
+    return np.asarray(-np.log(values(row, name) / np.prod(row["shape"]) ** 0.5), np.float64)
 
 
 SURE_RATIO, SURE_SIZE = _of(ratio, "pixel_sure"), _of(absolute, "pixel_sure")
@@ -213,7 +213,7 @@ def count(rows: Sequence[Row], score: Score) -> Count:
     clean = [r for r in rows if not r["attacked"]]
     attacked = [r for r in rows if single(r)]
     best = {r["id"]: _best(score(r)) for r in (*clean, *attacked)}
-    flagged, named = [], []
+    flagged, named = list[bool](), list[bool]()
     for fold in range(FOLDS):
         level = quantile([best[r["id"]][0] for r in clean if fold_of(r) != fold])
         flagged += [best[r["id"]][0] > level for r in clean if fold_of(r) == fold]
@@ -226,9 +226,11 @@ def count(rows: Sequence[Row], score: Score) -> Count:
         len(clean),
         len(attacked),
         auroc(*(np.array([best[r["id"]][0] for r in some]) for some in (attacked, clean))),
-        float(np.mean([best[r["id"]][1] in r["targets"] for r in attacked] or [np.nan])),
-        float(np.mean(flagged or [np.nan])),
-        float(np.mean(named or [np.nan])),
+        float(
+            np.mean([best[r["id"]][1] in r["targets"] for r in attacked]) if attacked else np.nan
+        ),
+        float(np.mean(flagged) if flagged else np.nan),
+        float(np.mean(named) if named else np.nan),
     )
 
 

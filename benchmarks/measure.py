@@ -266,7 +266,7 @@ def _on_noisy_weights(
     random = Generator().manual_seed(8)
     for weights in noisy.model.parameters():
         if weights.dim() > 1:
-            weights += NOISE * weights.std() * torch.randn(weights.shape, generator=random)
+            weights.add_(NOISE * weights.std() * torch.randn(weights.shape, generator=random))
     return _short(success_rate(noisy, PicturePool.of(noisy, images), delta[None], goal))[0]
 
 
@@ -294,8 +294,9 @@ def pseudo_sizes(model: Classifier, scores: ClassScores) -> list[float | None]:
     """Pixel sizes of pseudo-classes: of the same network with last layers drawn at random."""
     del scores
     network = copy.deepcopy(model.model)
-    layers = [m for m in network.modules() if isinstance(m, nn.Linear)] if isinstance(
-        network, nn.Module) else []  # fmt: skip
+    if not isinstance(network, nn.Module):
+        return []
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear)]
     if not layers:
         return []
     features = list[Tensor]()
