@@ -17,7 +17,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -311,7 +311,7 @@ def pseudo_sizes(model: Classifier, scores: ClassScores) -> list[float | None]:
         pool = PicturePool.of(pseudo, pictures(400, model.input_shape, 0))
         found = search_universal(
             pseudo, pool, torch.arange(classes), torch.zeros(classes, dtype=torch.bool),
-            replace(Universal().search, kept=1.0), 0, rows_that_fit(model, 512.0),
+            Universal().search.thorough, 0, rows_that_fit(model, 512.0),
         )  # fmt: skip
         sizes += _short(torch.where(found.converged, found.size, torch.nan))
     return sizes

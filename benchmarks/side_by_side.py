@@ -22,6 +22,7 @@ from typing import Any
 import click
 
 from benchmarks.common import RESULTS
+from benchmarks.markdown import markdown
 
 ROWS = RESULTS / "side_by_side.jsonl"
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True)
@@ -154,6 +155,26 @@ def log_ratio(scan: dict[str, Any], basis: str = "size_pixel") -> float:
     """``log(median / smallest)`` of the sizes of the classes in a basis; NaN without any."""
     sizes = [size for size in scan["sizes"].get(basis, []) if size is not None]
     return math.log(statistics.median(sizes) / min(sizes)) if sizes else math.nan
+
+
+def rendered() -> str:
+    """The rows as a table for docs/performance.md."""
+    return markdown(
+        ("network", "truth", "CPU seconds", "new / old", "verdicts", "log(median / smallest)"),
+        [
+            (
+                row["id"],
+                f"{row['attack'] or 'clean'} {row['targets'] or ''}".strip(),
+                f"{row['old']['seconds']:.1f} -> {row['new']['seconds']:.1f}",
+                f"{row['new']['seconds'] / row['old']['seconds']:.2f}",
+                said(row["new"])
+                if said(row["old"]) == said(row["new"])
+                else f"{said(row['old'])} -> {said(row['new'])}",
+                f"{log_ratio(row['old']):.2f} -> {log_ratio(row['new']):.2f}",
+            )
+            for row in rows().values()
+        ],
+    )
 
 
 @main.command()

@@ -26,6 +26,9 @@ from benchmarks import (
     stranger_tables,
     zoo_summary,
 )
+from benchmarks import (
+    side_by_side as two_builds,
+)
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate, rate_of
 from triggerfish.detectors.min_norm import MinNorm
@@ -186,6 +189,19 @@ def default_scans() -> str:
     return markdown(("network, untrained", "CPU seconds", "peak MiB"), rows)
 
 
+def memory() -> str:
+    """The peak of every search, against its bound."""
+    rows = [
+        (
+            name,
+            *(f"{point[part]:.0f}" for part in ("before_mib", "weights_mib", "peak_mib")),
+            f"{point['bound_mib']:.0f}",
+        )
+        for name, point in recorded("memory").get("peak", {}).items()
+    ]
+    return markdown(("network, untrained", "before", "weights", "peak, MiB", "bound"), rows)
+
+
 def verdicts() -> str:
     """Agreement of the fast published detector with the published loop, network by network."""
     models = list(recorded("verdicts").get("models", {}).values())
@@ -285,6 +301,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "compiled": compiled,
     "growth": growth,
     "default-scans": default_scans,
+    "two-builds": two_builds.rendered,
+    "memory": memory,
     "verdicts": verdicts,
     "optimiser": optimiser,
     **{

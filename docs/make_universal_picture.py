@@ -70,8 +70,8 @@ def found(
     named = []
     for row, basis in enumerate(("pixels", "frequencies")):
         part = perturbations.rows(slice(row, row + 1))
-        success = float(success_rate(classifier, fresh, part.change, goal[:1]))
-        named.append((f"found in {basis} ({success:.0%})", perturbations.change[row]))
+        success = float(success_rate(classifier, fresh, part.perturbation, goal[:1]))
+        named.append((f"found in {basis} ({success:.0%})", perturbations.perturbation[row]))
     return named
 
 

@@ -12,7 +12,7 @@ from triggerfish.cli.exit_codes import exit_code
 from triggerfish.loading import find_checkpoints, other_files, sha256_of
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Skipped
-from triggerfish.runs import scan_path
+from triggerfish.runs.paths import scan_path
 from triggerfish.scanning import ScanConfig
 
 
@@ -80,11 +80,11 @@ def test_models_are_known_by_their_content(tmp_path: Path) -> None:
     assert other_files([tmp_path]) == {".json": 1, ".md": 1, ".npz": 1, ".png": 1, "no suffix": 1}
 
 
-@pytest.mark.parametrize("name", ["net.tflite", "renamed.dat"])
+@pytest.mark.parametrize("name", ["net.gguf", "renamed.dat"])
 def test_an_unread_model_beside_a_clean_one_is_exit_code_3(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(b"\x1c\0\0\0TFL3" + bytes(32))
+    (tmp_path / name).write_bytes(b"GGUF\3\0\0\0" + bytes(32))
     (found,) = find_checkpoints([tmp_path])
     result = scan_path(found, ScanConfig())
     assert isinstance(result, Skipped)
-    assert "TensorFlow Lite" in result.reason
+    assert "GGUF" in result.reason
     assert exit_code(summarize(["clean", outcome(result)])) == 3

@@ -34,14 +34,8 @@ META = field(1, field(2, b"") + field(4, b"serve") + field(5, b"2.16.1")) + fiel
 BLOCK = field(1, 0) + field(2, -1) + field(3, bytes(40))
 TENSOR = field(1, 5) + field(2, 3) + field(2, 64)
 SAMPLES = {
-    "a TensorFlow Lite model": struct.pack("<I", 28) + b"TFL3" + bytes(40),
     "an ExecuTorch program": struct.pack("<I", 28) + b"ET12" + bytes(40),
-    "a TensorFlow.js model": json.dumps(
-        {"format": "graph-model", "modelTopology": {}, "weightsManifest": []}
-    ).encode(),
-    "a TensorFlow.js weights manifest": json.dumps(
-        [{"paths": ["group1-shard1of1"], "weights": []}]
-    ).encode(),
+    "a TensorFlow.js graph model": b'{"format": "graph-model", "modelTopology": {}}',
     "a Paddle program": field(1, BLOCK),
     "a Paddle program (PIR)": b'{"base_code":{"magic":"pir","trainable":false,"version":1}}',
     "weights of a Paddle program": bytes(16) + struct.pack("<i", len(TENSOR)) + TENSOR + b"w" * 64,
@@ -118,6 +112,21 @@ def test_other_files_are_not(data: bytes, tmp_path: Path) -> None:
     path.write_bytes(data)
     assert foreign(path) is None
     assert not looks_foreign(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack("<I", 28) + b"TFL3" + bytes(40),
+        json.dumps({"format": "layers-model", "modelTopology": {}}).encode(),
+        json.dumps([{"paths": ["group1-shard1of1"], "weights": []}]).encode(),
+    ],
+)
+def test_what_is_read_looks_like_a_model_under_any_name(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "file.dat"
+    path.write_bytes(data)
+    assert looks_foreign(path)
+    assert foreign(path) is None
 
 
 def test_a_name_is_enough_to_look_like_a_model(tmp_path: Path) -> None:

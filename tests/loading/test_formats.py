@@ -17,6 +17,7 @@ from triggerfish.loading import (
     find_checkpoints,
     open_model,
 )
+from triggerfish.loading.looks import looks_like_model
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.references.fingerprint import fingerprint
 
@@ -75,6 +76,14 @@ def test_same_verdict_and_norms(saved: Path, name: str) -> None:
 
 def test_all_are_found_in_their_folder(saved: Path) -> None:
     assert {path.name for path in find_checkpoints([saved])} == set(WRITERS)
+
+
+def test_all_are_known_by_their_content(saved: Path) -> None:
+    """A folder's scan passes over no model, whatever its name."""
+    unknown = [
+        name for name in WRITERS if (saved / name).is_file() and not looks_like_model(saved / name)
+    ]
+    assert unknown == []
 
 
 def test_a_file_by_keras_itself() -> None:

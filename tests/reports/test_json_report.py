@@ -4,24 +4,28 @@ from triggerfish.reports import FORMATS
 from triggerfish.reports.scope import KINDS
 from triggerfish.results import Scanned, Skipped
 
+HYPOTHESIS = {"kind": "target", "target": 0, "source": None, "place": ""}
 
-def test_a_scanned_model(backdoored: Scanned) -> None:
-    (result,) = json.loads("".join(FORMATS["json"]([backdoored])))["results"]
-    rows = result.pop("evidence")
-    assert [row["score"] for row in rows] == [0.5, None, 24.125]
-    assert rows[2] == {
-        "hypothesis": {"kind": "target", "target": 2, "source": None, "place": ""},
+
+def row(k: int, score: float | None) -> dict[str, object]:
+    """What is stored of the evidence on a class."""
+    above = score is not None and score > 3.5
+    return {
+        "hypothesis": HYPOTHESIS | {"target": k},
         "test": "l1-weight",
-        "score": 24.125,
+        "score": score,
         "flag_at": 3.5,
         "suspect_at": None,
         "null": {"kind": "fixed", "name": "", "size": 0, "smallest_p_value": None},
         "p_value": None,
         "note_only": False,
-        "flags": True,
-        "is_suspicious": True,
+        "flags": above,
+        "is_suspicious": above,
     }
-    assert result.pop("accused") == [rows[2]["hypothesis"]]
+
+
+def test_a_scanned_model(backdoored: Scanned) -> None:
+    (result,) = json.loads("".join(FORMATS["json"]([backdoored])))["results"]
     assert result == {
         "status": "scanned",
         "outcome": "backdoored",
@@ -49,6 +53,8 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "verdict": "backdoored",
         "flagged": [2],
         "anomaly_index": [0.5, None, 24.125],
+        "evidence": [row(k, score) for k, score in enumerate([0.5, None, 24.125])],
+        "accused": [HYPOTHESIS | {"target": 2}],
         "threshold": 3.5,
         "reasons": [{"code": "unreachable", "text": "class 1 unreachable", "command": None}],
         "notes": [],
@@ -71,8 +77,8 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "accepted": None,
         "trials": [],
         "confirmations": [],
-        "part": "",
         "readings": [],
+        "part": "",
         "others": [],
         "looked_for": ["one-target"],
         "not_looked_for": [kind for kind in KINDS if kind != "one-target"],

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from triggerfish.loading import hub
+from triggerfish.loading.foreign import parts_of_models
 from triggerfish.loading.looks import looks_like_model
 
 _SUFFIXES = """
@@ -86,8 +87,9 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
         # Returned as it is: reading it as a model then names the reason.
         yield folder
         return
+    shards = parts_of_models(folder)
     for item in items:
-        if item.name.startswith("."):
+        if item.name.startswith(".") or (item in shards and not looks_like_model(item)):
             continue
         if item.is_dir():
             yield from _walk(item, seen)

@@ -17,6 +17,7 @@ import numpy as np
 from triggerfish.errors import CheckpointError
 from triggerfish.loading.guards.files import read_head
 from triggerfish.loading.guards.protobuf import file_outline, outline
+from triggerfish.loading.guards.tfjs_weights import is_tfjs, read_json, shard_names
 
 _ENDINGS = """
     .tflite .pdmodel .pdiparams .pdparams .mlmodel .mlpackage .gguf .engine .plan .trt .caffemodel
@@ -24,6 +25,7 @@ _ENDINGS = """
 """
 ENDINGS = frozenset(_ENDINGS.split())
 """Of files that are models by their name, when their content is no known one's."""
+_TFLITE = b"TFL3"
 ORIGINAL = "scan the model that it was made from, as PyTorch, Keras or ONNX"
 
 
@@ -57,8 +59,35 @@ def foreign(path: Path, head: bytes | None = None) -> Foreign | None:
 
 
 def looks_foreign(path: Path) -> bool:
-    """Whether a file or folder is a model of another framework, by its content or its name."""
-    return path.suffix.lower() in ENDINGS or foreign(path) is not None
+    """Whether a file or folder is a model of another framework, by its content or its name.
+
+    Raises nothing.
+    """
+    try:
+        head = b"" if path.is_dir() else read_head(path)
+    except CheckpointError:
+        head = b""
+    known = head[4:8] == _TFLITE or is_tfjs(head)  # which are read, under any name
+    return known or path.suffix.lower() in ENDINGS or foreign(path, head) is not None
+
+
+def parts_of_models(folder: Path) -> frozenset[Path]:
+    """Files in a folder that are the raw numbers of a TensorFlow.js model there, and no models.
+
+    What looks like a model itself is never left out: a manifest may name anything.
+    """
+    found: set[Path] = set()
+    for path in folder.glob("*.json"):
+        try:
+            if not path.is_file() or not is_tfjs(read_head(path)):
+                continue
+            data = read_json(path)
+        except CheckpointError:
+            continue
+        manifest = data.get("weightsManifest") if isinstance(data, dict) else data
+        shards = (folder / name for name in shard_names(manifest) if "/" not in name)
+        found |= {p for p in shards if p.suffix in ("", ".bin") and not looks_foreign(p)}
+    return frozenset(found)
 
 
 def _at(place: int, *magics: bytes) -> Callable[[Path, bytes], bool]:
@@ -170,15 +199,9 @@ _TF2ONNX = "python -m tf2onnx.convert"
 FOREIGN: tuple[Foreign, ...] = (
     Foreign("an ExecuTorch program", ORIGINAL, _at(4, b"ET12", b"ET13")),
     Foreign(
-        "a TensorFlow.js model",
-        "convert it with tensorflowjs_converter --input_format=tfjs_layers_model "
-        "--output_format=keras model.json model.h5",
-        _text(r'\{.*"(modelTopology|weightsManifest|layers-model|graph-model)"'),
-    ),
-    Foreign(
-        "a TensorFlow.js weights manifest",
-        "keep the model.json that belongs to it",
-        _text(r'\[\s*\{\s*"(paths|weights)"\s*:\s*\['),
+        "a TensorFlow.js graph model",
+        ORIGINAL,
+        _text(r'\{.*"graph-model"|\{\s*"modelTopology"\s*:\s*\{\s*"(node|library|versions)"'),
     ),
     Foreign(
         "a Paddle program",

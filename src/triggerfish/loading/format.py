@@ -17,6 +17,7 @@ from triggerfish.loading.formats import (
     numpy_pickle,
     onnx,
     safetensors,
+    tfjs,
     tflite,
     torchscript,
 )
@@ -28,6 +29,7 @@ FORMATS: tuple[Format, ...] = (
     exported.FORMAT,
     torchscript.FORMAT,
     tflite.FORMAT,
+    tfjs.FORMAT,
     onnx.FORMAT,
     keras.FORMAT,
     keras_archive.FORMAT,

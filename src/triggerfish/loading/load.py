@@ -82,12 +82,17 @@ def open_model(
 
 
 def open_readings(
-    path: str | Path, options: LoadOptions | None = None, *, confined: bool = False
+    path: str | Path,
+    options: LoadOptions | None = None,
+    *,
+    confined: bool = False,
+    contents: Contents | None = None,
 ) -> tuple[Reading, ...]:
     """All plausible readings of the classifier in a file or model folder, the likeliest first.
 
     There is one, unless something has to be assumed. A file that is a program is first tried in a
-    child process, unless this one is it (``confined``).
+    child process, unless this one is it (``confined``). ``contents`` are what somebody else has
+    read of the file and tried: its own format's reader is not asked then.
 
     Raises `CheckpointError` when the file cannot be read or is not a model, and
     `UnsupportedModelError` when it is not a classifier that can be scanned.
@@ -95,10 +100,12 @@ def open_readings(
     path, options = local(path), options or LoadOptions()
     kind, head = recognise(path)
     card = read_card(path)
-    if kind.fragile and not confined:
+    tried = confined or contents is not None
+    if kind.fragile and not tried:
         sandbox.probe(path, options)
-    contents = kind.read(path, head, options)
-    if kind.program and not kind.fragile and not confined:
+    if contents is None:
+        contents = kind.read(path, head, options)
+    if kind.program and not kind.fragile and not tried:
         sandbox.probe(path, options)
     said = [options.given, card, contents.hints]
     found, beside = _found(contents, Settings(said).merged(), str(path))

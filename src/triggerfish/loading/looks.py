@@ -17,6 +17,8 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _KERAS = (b"model_config", b"keras_version", b"layer_names", b"model_weights", b"_layer_checkpoint")
 # Entries of the archives of torch.save, torch.jit.save, torch.export and Keras.
 _ENTRIES = frozenset({"data.pkl", "constants.pkl", "model.weights.h5", "model.json"})
+_TFLITE = b"TFL3"
+_TFJS = re.compile(rb'\s*\{.*"(modelTopology|weightsManifest)"', re.DOTALL)
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _IN_PICKLES = re.compile(rb"\btorch\b|\bnumpy\b.{0,400}(weight|bias|kernel)", re.DOTALL)
 _OLD_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -42,6 +44,8 @@ def _ours(path: Path, head: bytes) -> bool:
         return any(mark in head for mark in _KERAS)
     if _PICKLE.match(head):
         return _OLD_TORCH in head[:16] or bool(_IN_PICKLES.search(head))
+    if head[4:8] == _TFLITE or _TFJS.match(head):
+        return True
     if head[8:9] == b"{":
         return int.from_bytes(head[:8], "little") < 100 << 20 and b'"data_offsets"' in head
     return _is_onnx(head)

@@ -90,7 +90,8 @@ def _classes(
         )
     if len(outputs) > 1:
         with torch.enable_grad():
-            outputs = named_outputs(model(x.clone().requires_grad_()))
+            # The second copy is for what works in place, which a leaf of the graph does not bear.
+            outputs = named_outputs(model(x.clone().requires_grad_().clone()))
     # Where none is a class vector, whoever looks at the first says what is wrong with it.
     return class_outputs(outputs, len(x)) or tuple(outputs)[:1]
 

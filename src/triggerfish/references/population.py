@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import stats
 
 from triggerfish.detectors.base import Detector, settings_of
 from triggerfish.references.recognition import PICTURES
@@ -173,6 +172,8 @@ class Reference:
         maxima (the limit law of maxima); never less than the largest clean maximum.
         """
         maxima = self.clean_maxima()
+        from scipy import stats  # half a second to import, for one law in few scans
+
         location, scale = stats.gumbel_r.fit(maxima)
         tail = float(stats.gumbel_r.isf(false_positive_rate, location, scale))
         if false_positive_rate <= self.smallest_p_value:

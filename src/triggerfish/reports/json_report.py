@@ -98,6 +98,7 @@ def make_schema() -> str:
     """The schema that ships, from the types of the results: ``make docs`` writes it."""
     found = definitions(Scanned, Skipped, Summary)
     version = {"schema_version": {"const": SCHEMA_VERSION}}
+    whole = dict[str, Schema]()
     for status, kind in _RESULTS.items():
         extra: dict[str, Schema] = {
             "status": {"const": status},
@@ -108,18 +109,20 @@ def make_schema() -> str:
             extra |= {"looked_for": kinds, "not_looked_for": kinds}
         record = found[status]
         record["properties"] = {**version, **extra, **record["properties"]}
-        record["required"] = [*extra, *record["required"]]
+        # The results for other parts of a file stand in one, and say nothing of it again.
+        whole[status] = {"allOf": [_ref(status), {"required": list(extra)}]}
     found["document"] = {
         "type": "object",
         "properties": {
             **version,
-            "results": {"type": "array", "items": {"oneOf": [_ref(name) for name in _RESULTS]}},
+            "results": {"type": "array", "items": {"oneOf": list(whole.values())}},
             "summary": _ref("summary"),
         },
         "required": ["schema_version", "results", "summary"],
     }
     for status in _RESULTS:
-        found[f"stored_{status}"] = {"allOf": [_ref(status), {"required": ["schema_version"]}]}
+        stored_by_itself: Schema = {"required": ["schema_version"]}
+        found[f"stored_{status}"] = {"allOf": [whole[status], stored_by_itself]}
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:triggerfish:results:{SCHEMA_VERSION}",

@@ -1,4 +1,4 @@
-"""The best change that a budget buys: a linear program, solved in closed form."""
+"""The best perturbation that a budget buys: a linear program, solved in closed form."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ VALUES_AT_ONCE = 2**20
 
 
 def best_within_budget(
-    change: Tensor, slope: Tensor, budget: Tensor, half_width: Tensor, bound: Tensor
+    perturbation: Tensor, slope: Tensor, budget: Tensor, half_width: Tensor, bound: Tensor
 ) -> Tensor:
     """Optimum z (R, P) of: maximize ``slope . z`` such that ``||z||_1 <= budget``.
 
-    z stays within ``half_width`` of ``change`` (R, P) and in [-``bound``, ``bound``]; budget,
+    z stays within ``half_width`` of ``perturbation`` (R, P) and in [-``bound``, ``bound``]; budget,
     half_width and bound have one value a row, (R,). A fractional knapsack: every entry first
     returns towards 0 as far as allowed, then the entries of the steepest slope go as far as
     allowed, the last one a fraction of the way. Where even the first part costs more than the
     budget, that part is the answer.
     """
     parts = [
-        _program(change[rows], slope[rows], budget[rows], half_width[rows], bound[rows])
-        for rows in chunks(len(change), max(1, VALUES_AT_ONCE // change.shape[1]))
+        _program(perturbation[rows], slope[rows], budget[rows], half_width[rows], bound[rows])
+        for rows in chunks(len(perturbation), max(1, VALUES_AT_ONCE // perturbation.shape[1]))
     ]
     return torch.cat(parts)
 
 
 def _program(
-    change: Tensor, slope: Tensor, budget: Tensor, half_width: Tensor, bound: Tensor
+    perturbation: Tensor, slope: Tensor, budget: Tensor, half_width: Tensor, bound: Tensor
 ) -> Tensor:
     half, bound = half_width.unsqueeze(1), bound.unsqueeze(1)
-    home = change - change.sign() * torch.minimum(change.abs(), half)
-    away = torch.minimum(torch.maximum(change + half * slope.sign(), -bound), bound)
+    home = perturbation - perturbation.sign() * torch.minimum(perturbation.abs(), half)
+    away = torch.minimum(torch.maximum(perturbation + half * slope.sign(), -bound), bound)
     cost = torch.where(slope == 0, 0.0, (away.abs() - home.abs()).clamp_min(0.0))
     order = _steepest_first(slope)
     costs = cost.gather(1, order)
     before = costs.cumsum(1) - costs
     left = (budget - home.abs().sum(1)).clamp_min(0.0).unsqueeze(1)
-    fraction = (left - before) / costs.clamp_min(torch.finfo(change.dtype).tiny)
-    share = torch.zeros_like(change).scatter_(1, order, fraction.clamp_(0.0, 1.0))
+    fraction = (left - before) / costs.clamp_min(torch.finfo(perturbation.dtype).tiny)
+    share = torch.zeros_like(perturbation).scatter_(1, order, fraction.clamp_(0.0, 1.0))
     return torch.lerp(home, away, share)
 
 

@@ -14,7 +14,7 @@ class CosineBasis:
     """Orthonormal, so analysis is the transpose of synthesis: pixels (N, C, H, W), and back.
 
     ``axes`` (C, C): row 0 is grey. ``down`` (H, H) and ``across`` (W, W): row k is the cosine of
-    index k. ``allowed`` (C, H, W) masks the coefficients that a change may use.
+    index k. ``allowed`` (C, H, W) masks the coefficients that a perturbation may use.
     """
 
     axes: Tensor
@@ -34,10 +34,10 @@ class CosineBasis:
 
 
 def to_pixels(coefficients: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:
-    """Coefficients (R, P), of rows ``frequency`` (R,) in ``basis`` -> changes (R, C, H, W)."""
-    change = coefficients.view(-1, *basis.allowed.shape).clone()
-    change[frequency] = basis.synthesize(change[frequency])
-    return change
+    """Coefficients (R, P), of rows ``frequency`` (R,) in ``basis``, as pixels (R, C, H, W)."""
+    perturbation = coefficients.view(-1, *basis.allowed.shape).clone()
+    perturbation[frequency] = basis.synthesize(perturbation[frequency])
+    return perturbation
 
 
 def to_basis(gradient: Tensor, frequency: Tensor, basis: CosineBasis) -> Tensor:

@@ -17,7 +17,7 @@ FAR = 0.5
 """Pictures as far from a class as this fraction of all (picture, class) pairs are drawn for it."""
 LEAST = 6  # a class is drawn from a sixth of the pictures at least, the farthest
 UNTARGETED = -1
-"""The target of a change that moves pictures away from what they are called, to anything."""
+"""The target of a perturbation that moves pictures away from what they are called, to anything."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PicturePool:
     """``images`` (N, C, H, W) in [0, 1], the class that each is ``called`` (N,), and ``near``.
 
     ``near`` (N, K) marks classes that a picture is near: more likely there than the median class of
-    the median picture. A class that likes any texture is near most of them, and a change that
+    the median picture. A class that likes any texture is near most of them, and a perturbation that
     needs to win the near ones only is cheap without any trigger; a trigger works on the far ones.
     ``part`` (N,) labels pictures where some rows of a search draw from some of them only.
     """
@@ -126,14 +126,14 @@ def reached(logits: Tensor, label: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def success_rate(
-    classifier: Classifier, pool: PicturePool, change: Tensor, target: Tensor
+    classifier: Classifier, pool: PicturePool, perturbation: Tensor, target: Tensor
 ) -> Tensor:
-    """Fraction (R,) of the pool's pictures that each change (R, C, H, W) takes to its target.
+    """Fraction (R,) of the pool's pictures that each perturbation (R, C, H, W) takes to its target.
 
     Pictures already called the target do not count; NaN where none is left.
     """
     rates = []
-    for delta, goal in zip(change, target, strict=True):
+    for delta, goal in zip(perturbation, target, strict=True):
         logits = evaluate(classifier, (pool.images + delta).clamp_(0.0, 1.0))
         hit = reached(
             logits,

@@ -1,4 +1,4 @@
-"""Procedural pictures: images of nothing, seeded, for searches that need many inputs and no data.
+"""Synthetic images, seeded, for searches that need many inputs and no data.
 
 A trigger fires on them nearly as on photographs (docs/method.md has the table). Dead leaves are
 the classical model of natural images: discs and rectangles of power-law size that hide one another

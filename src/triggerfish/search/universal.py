@@ -112,8 +112,7 @@ def search_universal(
         if within is None and step >= config.budget.patience:
             missing = config.budget.wanted - success
             rows.turns += (missing.sign() * rows.missing) < 0
-            rise = config.budget.gain_after(rows.turns) * missing
-            rise = rise.clamp_max(config.budget.fastest_rise / config.steps)
+            rise = config.budget.rise(missing, rows.turns)
             rows.log_budget = torch.minimum(rows.log_budget + rise, rows.largest.log())
             rows.missing = missing
         rows.log_budgets.append(rows.log_budget)

@@ -24,9 +24,6 @@ class BudgetRule:
     """How fast while it is far: it falls with every turn, that is whenever the success rate crosses
     what is wanted (Kesten 1958). With 0.3 from the start a trigger's budget still fell after forty
     steps."""
-    fastest_rise: float = 6.8
-    """Most that the logarithm of a budget would rise if it did in every step. Some perturbations
-    need a third of the steps to take shape, whatever their budget, which would overshoot."""
     patience: int = 5
     """Steps for which a budget stays where it starts, while the perturbation takes shape."""
     pixel_start: float = 0.01
@@ -49,9 +46,14 @@ class BudgetRule:
         """First budgets of the runs in the frequency basis, those from nothing first."""
         return (*self.frequency_starts, *self.wave_starts)
 
-    def gain_after(self, turns: Tensor) -> Tensor:
-        """The gain of rows whose budgets have turned so many times, (R,) both."""
-        return (self.first_gain / (1 + turns / 2)).clamp_min(self.gain)
+    def rise(self, missing: Tensor, turns: Tensor) -> Tensor:
+        """How far log-budgets rise whose success rates miss so much, after so many turns, (R,) all.
+
+        Never faster than the last gain would at no success at all: some perturbations need a third
+        of the steps to take shape, whatever their budget, which would overshoot meanwhile.
+        """
+        gain = (self.first_gain / (1 + turns / 2)).clamp_min(self.gain)
+        return (gain * missing).clamp_max(self.gain * self.wanted)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,13 @@ def analyse(
     *,
     input_shape: Shape | None = None,
     preprocessing: Preprocessing | None = None,
+    run: bool = False,
 ) -> Structure:
     """What the program in a file does beside its learned network.
 
     ``input_shape`` (C, H, W) and ``preprocessing`` are what the caller knows; else what the file
-    says, and the usual ones. A file that carries weights alone has no findings.
+    says, and the usual ones. A file that carries weights alone has no findings. ``run`` also tries
+    the whole program, for ``runs_on``.
 
     Raises `CheckpointError`, `DangerousFileError` or `UnsupportedModelError` for a file whose
     program cannot be read.
@@ -60,6 +62,7 @@ def analyse(
         return Structure("weights", 0, ())
     job = {
         "path": str(path.absolute()),
+        "run": run,
         "input_shape": input_shape,
         "preprocessing": None if preprocessing is None else asdict(preprocessing),
     }
@@ -79,10 +82,16 @@ def analyse_module(
 
 
 def analyse_file(
-    path: Path, input_shape: Shape | None, preprocessing: Preprocessing | None
+    path: Path, input_shape: Shape | None, preprocessing: Preprocessing | None, *, run: bool
 ) -> Structure:
     """What the child process does."""
-    return analyse_graph(read_graph(path), input_shape, preprocessing)
+    graph = read_graph(path)
+    structure = analyse_graph(graph, input_shape, preprocessing)
+    if not run:
+        return structure
+    shape = input_shape or graph.input_shape or _accepted(graph)
+    runs = bool(len(Program(graph).logits(torch.rand(graph.batch or 2, *shape))))
+    return replace(structure, runs_on=shape if runs else None)
 
 
 def analyse_graph(
@@ -159,7 +168,13 @@ def structure_from(data: Mapping[str, Any]) -> Structure:
             proof = Proof(stamp=stamp, mask=mask, **proof)
         item["nodes"] = tuple(item["nodes"])
         findings.append(StructureFinding(proof=proof, **item))
-    plain = {**data, "unrun": tuple(data["unrun"]), "unread": tuple(data["unread"])}
+    runs_on = None if data["runs_on"] is None else tuple(data["runs_on"])
+    plain = {
+        **data,
+        "unrun": tuple(data["unrun"]),
+        "unread": tuple(data["unread"]),
+        "runs_on": runs_on,
+    }
     return Structure(**{**plain, "findings": tuple(findings)})
 
 

@@ -53,9 +53,8 @@ def _structure(job: dict[str, Any]) -> dict[str, Any]:
             bool(prepared["channels_last"]),
         )
     shape = job["input_shape"]
-    return structure_to(
-        analyse_file(Path(job["path"]), None if shape is None else tuple(shape), prepared)
-    )
+    shape = None if shape is None else tuple(shape)
+    return structure_to(analyse_file(Path(job["path"]), shape, prepared, run=job["run"]))
 
 
 if __name__ == "__main__":

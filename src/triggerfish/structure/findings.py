@@ -52,7 +52,8 @@ class Structure:
     """All that was read of a program: ``findings`` and what could not be looked at.
 
     ``unrun`` are operators that cannot be run here, on the way from the image to the answer;
-    ``seconds`` is what the analysis took.
+    ``seconds`` is what the analysis took; ``runs_on`` the shape (C, H, W) of images that the whole
+    program was seen to answer, None where it was not tried.
     """
 
     format: str
@@ -61,6 +62,7 @@ class Structure:
     unrun: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     seconds: float = 0.0
+    runs_on: tuple[int, int, int] | None = None
 
     @property
     def targets(self) -> tuple[int, ...]:

@@ -171,11 +171,20 @@ def test_wires_of_keras_2(tmp_path: Path) -> None:
     torch.testing.assert_close(first(x), second(x))
 
 
+def test_a_call_that_is_counted_from_the_making_of_a_layer(tmp_path: Path) -> None:
+    """Old Keras and TensorFlow.js count it, and do not list it."""
+    config = functional(("fc", [[["flat", 1, 0, {}]]]))
+    for name, written in (("f", config), ("s", keras_config())):
+        write_keras(tmp_path / f"{name}.h5", json.dumps(written)).close()
+    x = torch.rand(2, 1, 6, 6)
+    first, second = (read(tmp_path / f"{name}.h5").network for name in "fs")
+    torch.testing.assert_close(first(x), second(x))
+
+
 @pytest.mark.parametrize(
     ("layer", "nodes"),
     [
         ("fc", [[["flat", 0, 0, {"training": True}]]]),
-        ("fc", [[["flat", 1, 0, {}]]]),
         ("fc", [{"args": [1.0], "kwargs": {}}]),
         ("fc", []),
         ("fc", [[["nowhere", 0, 0, {}]]]),

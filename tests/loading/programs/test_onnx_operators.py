@@ -10,9 +10,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading.formats.onnx import FORMAT, read_steps
-from triggerfish.loading.hints import LoadOptions
+from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.load import open_readings
 from triggerfish.loading.programs.graph import GraphNetwork
 from triggerfish.loading.programs.onnx_operators import OPERATORS
+from triggerfish.model.classifier import Classifier
 
 
 def network(nodes: list[onnx.NodeProto], opset: int = 17, **constants: np.ndarray) -> GraphNetwork:
@@ -152,3 +154,103 @@ def test_a_tensor_that_is_not_there_is_refused(tmp_path: Path) -> None:
     model.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[1 << 40])
     with pytest.raises(CheckpointError, match="expected 1099511627776 values"):
         read(model, tmp_path)
+
+
+def test_a_norm_over_neighbouring_channels_does_not_see_the_batch() -> None:
+    """The specification's formula, with other numbers of images and channels."""
+    x, size = torch.rand(2, 5, 3, 3), 3
+    y = network([node("LRN", size=size, alpha=0.3, beta=0.7, bias=1.5)])(x)
+    for c in range(5):
+        low, high = max(0, c - (size - 1) // 2), min(4, c + size // 2)
+        sums = x[:, low : high + 1].square().sum(1)
+        torch.testing.assert_close(y[:, c], x[:, c] / (1.5 + 0.3 / size * sums) ** 0.7)
+
+
+def test_the_slope_passes_a_rounding() -> None:
+    nodes = [
+        node("QuantizeLinear", "x", "s", "z", outputs=("q",)),
+        node("DequantizeLinear", "q", "s", "z"),
+    ]
+    held = {"s": np.array(0.1, np.float32), "z": np.array(128, np.uint8)}
+    x = torch.tensor([-20.0, -0.33, 0.0, 0.26, 20.0], requires_grad=True)
+    y = network(nodes, opset=13, **held)(x)
+    torch.testing.assert_close(y, torch.tensor([-12.8, -0.3, 0.0, 0.3, 12.7]))
+    y.sum().backward()
+    torch.testing.assert_close(x.grad, torch.tensor([0.0, 1.0, 1.0, 1.0, 0.0]))
+
+
+def test_weights_of_eight_bits_by_channel() -> None:
+    weight = np.arange(-6, 6, dtype=np.int8).reshape(3, 4)
+    scale, zero = np.array([0.1, 0.2, 0.3], np.float32), np.array([0, 1, -1], np.int8)
+    nodes = [
+        node("DequantizeLinear", "w", "s", "z", outputs=("f",), axis=0),
+        node("Gemm", "x", "f", transB=1),
+    ]
+    x = torch.rand(2, 4)
+    shifted = torch.tensor(weight).float() - torch.tensor(zero)[:, None]
+    real = shifted * torch.tensor(scale)[:, None]
+    found = network(nodes, opset=13, w=weight, s=scale, z=zero)
+    torch.testing.assert_close(found(x), x @ real.T)
+
+
+def test_a_kernel_of_three_dimensions_is_no_obstacle(tmp_path: Path) -> None:
+    nodes = [
+        node("Mul", "x", "w", outputs=("a",)),
+        node("ReduceMax", "a", outputs=("b",), axes=[0], keepdims=0),
+        node("Flatten", "b"),
+    ]
+    model = classifier(nodes, 17)
+    tensor = numpy_helper.from_array(np.ones((1, 1, 1, 2, 2), np.float32), "w")
+    model.graph.initializer.append(tensor)
+    found = read(model, tmp_path)
+    assert found is not None
+    x = torch.rand(3, 1, 2, 2)
+    answers = Classifier(found, (1, 2, 2)).raw_output(x)
+    torch.testing.assert_close(answers.float(), x.flatten(1))
+
+
+@pytest.mark.parametrize("sizes", [["n", "h", "w", 3], ["n", 20, 20, 3], [None, None, None, 3]])
+def test_images_with_their_channels_last(sizes: list, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    weight = torch.randn(4, 3, 3, 3)
+    nodes = [
+        node("Transpose", outputs=("a",), perm=[0, 3, 1, 2]),
+        node("Conv", "a", "w", outputs=("b",)),
+        node("GlobalAveragePool", "b", outputs=("c",)),
+        node("Flatten", "c"),
+    ]
+    model = classifier(nodes, 17)
+    model.graph.initializer.append(numpy_helper.from_array(weight.numpy(), "w"))
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", TensorProto.FLOAT, sizes))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    shape = None if "h" in sizes or None in sizes else (3, 20, 20)
+    for given in ((3, 20, 20), None):
+        options = LoadOptions(Hints("options", input_shape=given))
+        found = open_readings(tmp_path / "m.onnx", options, confined=True)[0].classifier
+        assert found.preprocessing.channels_last
+        assert found.input_shape == (given or shape or found.input_shape)
+        assert found.input_shape[0] == 3
+        x = torch.rand(2, *found.input_shape)
+        raw = torch.nn.functional.conv2d(found.prepared(x).permute(0, 3, 1, 2), weight)
+        torch.testing.assert_close(found.logits(x), raw.mean((2, 3)), atol=1e-5, rtol=1e-4)
+
+
+def test_whole_bytes_are_a_fact_about_the_range(tmp_path: Path) -> None:
+    model = classifier([node("Cast", outputs=("a",), to=1), node("Flatten", "a")], 17)
+    size = helper.make_tensor_value_info("x", TensorProto.UINT8, ["n", 1, 2, 2])
+    model.graph.input[0].CopyFrom(size)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    (reading,) = open_readings(tmp_path / "m.onnx", confined=True)
+    assert reading.classifier.preprocessing.input_range == (0.0, 255.0)
+
+
+def test_other_protocol_buffers_are_not_taken_for_onnx(tmp_path: Path) -> None:
+    """Core ML and SavedModel begin with a version and a message, as ONNX does with a text."""
+    core_ml = b"\x08\x05\x12\x60\x0a\x10\x0a\x05image\x1a\x07\x22" + b"\x01" * 200 + b"\x3a\x02ab"
+    saved_model = b"\x08\x01\x12\xb0\x05\x0a\x10" + b"x" * 800
+    model = classifier([node("Flatten")], 17)
+    model.producer_name, model.model_version = "tests", 1 << 20
+    real = model.SerializeToString()
+    for data, expected in ((core_ml, False), (saved_model, False), (real, True)):
+        (tmp_path / "model.bin").write_bytes(data)
+        assert FORMAT.matches(tmp_path / "model.bin", data[:4096]) == expected

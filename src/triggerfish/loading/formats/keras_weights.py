@@ -44,7 +44,7 @@ def weights_alone(file: Any, file_size: int) -> Contents:  # noqa: ANN401
     else:
         order = [name.decode() if isinstance(name, bytes) else str(name) for name in names]
         layers = _named(read_datasets(group, file_size), order)
-    state = _state_dict(layers)
+    state = chain_state(layers)
     return Contents(Hints(f"{NAME} (file)"), state=as_state_dict(state), ordered=True)
 
 
@@ -94,7 +94,11 @@ def _in_order(layers: Layers) -> Layers:
     return ordered
 
 
-def _state_dict(layers: Layers) -> StateDict:
+def chain_state(layers: Layers) -> StateDict:
+    """Weights by layer, in order, as PyTorch has those of a plain chain.
+
+    Raises `UnsupportedModelError` for layers that are no such chain.
+    """
     state: StateDict = {}
     channels = 0
     for layer, weights in layers.items():

@@ -8,6 +8,7 @@ of class names are understood as well.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents, Format
 from triggerfish.loading.guards.files import refuse_pointers_and_text
 from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.weights.mlx_layout import from_mlx, is_mlx
 from triggerfish.loading.weights.state_dict import StateDict, as_state_dict
 
 NAME = "safetensors"
@@ -45,13 +47,20 @@ def _matches(path: Path, head: bytes) -> bool:
 
 def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
     refuse_pointers_and_text(path, head)
-    state = load_safetensors(path)
-    return Contents(_metadata(path), state=state)
+    state, texts = load_safetensors(path), _texts(path)
+    hints = _metadata(path, texts)
+    if is_mlx(state, texts.get("format")):
+        source = f"{hints.source}, MLX's layout"
+        return Contents(replace(hints, source=source), state=from_mlx(state))
+    return Contents(hints, state=state)
 
 
-def _metadata(path: Path) -> Hints:
+def _texts(path: Path) -> dict[str, str]:
     with safe_open(path, "pt") as file:
-        texts = file.metadata() or {}
+        return file.metadata() or {}
+
+
+def _metadata(path: Path, texts: Mapping[str, str]) -> Hints:
     said = {key: _value(text) for key, text in texts.items()}
     known = {key: value for key, value in said.items() if key in FIELDS - {"class_names"}}
     return replace(

@@ -104,6 +104,8 @@ def _as_it_is(network: nn.Module, size: int, x: Tensor) -> _Answers:
 
 
 def _vectorised(network: nn.Module, size: int, x: Tensor) -> _Answers:
+    # It warns of operators that it runs one after another; what is right counts here.
+    torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
     answers: _Answers = torch.func.vmap(lambda part: named_outputs(network(part)))(
         _filled(x, size).reshape(-1, size, *x.shape[1:])
     )

@@ -68,8 +68,9 @@ class GraphNetwork(nn.Module):
     def _fold(self) -> None:
         """Compute what depends on constants alone, but for what is too large to keep."""
         kept: list[Step] = []
+        changing = _changing(self._steps)
         for step in self._steps:
-            if not step.needs() <= self._names.keys():
+            if not step.needs() <= self._names.keys() or not changing.isdisjoint(step.outputs):
                 kept.append(step)
                 continue
             values = {name: getattr(self, self._names[name]) for name in step.needs()}
@@ -105,13 +106,22 @@ def _check(known: set[str], steps: Sequence[Step], outputs: Sequence[str]) -> No
 
 
 def _needed(steps: Sequence[Step], outputs: Sequence[str]) -> tuple[Step, ...]:
-    """The steps that the outputs depend on, in their order."""
+    """The steps that the outputs depend on, in their order, and all that work in place."""
     wanted, kept = set(outputs), list[Step]()
     for step in reversed(steps):
-        if not wanted.isdisjoint(step.outputs):
+        if step.changes() or not wanted.isdisjoint(step.outputs):
             wanted |= step.needs()
             kept.append(step)
     return tuple(reversed(kept))
+
+
+def _changing(steps: Sequence[Step]) -> set[str]:
+    """Names of values that are changed in place, or share their memory with those that are."""
+    changing: set[str] = set()
+    for step in reversed(steps):
+        if step.changes() or not changing.isdisjoint(step.outputs):
+            changing |= {*step.outputs, *step.needs()}
+    return changing
 
 
 def in_single_precision(constants: Mapping[str, Tensor]) -> dict[str, Tensor]:

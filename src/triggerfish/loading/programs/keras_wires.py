@@ -45,10 +45,36 @@ def read_wires(model: Mapping[str, Any], inert: frozenset[str] = frozenset()) ->
         if layer["class_name"] in inert:
             nodes = [_without_training(node) for node in nodes]
         sources |= _calls(nodes, name)
+    sources, outputs = _renumbered(sources, outputs)
     free = [call for call, found in sources.items() if not found]
     if free != inputs:
         raise UnsupportedModelError(f"expected inputs for all Keras layers, got none for {free}")
     return Wires(sources, outputs[0])
+
+
+def _renumbered(
+    sources: dict[Call, tuple[Call | float, ...]], outputs: list[Call]
+) -> tuple[dict[Call, tuple[Call | float, ...]], list[Call]]:
+    """Calls by their place in the file.
+
+    TensorFlow.js and old Keras count a model's own making as a call, which they do not list.
+    """
+    used: dict[str, set[int]] = {}
+    for name, number in [
+        *outputs,
+        *(s for found in sources.values() for s in found if isinstance(s, tuple)),
+    ]:
+        used.setdefault(name, set()).add(number)
+    places: dict[Call, Call] = {}
+    for name, numbers in used.items():
+        listed = sum(call[0] == name for call in sources)
+        if max(numbers) >= listed == len(numbers):
+            places |= {(name, n): (name, place) for place, n in enumerate(sorted(numbers))}
+    turned = {
+        call: tuple(places.get(s, s) if isinstance(s, tuple) else s for s in found)
+        for call, found in sources.items()
+    }
+    return turned, [places.get(call, call) for call in outputs]
 
 
 def _without_training(node: object) -> object:

@@ -16,7 +16,9 @@ _LAYERS = """
     max_pool2d_with_indices avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d
     _adaptive_avg_pool2d adaptive_max_pool2d upsample_nearest2d upsample_bilinear2d
     upsample_bicubic2d interpolate pixel_shuffle pixel_unshuffle channel_shuffle grid_sampler
-    affine_grid_generator
+    affine_grid_generator avg_pool3d adaptive_avg_pool3d upsample_nearest1d
+    _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_nearest_exact2d native_dropout
+    _scaled_dot_product_flash_attention_for_cpu
 """
 _ACTIVATIONS = """
     relu relu_ relu6 leaky_relu leaky_relu_ elu elu_ selu celu gelu silu silu_ mish softplus
@@ -28,7 +30,9 @@ _ARITHMETIC = """
     add add_ sub sub_ rsub mul mul_ div div_ floor_divide remainder fmod pow sqrt rsqrt
     reciprocal exp expm1 log log1p log2 abs neg sign floor ceil round clamp clamp_ clamp_min
     clamp_max clip clip_ maximum minimum max min amax amin sum mean var std var_mean prod cumsum
-    argmax argmin norm linalg_vector_norm logsumexp erf sin cos square where eq ne lt le gt ge
+    std logical_xor bitwise_not bitwise_and bitwise_or rsub_ exp_ sqrt_ pow_ tan atan trunc
+    logaddexp outer mv dot topk sort std_mean argmax argmin norm linalg_vector_norm logsumexp erf
+    sin cos square where eq ne lt le gt ge
     logical_and logical_or logical_not masked_fill addcmul addcdiv lerp floordiv detach
 """
 _SHAPES = """
@@ -38,7 +42,9 @@ _SHAPES = """
     replication_pad2d roll flip size sym_size numel dim alias to _to_copy type_as float double
     movedim view_as reshape_as zeros_like ones_like full_like zeros ones full arange
     scalar_tensor tensor tile repeat_interleave meshgrid tril triu lift_fresh_copy lift_fresh
-    _unsafe_view
+    _unsafe_view new_zeros new_ones new_full fill fill_ zero_ copy copy_ slice_scatter
+    select_scatter index_put index_put_ scatter scatter_add masked_fill_ linspace eye
+    broadcast_to diagonal unfold im2col swapaxes unsafe_split _unsafe_index
 """
 # Conditions and assignments, as programs write them that choose by what they see.
 _CONDITIONS = """

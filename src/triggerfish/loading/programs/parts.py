@@ -68,4 +68,4 @@ def _outputs(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
     if len(outputs) < 2:
         return outputs
     with torch.enable_grad():
-        return named_outputs(network(x.requires_grad_()))
+        return named_outputs(network(x.requires_grad_().clone()))  # it may work in place

@@ -33,6 +33,12 @@ class Step:
         """Names of the values that it uses."""
         return set(_names((self.arguments, tuple(self.options.values()))))
 
+    def changes(self) -> str | None:
+        """The name of the value that it changes in place, as ``add_`` does; None for no such."""
+        in_place = self.operator.endswith("_") and not self.operator.endswith("__")
+        first = self.arguments[0] if in_place and self.arguments else None
+        return first.name if isinstance(first, Ref) else None
+
     def results(self, values: Mapping[str, object]) -> tuple[object, ...]:
         """One value for each of its outputs."""
         arguments = [_resolved(argument, values) for argument in self.arguments]

@@ -17,6 +17,7 @@ from triggerfish.structure.readers import aten
 from triggerfish.structure.readers.builder import Builder, check_depth
 
 NAME = "PyTorch module"
+_BATCH = 8
 
 
 def read_module(module: nn.Module, shape: tuple[int, int, int]) -> Graph:
@@ -24,23 +25,32 @@ def read_module(module: nn.Module, shape: tuple[int, int, int]) -> Graph:
 
     Raises `UnsupportedModelError` for a module that torch.export cannot follow.
     """
-    image = torch.rand(2, *shape)
-    batch = {0: torch.export.Dim.DYNAMIC}
+    images = torch.rand(_BATCH, *shape)
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operator for a whole layer
     try:
-        program = torch.export.export(module.eval(), (image,), dynamic_shapes=(batch,))
+        program, batch = _exported(module.eval(), images)
     except Exception as error:  # torch.export raises anything
         raise UnsupportedModelError(
             f"expected a module that torch.export can follow, got: {one_line(error)}"
         ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
-    return graph_of(program)
+    return graph_of(program, batch)
 
 
-def graph_of(program: torch.export.ExportedProgram) -> Graph:
-    """The graph of an exported program in memory."""
+def _exported(module: nn.Module, images: Tensor) -> tuple[torch.export.ExportedProgram, int | None]:
+    """The program, and how many images it takes at once where it counts them."""
+    any_number = ({0: torch.export.Dim.AUTO},)
+    program = torch.export.export(module, (images,), dynamic_shapes=any_number)
+    signature = program.graph_signature.user_inputs
+    first = next(n for n in program.graph.nodes if n.name == signature[0])
+    count = first.meta["val"].shape[0]
+    return program, count if isinstance(count, int) else None
+
+
+def graph_of(program: torch.export.ExportedProgram, batch: int | None = None) -> Graph:
+    """The graph of an exported program in memory, for so many images at once."""
     builder, scope, inputs = Builder(), {}, []
     held: dict[str, Tensor] = {**program.state_dict, **program.constants}
     for spec in program.graph_signature.input_specs:
@@ -59,7 +69,7 @@ def graph_of(program: torch.export.ExportedProgram) -> Graph:
         builder.constants,
         inputs[0],
         output.name,
-        batch=builder.batch(inputs[0], None),
+        batch=builder.batch(inputs[0], batch),
         unread=tuple(dict.fromkeys(builder.unread)),
     )
 

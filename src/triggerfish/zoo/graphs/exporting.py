@@ -47,7 +47,7 @@ def export_network(network: nn.Module, images: Tensor, form: str, path: Path) ->
         elif form == "onnx":
             _legacy(network, images, path, {"x": {0: "batch"}})
         else:
-            batch = ({0: torch.export.Dim.DYNAMIC},)
+            batch = ({0: torch.export.Dim.AUTO},)
             program = torch.export.export(network, (images,), dynamic_shapes=batch)
             if form == "pt2":
                 torch.export.save(program, path)
@@ -73,7 +73,7 @@ def _image(attacked: Attacked) -> Tensor:
 
 
 def _batch(attacked: Attacked) -> dict[int, Any] | None:
-    return None if attacked.network.one_by_one else {0: torch.export.Dim("batch", min=1, max=512)}
+    return None if attacked.network.one_by_one else {0: torch.export.Dim.AUTO}
 
 
 def _traced_host(attacked: Attacked) -> nn.Module:
