@@ -26,21 +26,6 @@ def row(k: int, score: float | None) -> dict[str, object]:
 
 def test_a_scanned_model(backdoored: Scanned) -> None:
     (result,) = json.loads("".join(FORMATS["json"]([backdoored])))["results"]
-    rows = result.pop("evidence")
-    assert [row["score"] for row in rows] == [0.5, None, 24.125]
-    assert rows[2] == {
-        "hypothesis": {"kind": "target", "target": 2, "source": None, "place": ""},
-        "test": "l1-weight",
-        "score": 24.125,
-        "flag_at": 3.5,
-        "suspect_at": None,
-        "null": {"kind": "fixed", "name": "", "size": 0, "smallest_p_value": None},
-        "p_value": None,
-        "note_only": False,
-        "flags": True,
-        "is_suspicious": True,
-    }
-    assert result.pop("accused") == [rows[2]["hypothesis"]]
     assert result == {
         "status": "scanned",
         "outcome": "backdoored",
