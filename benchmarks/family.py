@@ -10,17 +10,22 @@ groups (an author, or a task) and counted on the other fifth. Tables on standard
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from benchmarks.lines import read_lines
 from benchmarks.measure import FOLDER
+from triggerfish.levels import level_of, sure_test
+from triggerfish.results import BASES
+from triggerfish.statistics.sure_score import sure_score
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -37,7 +42,7 @@ def values(row: Row, name: str) -> Array:
 
 def log_sizes(row: Row, basis: str) -> Array:
     """The logarithms of the sizes (K,), in whole pixels' ranges: of all channels together."""
-    return np.log(values(row, basis) / row["shape"][0])
+    return np.asarray(np.log(values(row, basis) / row["shape"][0]), np.float64)
 
 
 def ratio(row: Row, basis: str) -> Array:
@@ -54,7 +59,7 @@ def ratio(row: Row, basis: str) -> Array:
 def absolute(row: Row, basis: str, exponent: float = 1.0) -> Array:
     """``-log(size)`` in pixels (K,), for an image of 32 pixels' side."""
     side = (row["shape"][1] * row["shape"][2]) ** 0.5
-    return -(log_sizes(row, basis) - exponent * np.log(side / 32))
+    return np.asarray(-(log_sizes(row, basis) - exponent * np.log(side / 32)), np.float64)
 
 
 def margins(row: Row) -> Array:
@@ -70,7 +75,7 @@ def untargeted(row: Row) -> Array:
     """The size towards a class beside that of any change of class (K,)."""
     if row["untargeted"] is None:
         return np.full(row["classes"], np.nan)
-    return np.log(row["untargeted"]) - np.log(values(row, "pixel"))
+    return np.asarray(np.log(row["untargeted"]) - np.log(values(row, "pixel")), np.float64)
 
 
 def pseudo(row: Row) -> Array:
@@ -78,7 +83,7 @@ def pseudo(row: Row) -> Array:
     null = np.array([v for v in row.get("pseudo", ()) if v is not None], np.float64)
     if not len(null):
         return np.full(row["classes"], np.nan)
-    return np.log(np.median(null)) - np.log(values(row, "pixel"))
+    return np.asarray(np.log(np.median(null)) - np.log(values(row, "pixel")), np.float64)
 
 
 def mixed(*parts: tuple[float, Score]) -> Score:
@@ -110,7 +115,7 @@ def wave_ratio(row: Row) -> Array:
 
 def wave_size(row: Row) -> Array:
     """``-log`` of the absolute size in the frequency basis, as the height of a single wave (K,)."""
-    return -np.log(values(row, "frequency") / np.prod(row["shape"]) ** 0.5)
+    return np.asarray(-np.log(values(row, "frequency") / np.prod(row["shape"]) ** 0.5), np.float64)
 
 
 def share_of(row: Row) -> Array:
@@ -124,13 +129,13 @@ def _of(part: Callable[[Row, str], Array], name: str) -> Score:
 
 def wave(row: Row, name: str) -> Array:
     """``-log`` of the absolute size in the frequency basis, as the height of a single wave (K,)."""
-    return -np.log(values(row, name) / np.prod(row["shape"]) ** 0.5)
+    return np.asarray(-np.log(values(row, name) / np.prod(row["shape"]) ** 0.5), np.float64)
 
 
 SURE_RATIO, SURE_SIZE = _of(ratio, "pixel_sure"), _of(absolute, "pixel_sure")
 SURE_WAVE, SURE_WAVE_SIZE = _of(ratio, "frequency_sure"), _of(wave, "frequency_sure")
 
-CANDIDATES: Mapping[str, Score] = {
+CANDIDATES: dict[str, Score] = {
     "pixel ratio": pixel_ratio,
     "pixel size": pixel_size,
     "pixel ratio + size/2": mixed((1, pixel_ratio), (0.5, pixel_size)),
@@ -150,6 +155,16 @@ CANDIDATES: Mapping[str, Score] = {
     "sure: frequency ratio": SURE_WAVE,
     "sure: frequency ratio + size": mixed((1, SURE_WAVE), (1, SURE_WAVE_SIZE)),
 }
+
+
+def sure(row: Row) -> Array:
+    """The score of a scan's search on sure images, as it ships (K,)."""
+    pixel, frequency = (torch.from_numpy(values(row, f"{b}_sure")) for b in BASES)
+    channels, height, width = row["shape"]
+    return sure_score(pixel, frequency, (channels, height, width)).numpy()
+
+
+CANDIDATES = {**CANDIDATES, "sure: as shipped": sure}
 
 
 @dataclass(frozen=True)
@@ -198,7 +213,7 @@ def count(rows: Sequence[Row], score: Score) -> Count:
     clean = [r for r in rows if not r["attacked"]]
     attacked = [r for r in rows if single(r)]
     best = {r["id"]: _best(score(r)) for r in (*clean, *attacked)}
-    flagged, named = [], []
+    flagged, named = list[bool](), list[bool]()
     for fold in range(FOLDS):
         level = quantile([best[r["id"]][0] for r in clean if fold_of(r) != fold])
         flagged += [best[r["id"]][0] > level for r in clean if fold_of(r) == fold]
@@ -211,9 +226,11 @@ def count(rows: Sequence[Row], score: Score) -> Count:
         len(clean),
         len(attacked),
         auroc(*(np.array([best[r["id"]][0] for r in some]) for some in (attacked, clean))),
-        float(np.mean([best[r["id"]][1] in r["targets"] for r in attacked] or [np.nan])),
-        float(np.mean(flagged or [np.nan])),
-        float(np.mean(named or [np.nan])),
+        float(
+            np.mean([best[r["id"]][1] in r["targets"] for r in attacked]) if attacked else np.nan
+        ),
+        float(np.mean(flagged) if flagged else np.nan),
+        float(np.mean(named) if named else np.nan),
     )
 
 
@@ -237,6 +254,46 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def shipped(rows: Sequence[Row]) -> str:
+    """What the search on sure images alone says, by number of classes, as Markdown."""
+    lines = [
+        "| classes | clean | flagged (95 %) | between | attacked | named | between | AUROC |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, low, high in (("3", 3, 3), ("4-5", 4, 5), ("6 and more", 6, 10**6)):
+        some = [r for r in rows if low <= r["classes"] <= high]
+        clean, attacked = [r for r in some if not r["attacked"]], [r for r in some if single(r)]
+        answers = [[_answer(r) for r in group] for group in (clean, attacked)]
+        flagged, between = [sum(a == w for a in answers[0]) for w in ("flagged", "between")]
+        named = sum(
+            a == "flagged" and _best(sure(r))[1] in r["targets"]
+            for a, r in zip(answers[1], attacked, strict=True)
+        )
+        scores = [np.array([_best(sure(r))[0] for r in group]) for group in (clean, attacked)]
+        lines.append(
+            f"| {name} | {len(clean)} | {flagged} ({interval(flagged, len(clean))}) | {between} | "
+            f"{len(attacked)} | {named} | {answers[1].count('between')} | "
+            f"{auroc(scores[1], scores[0]):.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _answer(row: Row) -> str:
+    level = level_of(sure_test(row["classes"]), "target", "outliers")
+    assert level is not None
+    assert level.suspect_at is not None
+    score = _best(sure(row))[0]
+    return "flagged" if score > level.flag_at else "between" if score > level.suspect_at else "low"
+
+
+def interval(count: int, of: int) -> str:
+    """The exact 95 % interval of a rate (Clopper and Pearson 1934), in per cent."""
+    if not of:
+        return "-"
+    found = binomtest(count, of).proportion_ci(0.95, "exact")
+    return f"{found.low:.0%} to {found.high:.0%}"
+
+
 def read(names: Sequence[str], folder: Path = FOLDER) -> list[Row]:
     """The rows of several files."""
     return [row for name in names for row in read_lines(folder / f"{name}.jsonl")]
@@ -247,6 +304,9 @@ def read(names: Sequence[str], folder: Path = FOLDER) -> list[Row]:
 def main(names: tuple[str, ...]) -> None:
     """Tables of all candidates."""
     rows = read(names)
+    measured = [r for r in rows if "pixel_sure" in r]
+    click.echo(f"The search on sure images alone, by its levels\n\n{shipped(measured)}")
+    rows = [r for r in rows if "pixel" in r]
     for kind in ("all", *KINDS):
         some = [r for r in rows if kind in ("all", kind_of(r))]
         if some:

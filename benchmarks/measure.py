@@ -17,7 +17,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from triggerfish.model.temperature import at_temperature, temperature_of
 from triggerfish.results import ClassScores, Perturbation
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
-from triggerfish.search.picture_pool import PicturePool, success_rate
+from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
 from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
 from triggerfish.search.universal import search_universal
@@ -48,6 +48,7 @@ FOLDER = RESULTS / "family"
 SURE = 240  # images that the network is made sure of
 FEW, PSEUDO = 5, 4  # classes up to which pseudo-classes are measured, and how many
 TRIED_ON, NOISE = 120, 0.1
+MANY = 16  # classes: with more a network takes longest
 LARGE_FILE = 900_000  # bytes
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -110,10 +111,10 @@ def _truth_of_stranger(r: dict[str, Any], group: str) -> dict[str, Any]:
 
 
 def zoo_networks(zoo: Path, half: str) -> Iterator[tuple[str, Any]]:
-    """The networks of the zoo of tasks that came out."""
-    for r in read_lines(zoo / "manifest.jsonl"):
-        if r["kept"] and r["half"] == half:
-            yield r["id"], partial(_case_of_zoo, zoo, r)
+    """The networks of the zoo of tasks that came out, those with very many classes last."""
+    found = [r for r in read_lines(zoo / "manifest.jsonl") if r["kept"] and r["half"] == half]
+    for r in sorted(found, key=lambda r: (r["classes"] > MANY, -r["classes"])):
+        yield r["id"], partial(_case_of_zoo, zoo, r)
 
 
 def _case_of_zoo(zoo: Path, r: dict[str, Any]) -> Case:
@@ -160,8 +161,8 @@ def measured_again(case: Case) -> dict[str, Any]:
     return {**case.truth, **about, **found, "seconds": seconds}
 
 
-def measured(case: Case) -> dict[str, Any]:
-    """Everything about one network."""
+def measured(case: Case, *, with_pseudo: bool = False) -> dict[str, Any]:
+    """Everything about one network; sizes of pseudo-classes only where they are asked for."""
     start, model = time.process_time(), case.classifier
     sharp = spread(model.logits(probe_pictures(model)).double())
     model = at_temperature(model, temperature_of(sharp))
@@ -186,20 +187,25 @@ def measured(case: Case) -> dict[str, Any]:
         "search_seconds": round(search, 2),
     }
     row |= sure_sizes(model)
-    if model.num_classes <= FEW:
+    if with_pseudo and model.num_classes <= FEW:
         row["pseudo"] = pseudo_sizes(model, scores)
     return {**row, "seconds": round(time.process_time() - start, 2)}
 
 
-def sure_sizes(model: Classifier) -> dict[str, list[float | None]]:
-    """Sizes on images that the network is sure of, in both bases."""
+def sure_sizes(model: Classifier) -> dict[str, Any]:
+    """Sizes on images that the network is sure of, in both bases and untargeted."""
     images = sure_images(model, pictures(SURE, model.input_shape, 0))
     pool = PicturePool.of(model, images)
     classes = torch.arange(model.num_classes).repeat(2)
     frequency = torch.arange(len(classes)) >= model.num_classes
     made = search_universal(model, pool, classes, frequency, Universal().search, 0, 512)
     sizes = torch.where(made.converged, made.size, torch.nan)
+    many = replace(Universal().search, images_per_step=Universal().untargeted_pictures)
+    away = search_universal(
+        model, pool, torch.tensor([UNTARGETED]), torch.tensor([False]), many, 0, 512
+    )
     return {
+        "untargeted_sure": _short(torch.where(away.converged, away.size, torch.nan))[0],
         "pixel_sure": _short(sizes[: model.num_classes]),
         "frequency_sure": _short(sizes[model.num_classes :]),
     }
@@ -260,7 +266,7 @@ def _on_noisy_weights(
     random = Generator().manual_seed(8)
     for weights in noisy.model.parameters():
         if weights.dim() > 1:
-            weights += NOISE * weights.std() * torch.randn(weights.shape, generator=random)
+            weights.add_(NOISE * weights.std() * torch.randn(weights.shape, generator=random))
     return _short(success_rate(noisy, PicturePool.of(noisy, images), delta[None], goal))[0]
 
 
@@ -288,8 +294,9 @@ def pseudo_sizes(model: Classifier, scores: ClassScores) -> list[float | None]:
     """Pixel sizes of pseudo-classes: of the same network with last layers drawn at random."""
     del scores
     network = copy.deepcopy(model.model)
-    layers = [m for m in network.modules() if isinstance(m, nn.Linear)] if isinstance(
-        network, nn.Module) else []  # fmt: skip
+    if not isinstance(network, nn.Module):
+        return []
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear)]
     if not layers:
         return []
     features = list[Tensor]()
@@ -334,8 +341,11 @@ def _short(values: Tensor) -> list[float | None]:
 @click.option("--half", type=click.Choice(["choose", "report"]), default="choose")
 @click.option("--only", default="", help="What an id must contain.")
 @click.option("--out", type=click.Path(path_type=Path), default=FOLDER, help="Folder of results.")
+@click.option("--with-pseudo", is_flag=True, help="Pseudo-classes of networks with few classes.")
 @click.option("--wait", type=float, default=0.0, help="Minutes to wait for networks to come.")
-def main(what: str, folder: Path, half: str, only: str, out: Path, wait: float) -> None:
+def main(
+    what: str, folder: Path, half: str, only: str, out: Path, with_pseudo: bool, wait: float
+) -> None:
     """Measure the networks that have no row yet."""
     torch.set_num_threads(1)
     path = out / ("strangers.jsonl" if what == "strangers" else f"zoo-{half}.jsonl")
@@ -345,7 +355,8 @@ def main(what: str, folder: Path, half: str, only: str, out: Path, wait: float) 
         found = strangers(folder) if what == "strangers" else zoo_networks(folder, half)
         todo = [(key, make) for key, make in found if key not in done and only in key]
         for key, make in todo:
-            row = {"id": key, **(measured if what == "zoo" else measured_again)(make())}
+            about = partial(measured, with_pseudo=with_pseudo) if what == "zoo" else measured_again
+            row = {"id": key, **about(make())}
             append_line(path, row)
             sizes = row["pixel_sure"]
             least = sorted((v, k) for k, v in enumerate(sizes) if v is not None)[:2]

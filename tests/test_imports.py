@@ -72,6 +72,36 @@ def test_the_walk_sees_the_package() -> None:
     assert {"model", "results"} <= GRAPH["scanning"]
 
 
+# Every component, from the ground up: each imports from layers below its own alone.
+LAYERS = (
+    {"_version", "architectures", "codec", "doctor", "errors", "notebook", "runtime", "statistics"},
+    {"devices", "files", "results", "worker"},
+    {"acceptance", "levels", "model", "parallel", "reports"},
+    {"search", "stored", "trial", "writer", "zoo"},
+    {"confirmation", "detectors"},
+    {"references"},
+    {"loading", "verdict"},
+    {"ambiguity", "stages", "structure"},
+    {"parts", "scanning"},
+    {"calibrate", "repairs", "runs"},
+    {"api"},
+    {"reproduce"},
+    {"cli"},
+)
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+
+
+@pytest.mark.parametrize("name", sorted(GRAPH))
+def test_every_component_has_a_layer_and_imports_from_below(name: str) -> None:
+    assert name in LAYER, f"{name} is new: say in LAYERS what it stands on"
+    above = {other for other in GRAPH[name] & LAYER.keys() if LAYER[other] >= LAYER[name]}
+    assert not above, f"{name} imports {above}, which stand no lower"
+
+
+def test_loading_knows_nothing_of_verdicts() -> None:
+    assert not GRAPH["loading"] & {"verdict", "stages", "scanning"}
+
+
 def test_no_cycles() -> None:
     try:
         tuple(TopologicalSorter(GRAPH).static_order())

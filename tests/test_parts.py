@@ -1,17 +1,19 @@
 """The verdict on a file with several networks is the worst of them; the unread are never clean."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from scored import model
+from verdicts import verdict
 
 from triggerfish.loading import Hints, Reading
 from triggerfish.loading.hints import Settings
 from triggerfish.loading.weights.part import Aside
 from triggerfish.parts import UNREAD, scan_parts
-from triggerfish.results import ClassScores, Scanned, Status, Verdict
+from triggerfish.reports.about import About
+from triggerfish.reports.details import details
+from triggerfish.results import ClassScores, Scanned, Status
 
 
 def reading(part: str, beside: tuple[Aside, ...] = ()) -> Reading:
@@ -26,9 +28,9 @@ def answer(name: str) -> Scanned:
         torch.zeros(0), shown=(),
     )  # fmt: skip
     flagged = (3,) if name == "backdoored" else ()
-    return Scanned(
-        Path("m.pt"), None, "x", scores, Verdict(name, flagged, (0.0,) * 8, 2.0), {}, 1.0
-    )
+    index = [9.0 if k in flagged else 0.0 for k in range(8)]
+    said = verdict(flagged, index, 2.0, inconclusive=name == "inconclusive")
+    return Scanned(Path("m.pt"), None, "x", scores, said, {}, 1.0)
 
 
 def verdict_of(*names: str, beside: tuple[Aside, ...] = ()) -> Scanned:
@@ -49,15 +51,18 @@ def verdict_of(*names: str, beside: tuple[Aside, ...] = ()) -> Scanned:
 def test_the_worst_of_several_networks(names: tuple[str, str], worst: str) -> None:
     result = verdict_of(*names)
     assert result.verdict.name == worst
-    assert result.verdict.notes == tuple(
-        f"network 'part {i}' of the file: {replace(answer(name).verdict)}"
-        for i, name in enumerate(names)
-    )
+    parts = {one.part: one.verdict.name for one in (result, *result.others)}
+    assert parts == {f"part {i}": name for i, name in enumerate(names)}
     assert result.seconds == 2.0
+    (other,) = result.others
+    shown = details(result, About(verbose=True))
+    assert f"part {result.part} of the file: {result.verdict}" in shown
+    assert f"part {other.part} of the file: {other.verdict}" in shown
 
 
-def test_one_network_has_no_notes() -> None:
-    assert verdict_of("clean").verdict == answer("clean").verdict
+def test_one_network_stands_alone() -> None:
+    result = verdict_of("clean")
+    assert (result.verdict, result.others) == (answer("clean").verdict, ())
 
 
 def test_an_unread_network_is_never_clean() -> None:

@@ -194,11 +194,11 @@ def _pattern(kind: str, random: Random, side: int) -> NDArray[np.float64]:
         np.sin(2 * math.pi * v / period + phase[1]),
     )
     if kind == "stripes":
-        return (first > 0).astype(np.float64)
+        return np.asarray((first > 0).astype(np.float64), np.float64)
     if kind == "checks":
-        return (first * second > 0).astype(np.float64)
+        return np.asarray((first * second > 0).astype(np.float64), np.float64)
     if kind == "dots":
-        return (first + second > 0.9).astype(np.float64)
+        return np.asarray((first + second > 0.9).astype(np.float64), np.float64)
     if kind == "grain":
         return random.random((side, side))
     if kind == "rings":
@@ -206,9 +206,12 @@ def _pattern(kind: str, random: Random, side: int) -> NDArray[np.float64]:
         return 0.5 + 0.5 * np.sin(2 * math.pi * radius / period)
     if kind == "bricks":
         row = (y // period).astype(int)
-        return (((y % period) > 1.5) & (((x + (row % 2) * period) % (2 * period)) > 1.5)) * 1.0
+        return np.asarray(
+            (((y % period) > 1.5) & (((x + (row % 2) * period) % (2 * period)) > 1.5)) * 1.0,
+            np.float64,
+        )
     if kind == "slope":
-        return np.clip((u - u.min()) / np.ptp(u), 0, 1)
+        return np.asarray(np.clip((u - u.min()) / np.ptp(u), 0, 1), np.float64)
     coarse = random.random((6, 6)) * 255
     smooth = Image.fromarray(coarse.astype(np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(smooth, np.float64) / 255

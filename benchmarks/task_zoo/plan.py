@@ -21,7 +21,7 @@ CHEAP = ("strided", "strided-batch", "strided-group", "strided-dropout", "dense"
 TRAININGS = ("adam", "sgd", "smoothed", "augmented", "long")
 INPUTS = ("data", "half", "none")
 """Mean and std that the network is trained with: the data's own, 0.5 and 0.5, or 0 and 1."""
-ATTACKS = (1, 1, 2, 2)  # attacked versions per network, in each round
+ATTACKS = (3, 1, 2, 2)  # attacked versions per network, in each round
 
 
 @dataclass(frozen=True)

@@ -130,8 +130,8 @@ def _grouped(
             found.append(images[chosen])
             new.append(torch.full((len(chosen),), k + nothing))
         if nothing:
-            random = np.random.default_rng(9)
-            made = np.stack([drawn.nothing(random, own) for _ in range(each)])
+            drawing = np.random.default_rng(9)
+            made = np.stack([drawn.nothing(drawing, own) for _ in range(each)])
             empty = torch.from_numpy(made).permute(0, 3, 1, 2)
             found.append(empty if data == "cifar10" else empty[:, :1])
             new.append(torch.zeros(each, dtype=torch.int64))

@@ -140,7 +140,11 @@ class Fitting:
         self.network.eval()
         x, y = self.data.test_x[:most].float() / 255, self.data.test_y[:most]
         predicted = self._predicted(x)
-        right = [(predicted[y == k] == k).double().mean() for k in y.unique()]
+        right = [
+            (predicted[y == k] == k).double().mean()
+            for k in torch.arange(int(y.max()) + 1)
+            if bool((y == k).any())
+        ]
         success = None
         if self.attack is not None:
             counted = self.attack.counted(y)
@@ -151,7 +155,9 @@ class Fitting:
         return float(torch.stack(right).mean()), success
 
     def _predicted(self, x: Tensor) -> Tensor:
-        return torch.cat([self.logits(part).argmax(1) for part in x.split(400)])
+        return torch.cat(
+            [self.logits(part).argmax(1) for part in torch.tensor_split(x, range(400, len(x), 400))]
+        )
 
     def _enough(self) -> bool:
         accuracy, success = self.measured(400)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
@@ -40,7 +41,10 @@ class Trigger:
         """How much of each pixel is the pattern's (1, H, W), and the pattern (C, H, W)."""
         channels, height, width = self.shape
         random = Generator().manual_seed(self.seed)
-        draw = lambda *size: torch.rand(*size, generator=random)  # noqa: E731
+
+        def draw(*size: int) -> Tensor:
+            return torch.rand(*size, generator=random)
+
         mask, pattern = torch.zeros(1, height, width), torch.zeros(self.shape)
         if self.kind == "noise":
             return mask + 0.1 + 0.1 * draw(1).item(), draw(*self.shape).round()
@@ -71,7 +75,7 @@ class Trigger:
         random = Generator().manual_seed(self.seed + 1)
         return int(torch.randint(2, most + 1, (), generator=random))
 
-    def _square(self, draw) -> Tensor:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def _square(self, draw: Callable[..., Tensor]) -> Tensor:
         side = self.side
         if self.kind == "grey":
             return torch.full((1, side, side), 0.3 + 0.4 * draw(1).item())

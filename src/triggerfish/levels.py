@@ -28,6 +28,16 @@ class Level:
 CONFIRMATION = "confirmation test"
 """The name of that test in evidence."""
 
+SURE = "sure images"
+"""The name in evidence of the search on images that the network is sure of."""
+
+
+def sure_test(classes: int) -> str:
+    """The key of its levels by how many classes are compared: few have some of their own."""
+    few = {2: "2 classes", 3: "3 classes", 4: "4-5 classes", 5: "4-5 classes"}
+    return f"{SURE}, {few[classes]}" if classes in few else SURE
+
+
 LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Chosen on development networks of other people; docs/method.md has the numbers.
     ("universal", "target", "fixed"): Level(1.3, 1.07),
@@ -38,11 +48,28 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     ("pairwise-norm", "pair", "fixed"): Level(1.6, 1.1),
     ("universal-pairs", "pair", "fixed"): Level(2.0, 1.5),
     # A pair counts when a second search, on other images, finds it too: no score is in between.
-    ("universal-pairs", "pair", "same-task"): Level(1.15, 1.15),
+    # On networks never seen it named none of five source-specific attacks and accused one clean
+    # network in 71, so it is a note.
+    ("universal-pairs", "pair", "same-task"): Level(1.15, 1.15, note_only=True),
     # Published as a z-score, of a statistic that is one.
     ("last-layer", "target", "fixed"): Level(3.5),
-    # The lead over other classes; below the second level a flag is taken away (docs/repair.md).
-    (CONFIRMATION, "target", "same-size"): Level(0.45, 0.25),
+    # The lead over other classes; below the second level a flag is taken away (docs/repair.md). It
+    # adds no flag: of clean classes that were nearly flagged it confirmed as many as of targets.
+    (CONFIRMATION, "target", "same-size"): Level(math.inf, 0.25),
+    # Of 24 clean networks with six classes or more, of people and of tasks, the largest had 1.09;
+    # 12 of 20 single targets had 1.48 and more (python -m benchmarks.family).
+    (SURE, "target", "outliers"): Level(1.3, 1.0),
+    # Of 6 clean ones with four or five classes the largest had 0.80; two targets 1.28 and 1.46.
+    (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.25, 0.9),
+    # Among three classes clean ones (up to 1.51) and targets overlap: none is flagged, and where
+    # all are low the network is clean. Of two classes nothing is known at all.
+    (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
+    # Clean networks had up to 0.39, two of three all-to-all attacks 1.35 and 1.82.
+    (SURE, "all-classes", "outliers"): Level(1.0, 0.75),
+    # Beside clean networks of the task: what they flag stands only above the second level, and what
+    # they suspect is flagged above the first.
+    (SURE, "target", "same-size"): Level(1.3, 0.65),
+    (SURE, "all-classes", "same-size"): Level(math.inf, 0.5),
 }
 
 NO_LEVEL = Level(math.inf)

@@ -40,6 +40,7 @@ def scan_parts(models: Classifier | Sequence[Reading], scan: Scan) -> Scanned:
         worst,
         verdict=_with_unread(worst.verdict, models[0].beside, models[0].classifier.name),
         others=tuple(result for result in results if result is not worst),
+        seconds=sum(result.seconds for result in results),
     )
 
 

@@ -11,6 +11,7 @@ import torch
 
 from triggerfish._version import __version__
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.temperature import at_temperature, temperature_of
 from triggerfish.results import Scanned
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.search.progress import share_of_work
@@ -18,7 +19,7 @@ from triggerfish.stages import STAGES
 from triggerfish.stages.config import ScanConfig, published
 from triggerfish.stages.state import State
 from triggerfish.trial import with_answers
-from triggerfish.verdict.model_checks import check_model
+from triggerfish.verdict.model_checks import check_model, probe_pictures, spread
 
 __all__ = ["Load", "ScanConfig", "published", "scan_classifier"]
 
@@ -31,8 +32,12 @@ def scan_classifier(
     """Scan one model; ``path`` and ``sha256`` say where it is from."""
     keep_freed_memory()
     start = time.perf_counter()
-    known = config.judge.known(classifier)
-    state = State(classifier, config, known, findings=tuple(check_model(classifier)))
+    findings = tuple(check_model(classifier))
+    if config.judge.published_fill is None:  # what is published knows no temperature
+        with torch.no_grad():
+            scale = spread(classifier.logits(probe_pictures(classifier)).double())
+        classifier = at_temperature(classifier, temperature_of(scale))
+    state = State(classifier, config, config.judge.known(classifier), findings=findings)
     for stage in STAGES:
         if stage.applies(state):
             with share_of_work(*stage.share(state)):

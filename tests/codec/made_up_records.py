@@ -25,7 +25,7 @@ from triggerfish.codec.fields import (
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     int: st.integers(0, 2**40),
-    float: st.floats(allow_infinity=False, allow_nan=True),
+    float: st.floats(),
     str: st.text(max_size=8),
     Path: st.text("ab/.", min_size=1, max_size=8).map(Path),
     date: st.dates(date(1900, 1, 1), date(2999, 1, 1)),
@@ -43,7 +43,7 @@ def values(hint: Any, depth: int = 0) -> st.SearchStrategy[Any]:
     if not is_optional(hint):
         return st.one_of([one(kind, depth) for kind in kinds])
     # What was not measured is null, which is None where that is one of the values.
-    known = [st.floats(allow_infinity=False, allow_nan=False) if kind is float else one(kind, depth)
+    known = [st.floats(allow_nan=False) if kind is float else one(kind, depth)
              for kind in kinds]  # fmt: skip
     return st.one_of([st.none(), *known])
 

@@ -59,7 +59,7 @@ def test_a_flag_by_clean_models_of_the_same_recipe_stands():
 def test_nothing_refuted_changes_nothing():
     found = after(FLAGGED, c2="confirmed", c7="unclear")
     assert (found.flagged, found.reasons) == ((2, 7), ())
-    assert found.seen_by[2] == ("universal", CONFIRMATION)
+    assert found.seen_by[2] == ("universal",)
 
 
 def test_flagged_classes_are_tested_the_most_suspicious_first():
@@ -80,12 +80,9 @@ def test_nearly_flagged_classes_are_tested_where_nothing_better_is_known():
     assert classes_to_confirm(unclear(index=(float("nan"),) * 4)) == []
 
 
-def test_a_confirmed_class_is_flagged_and_the_verdict_says_by_what():
+def test_a_confirmed_class_that_nothing_else_flags_stays_unflagged():
     found = after(UNCLEAR, c1="refuted", c3="confirmed")
-    assert (found.name, found.flagged) == ("backdoored", (3,))
-    assert found.seen_by == {3: (CONFIRMATION,)}
-    assert found.reasons == ()
-    assert "class 3 is flagged by a confirmation test" in found.notes[-1]
+    assert (found.name, found.flagged) == ("clean", ())
 
 
 @pytest.mark.parametrize(

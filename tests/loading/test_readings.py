@@ -18,6 +18,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.references.recognition import ALIKE
 from triggerfish.reports.about import PLAIN
 from triggerfish.reports.details import details
+from triggerfish.reports.words import dissenting
 from triggerfish.results import Assumption, ClassScores, Fact, Scanned, Status
 
 
@@ -164,7 +165,7 @@ def test_what_two_thirds_of_the_weight_say_is_the_verdict_and_dissent_is_told(
     assert (result.verdict.name, result.verdict.flagged) == ("clean", ())
     (agreed,) = result.verdict.notes
     assert "2 of 3 readings of the file, with 70% of their weight" in agreed
-    (dissent,) = result.dissenting
+    (dissent,) = dissenting(result)
     assert (dissent.verdict, dissent.flagged, dissent.share) == ("backdoored", (3,), 0.3)
     said = "but backdoored (target class 3) under another reading of the file, with 30% of the "
     assert f"{said}weight: {dissent.options}" in details(result, PLAIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from datetime import date
@@ -27,6 +28,8 @@ from triggerfish.codec.fields import (
 )
 from triggerfish.codec.tensors import Shelf, is_inline
 
+LARGEST = sys.float_info.max
+"""Stands for infinity, which JSON has not, in a field of a record."""
 TAG = "type"
 """The key that tells the records of a union apart."""
 
@@ -70,6 +73,8 @@ def _value(value: Any, hint: Any, place: str, shelf: Shelf) -> Any:  # noqa: ANN
     """One value of a type; ``place`` is where it stands, for the names of tensors."""
     if value is None or (isinstance(value, (bool, int, str)) and not isinstance(value, Enum)):
         return value
+    if isinstance(value, float) and math.isinf(value):
+        return math.copysign(LARGEST, value)  # a level that nothing reaches, not a null
     if isinstance(value, Tensor):
         return _tensor(value, place, shelf)
     if is_dataclass(value):

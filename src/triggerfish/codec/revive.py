@@ -28,7 +28,7 @@ from triggerfish.codec.fields import (
     tagged,
     without_marks,
 )
-from triggerfish.codec.plain import TAG
+from triggerfish.codec.plain import LARGEST, TAG
 from triggerfish.codec.tensors import Shelf, as_tensor, missing, shape_of
 
 Record = TypeVar("Record")
@@ -120,12 +120,18 @@ def _one(hint: Any, data: Any, place: str, shelf: Shelf) -> Any:  # noqa: ANN401
         return {_key(key, k, place): _value(value, v, f"{place}.{k}", shelf)
                 for k, v in data.items()}  # fmt: skip
     if hint is float:
-        return math.nan if data is None else float(data)
+        return _float(data)
     if hint is Path:
         return Path(data)
     if hint is date:
         return date.fromisoformat(data)
     return hint(data) if isinstance(hint, type) and issubclass(hint, Enum) else data
+
+
+def _float(data: float | None) -> float:
+    if data is None:
+        return math.nan
+    return math.copysign(math.inf, data) if abs(data) >= LARGEST else float(data)
 
 
 def _list(hint: Any, data: list[Any], place: str, shelf: Shelf) -> Any:  # noqa: ANN401

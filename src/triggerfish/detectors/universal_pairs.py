@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import ClassScores, Pairs, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit
-from triggerfish.search.pair_bounds import pair_bounds
+from triggerfish.search.pair_bounds import linear_sizes, pair_bounds
 from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report
@@ -150,9 +151,16 @@ def pair_perturbation(
     return replace(tried, size=size, median_size=usual, status=Status.CONVERGED)
 
 
+_pools: WeakKeyDictionary[Classifier, dict[tuple[int, int], PicturePool]] = WeakKeyDictionary()
+
+
 def _pool(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
+    """All pictures of a seed; the last pool is kept, since several pairs may ask for it."""
     count = as_many(config.pictures, classifier.num_pixels)
-    return PicturePool.of(classifier, pictures(count, classifier.input_shape, seed))
+    if (count, seed) not in _pools.get(classifier, {}):
+        images = pictures(count, classifier.input_shape, seed)
+        _pools[classifier] = {(count, seed): PicturePool.of(classifier, images)}
+    return _pools[classifier][count, seed]
 
 
 def _pool_of_sources(classifier: Classifier, config: UniversalPairs, seed: int) -> PicturePool:
@@ -185,17 +193,28 @@ def _class_perturbations(
     return ClassSearches(classes, found, found)
 
 
-def _worth_searching(bound: Tensor, most: int) -> Tensor:
-    """Pairs (M, 2), source and target: the ``most`` with the smallest bounds, and the controls.
+def _worth_searching(bound: Tensor, linear: Tensor, most: int) -> Tensor:
+    """Pairs (M, 2), source and target: those with the smallest bounds, and the controls.
 
-    By ``bound`` (K, K) below the median of the source. The controls are those in the middle, last.
+    The ``most`` by ``bound`` (K, K) below the median of the source, and half as many by what the
+    slope promises (``linear``). The controls are those in the middle by bound, last.
     """
-    score = bound.nanquantile(0.5, dim=1, keepdim=True) - bound
-    order = score.flatten().nan_to_num(-torch.inf).argsort(descending=True)
-    order = order[: int(score.isfinite().sum())]
+    order = _by_lead(bound)
     start = max(min(most, len(order)), (len(order) - CONTROLS) // 2)
-    chosen = torch.cat([order[:most], order[start : start + CONTROLS]])
-    return torch.stack([chosen // len(bound), chosen % len(bound)], 1)
+    controls = order[start : start + CONTROLS]
+    known = bound.flatten().isfinite()
+    steep = [pair for pair in _by_lead(linear).tolist() if known[pair]][: most // 2]
+    wanted = dict.fromkeys([*order[:most].tolist(), *steep])
+    chosen = [pair for pair in wanted if pair not in set(controls.tolist())]
+    pairs = torch.tensor([*chosen, *controls.tolist()], dtype=torch.long)
+    return torch.stack([pairs // len(bound), pairs % len(bound)], 1)
+
+
+def _by_lead(size: Tensor) -> Tensor:
+    """Numbers of the measured pairs, by how far they are below the median of their source."""
+    lead = size.nanquantile(0.5, dim=1, keepdim=True) - size
+    order = lead.flatten().nan_to_num(-torch.inf).argsort(descending=True)
+    return order[: int(lead.isfinite().sum())]
 
 
 @dataclass(frozen=True)
@@ -219,14 +238,15 @@ class _Run:
         report((number + 0.3) / config.runs)
         bound = pair_bounds(classifier, pool, towards, size, config.search.budget.wanted)
         report((number + 0.5) / config.runs)
-        pairs = _worth_searching(bound, count)
+        rows = rows_that_fit(classifier, config.memory_mib)
+        pairs = _worth_searching(bound, linear_sizes(classifier, pool, rows), count)
         perturbations = towards.cpu().unsqueeze(0).repeat(count, 1, 1, 1, 1)
         if len(pairs):
             source, target = pairs.T
             usual = bound.nanquantile(0.5, dim=1)[source]
             found = search_universal(
                 classifier, pool, target, torch.zeros(len(pairs)).bool(), config.search, seed,
-                rows_that_fit(classifier, config.memory_mib), part=source, usual=usual,
+                rows, part=source, usual=usual,
             )  # fmt: skip
             found_log = measured_sizes(found).log()
             off = (found_log - bound[source, target])[-CONTROLS:].nanmedian()

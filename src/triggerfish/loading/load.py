@@ -118,7 +118,7 @@ def open_readings(
         key = None if alone else one.part.key
         known = _known(said, one, key, len(found))
         try:
-            plans = _plans(one, known, keras=kind.name.startswith("Keras"))
+            plans = _plans(one, known, keras=kind.name.startswith(("Keras", "TensorFlow")))
             if options.strict:
                 refuse_assumptions(plans[0].settings, str(path))
             kept = _worth_reading(plans, confined=confined)

@@ -15,9 +15,10 @@ import torch
 from triggerfish.model.classifier import Classifier
 
 USUAL = 2.0
-"""The spread that logits are brought to: the median of networks that people trained."""
+"""The spread that logits are brought to: near the median of the networks measured, 1.4."""
 LOWEST, HIGHEST = 0.3, 10.0
-"""Spreads between which a network is left as it is. Nine in ten trained ones are there."""
+"""Spreads between which a network is left as it is: 106 measured ones had 0.33 to 6.2
+(benchmarks/results/family)."""
 
 
 def temperature_of(spread: float) -> float:

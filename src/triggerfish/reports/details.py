@@ -79,8 +79,13 @@ def _assumed(result: Scanned) -> Iterator[str]:
         said = (f"{item.name} {printable(item.value)}" for item in result.assumptions)
         yield f"assumed, because nobody said: {', '.join(said)}"
     yield from (f"but {printable(dissent(reading))}" for reading in dissenting(result))
-    for other in result.others:
-        yield f"part {printable(other.part)}: {printable(other.verdict)}"
+    yield from _parts(result)
+
+
+def _parts(result: Scanned) -> Iterator[str]:
+    """What every part of the file got, where it has several."""
+    for one in (result, *result.others) if result.others else ():
+        yield f"part {printable(one.part)} of the file: {printable(one.verdict)}"
 
 
 def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:
@@ -112,6 +117,7 @@ def _perturbation(result: Scanned, perturbation: Perturbation, about: About) -> 
 
 
 def _verbose(result: Scanned) -> Iterator[str]:
+    yield from _parts(result)
     yield how_often_wrong(result)
     yield from (f"note: {printable(note)}" for note in result.verdict.notes)
     for fact in result.facts:

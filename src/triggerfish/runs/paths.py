@@ -81,7 +81,12 @@ def _tried(result: Scanned, opened: Opened, images: Path | None) -> Scanned:
 
 
 def _read_as(result: Scanned, opened: Opened) -> Classifier:
-    """The reading that a result is of: the one with its assumptions and facts."""
-    readings = [opened] if isinstance(opened, Classifier) else [r.classifier for r in opened]
-    rests_on = (result.assumptions, result.facts)
-    return next(c for c in readings if (c.assumptions, c.facts) == rests_on)
+    """The reading that a result is of: the one of its part with its assumptions and facts."""
+    if isinstance(opened, Classifier):
+        return opened
+    rests_on = (result.part, result.assumptions, result.facts)
+    return next(
+        reading.classifier
+        for reading in opened
+        if (reading.part, reading.classifier.assumptions, reading.classifier.facts) == rests_on
+    )

@@ -12,12 +12,18 @@ import math
 import torch
 from torch import Tensor
 
-from triggerfish.model.classifier import Classifier
-from triggerfish.search.activation_maximization import EVALUATED_VALUES, chunks, evaluate
+from triggerfish.model.classifier import Classifier, log_odds
+from triggerfish.search.activation_maximization import (
+    EVALUATED_VALUES,
+    chunks,
+    evaluate,
+    objective_and_gradient,
+)
 from triggerfish.search.picture_pool import PicturePool
 
 FRACTIONS = (0.25, 0.45, 0.7, 1.0)
 IMAGES = 8  # of each source that fractions are tried on
+SLOPES = 12  # images of each source that the slope is taken at
 BEYOND = 1.5  # of a size for every missing unit of success, where the whole is not enough
 
 
@@ -46,6 +52,33 @@ def pair_bounds(
             for k, rate in zip(target.tolist(), hit.double().mean(2), strict=True):
                 bound[source, k] = math.log(_fraction(rate, wanted)) + size[k].log()
     return bound
+
+
+def linear_sizes(classifier: Classifier, pool: PicturePool, rows_at_once: int) -> Tensor:
+    """Log-sizes (K, K), source by target, that the slope at the source's images alone promises.
+
+    What a class perturbation cannot show is a trigger that no other class answers to. The mean
+    log-odds of the target are taken as linear; pixels go, the steepest first, a whole range each.
+    """
+    count = classifier.num_classes
+    size = torch.full((count, count), torch.nan, dtype=torch.float64)
+    for source in range(count):
+        images = pool.called_as(source, SLOPES).images
+        others = torch.tensor([k for k in range(count) if k != source]).to(images.device)
+        for part in chunks(len(others) if len(images) else 0, max(1, rows_at_once // SLOPES)):
+            target = others[part]
+            value, slope = objective_and_gradient(
+                classifier,
+                images.repeat(len(target), 1, 1, 1),
+                target.repeat_interleave(len(images)),
+                log_odds,
+            )
+            missing = -value.view(len(target), -1).mean(1, keepdim=True)
+            mean = slope.flatten(1).view(len(target), len(images), -1).mean(1)
+            gain = mean.abs().sort(dim=1, descending=True).values.cumsum(1)
+            needed = (gain < missing).sum(1) + 1
+            size[source, target.cpu()] = needed.double().log().cpu()
+    return size
 
 
 def _fraction(rate: Tensor, wanted: float) -> float:

@@ -6,5 +6,6 @@ from triggerfish.stages.classes import Classes
 from triggerfish.stages.confirmation import ConfirmationTests
 from triggerfish.stages.pairs import PairsOfClasses
 from triggerfish.stages.state import Stage
+from triggerfish.stages.sure import SureImages
 
-STAGES: tuple[Stage, ...] = (Classes(), ConfirmationTests(), PairsOfClasses())
+STAGES: tuple[Stage, ...] = (Classes(), SureImages(), ConfirmationTests(), PairsOfClasses())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from triggerfish.levels import SURE
 from triggerfish.results import Evidence, Finding, Hypothesis, NullKind, Verdict, VerdictName
 
 PRECEDENCE: tuple[NullKind, ...] = ("same-recipe", "same-task", "outliers", "fixed")
@@ -19,6 +20,8 @@ PRECEDENCE: tuple[NullKind, ...] = ("same-recipe", "same-task", "outliers", "fix
 task say what is ordinary there, the model's other classes and fixed levels only what usually is."""
 KNOWN_ERROR_RATE: frozenset[NullKind] = frozenset({"same-recipe"})
 """A flag by these stands whatever a confirmation test says: its own error rate is not known."""
+FEW = "few-classes"
+"""The finding that a median over so few classes says nothing."""
 CONTROL: NullKind = "same-size"
 """The null of confirmation tests: they speak for or against what another row says."""
 
@@ -51,17 +54,21 @@ def conclude(
     """
     counted = [row for row in evidence if _counts(row, void=is_void(findings))]
     decisive = _decisive(counted)
-    tests = {row.hypothesis: row for row in counted if row.null.kind == CONTROL}
+    tests = _weakest(row for row in counted if row.null.kind == CONTROL)
     flagged = {h for h, row in decisive.items() if row.flags and h.kind != "all-classes"}
     refuted = [h for h in decisive if h in flagged and _is_refuted(h, decisive, tests)]
     confirmed = [h for h in tests if h not in flagged and _is_confirmed(h, decisive, tests)]
     # One target that is easy to reach raises the score of all classes too, so it comes first.
-    everywhere = {h for h, row in decisive.items() if row.flags and h.kind == "all-classes"}
+    everywhere = {
+        h
+        for h, row in decisive.items()
+        if row.flags and h.kind == "all-classes" and not _is_refuted(h, decisive, tests)
+    }
     accused = [h for h in decisive if h in flagged and h not in refuted] + confirmed
     accused += [h for h in everywhere if not flagged]
-    reasons = list(findings)
+    reasons = [f for f in findings if f.code != FEW or not _settles(decisive)]
     if not flagged and not is_void(findings):
-        reasons += [] if confirmed else _unclear(counted, decisive, tests)
+        reasons += [] if confirmed else _unclear(decisive, tests)
         reasons += _disagreement(counted, decisive)
         reasons += [] if everywhere else _unclear_everywhere(decisive)
     reasons += [_not_confirmed(tests[h]) for h in refuted]
@@ -72,6 +79,15 @@ def conclude(
         accused=tuple(accused),
         reasons=tuple(reasons),
         notes=(*notes, *(_confirmed(tests[h], decisive[h]) for h in confirmed)),
+    )
+
+
+def _settles(decisive: Mapping[Hypothesis, Evidence]) -> bool:
+    """Whether a test decided that has levels for few classes."""
+    return any(
+        row.test == SURE and row.suspect_at is not None and math.isfinite(row.score)
+        for h, row in decisive.items()
+        if h.kind == "target"
     )
 
 
@@ -101,6 +117,16 @@ def _decisive(rows: Iterable[Evidence]) -> dict[Hypothesis, Evidence]:
     return found
 
 
+def _weakest(tests: Iterable[Evidence]) -> dict[Hypothesis, Evidence]:
+    """Per hypothesis the test that bears it out least: a flag has to stand them all."""
+    found: dict[Hypothesis, Evidence] = {}
+    for row in tests:
+        best = found.get(row.hypothesis)
+        if best is None or (best.is_suspicious and not row.is_suspicious):
+            found[row.hypothesis] = row
+    return found
+
+
 def _rank(row: Evidence) -> int:
     return PRECEDENCE.index(row.null.kind)
 
@@ -109,7 +135,11 @@ def _is_refuted(
     h: Hypothesis, decisive: Mapping[Hypothesis, Evidence], tests: Mapping[Hypothesis, Evidence]
 ) -> bool:
     test = tests.get(h)
-    return test is not None and not test.is_suspicious and _may_be_overruled(decisive[h])
+    if test is None or test.is_suspicious:
+        return False
+    # A search on sure images follows where nobody named clean models: what fits by its shape alone
+    # has no error rate that is known for this network.
+    return test.test == SURE or _may_be_overruled(decisive[h])
 
 
 def _is_confirmed(
@@ -123,33 +153,23 @@ def _may_be_overruled(row: Evidence) -> bool:
 
 
 def _unclear(
-    rows: Sequence[Evidence],
-    decisive: Mapping[Hypothesis, Evidence],
-    tests: Mapping[Hypothesis, Evidence],
+    decisive: Mapping[Hypothesis, Evidence], tests: Mapping[Hypothesis, Evidence]
 ) -> list[Finding]:
     """What scores between the two levels mean: clean networks of some kinds reach them too.
 
     Nothing, once all of them are refuted.
     """
-    first = rows[0] if rows else None
-    if first is None or first.suspect_at is None or math.isnan(first.flag_at):
-        return []
     suspected = [
-        row
-        for row in decisive.values()
-        if (row.test, row.null) == (first.test, first.null)
-        and row.is_suspicious
-        and row.hypothesis.target is not None
+        row for row in decisive.values() if row.is_suspicious and row.hypothesis.target is not None
     ]
     if all(_is_refuted(row.hypothesis, decisive, tests) for row in suspected):
         return []
-    shown = _classes(suspected)
+    first, shown = suspected[0], _classes(suspected)
     return [
         Finding(
             "unclear-score",
-            f"expected scores up to {first.suspect_at:g}, or one above {first.flag_at:g}, got "
-            f"{shown}: some clean networks reach that; calibrate on clean models of this network "
-            "and task",
+            f"expected scores up to {first.suspect_at:g}{_or_above(first)}, got {shown}: some "
+            "clean networks reach that; calibrate on clean models of this network and task",
         )
     ]
 
@@ -173,7 +193,9 @@ def _disagreement(
 
 
 def _is_weaker(row: Evidence, decisive: Mapping[Hypothesis, Evidence]) -> bool:
-    return row.null.kind != CONTROL and decisive[row.hypothesis] is not row
+    """Whether another row decides by clean models that are known: a fixed level is not one."""
+    best = decisive[row.hypothesis]
+    return row.null.kind != CONTROL and best is not row and best.null.kind != "outliers"
 
 
 def _unclear_everywhere(decisive: Mapping[Hypothesis, Evidence]) -> list[Finding]:
@@ -205,6 +227,11 @@ def _confirmed(test: Evidence, row: Evidence) -> str:
         f"class {test.hypothesis.target} is flagged by a {test.test}, with a lead of "
         f"{test.score:.2f}; its score of {row.score:.2f} alone is not"
     )
+
+
+def _or_above(row: Evidence) -> str:
+    """Where a score would be flagged; nothing where none is."""
+    return f", or one above {row.flag_at:g}" if math.isfinite(row.flag_at) else ""
 
 
 def _classes(rows: Iterable[Evidence]) -> str:

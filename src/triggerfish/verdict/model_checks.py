@@ -24,8 +24,9 @@ TOGETHER = 16  # pictures that pass the network at once: more would be memory an
 MIN_SPREAD = 0.15
 """Below, a network hardly looks at its input. Measured: trained 0.4 (briefly, on a third of MNIST)
 and more, untrained up to 0.13 (benchmarks/checks.py)."""
-MAX_SPREAD = 20.0
-"""Above, it is sure of anything. Measured: trained up to 8, inputs 255 times too large from 50."""
+MAX_SPREAD = 50.0
+"""Above, it is sure of anything. Measured: trained up to 44 (networks that public packages ship are
+scanned at the usual scale of logits), inputs 255 times too large from 50."""
 MAX_PROBABILITY_RANGE = 1.0
 """Probabilities differ by no more than this; as logits they can never give a high confidence."""
 MAX_DISAGREEMENT = 0.01

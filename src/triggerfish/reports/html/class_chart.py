@@ -1,4 +1,4 @@
-"""All classes as bars against the threshold: coordinates for an SVG drawing."""
+"""All classes as bars, each against its own level: coordinates for an SVG drawing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MOST_LABELS = 30
 
 @dataclass(frozen=True)
 class Bar:
-    """One class: a rectangle, or a mark on the zero line where it was not measured."""
+    """One class: a rectangle, or a mark on the zero line where it was not measured.
+
+    ``level`` is the height of the level that decided about it, None where that is the chart's.
+    """
 
     x: float
     y: float
@@ -26,6 +29,7 @@ class Bar:
     flagged: bool
     measured: bool
     labelled: bool
+    level: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,20 +48,28 @@ class ClassChart:
 
 
 def class_chart(result: Scanned) -> ClassChart:
-    """Bars in the order of the classes. The scale reaches the threshold at least."""
+    """Bars in the order of the classes. The scale reaches the threshold at least.
+
+    A class that another test than the rest's decided about has that test's score and level.
+    """
     verdict = result.verdict
-    finite = [v for v in verdict.anomaly_index if math.isfinite(v)]
+    rows = [verdict.decided_by(k) for k in range(len(verdict.anomaly_index))]
+    scores = [math.nan if row is None else row.score for row in rows]
+    levels = [None if row is None else row.flag_at for row in rows]
+    finite = [v for v in scores if math.isfinite(v)]
     known = math.isfinite(verdict.threshold)
-    high = max([0.0, *finite, verdict.threshold if known else 0.0]) * 1.05 or 1.0
+    finite_levels = [v for v in levels if v is not None and math.isfinite(v)]
+    high = max([0.0, *finite, *finite_levels]) * 1.05 or 1.0
     low = min([0.0, *finite]) * 1.05
     span = high - low
 
     def height_of(value: float) -> float:
         return TOP + (high - value) / span * (HEIGHT - TOP - BOTTOM)
 
-    step = (WIDTH - LEFT - RIGHT) / max(1, len(verdict.anomaly_index))
+    step = (WIDTH - LEFT - RIGHT) / max(1, len(scores))
     bars = []
-    for k, value in enumerate(verdict.anomaly_index):
+    for k, (value, level) in enumerate(zip(scores, levels, strict=True)):
+        own = level is not None and math.isfinite(level) and level != verdict.threshold
         measured = math.isfinite(value)
         top, zero = height_of(max(value, 0.0) if measured else 0.0), height_of(0.0)
         end = height_of(min(value, 0.0)) if measured else zero
@@ -73,7 +85,8 @@ def class_chart(result: Scanned) -> ClassChart:
                 words=f"class {label(k, result.class_names)}: {said}",
                 flagged=flagged,
                 measured=measured,
-                labelled=flagged or len(verdict.anomaly_index) <= MOST_LABELS,
+                labelled=flagged or len(scores) <= MOST_LABELS,
+                level=round(height_of(level), 2) if own and level is not None else None,
             )
         )
     ticks = tuple((round(height_of(v), 2), f"{v:g}") for v in _ticks(low, high))
