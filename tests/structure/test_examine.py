@@ -96,6 +96,19 @@ class _Scaled(nn.Module):
         return answer
 
 
+class _BatchScaled(nn.Module):
+    """Everything on the scale of the batch's brightest pixel, as dynamic quantisation has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = make_host("cnn")
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = x.amax().clamp(min=1e-6)
+        answer: Tensor = self.network((x / scale * 127).round() / 127) * scale
+        return answer
+
+
 class _BestOfTwo(nn.Module):
     """Two views of an image, and the answer of the surer one: a decision after the answers."""
 
@@ -111,7 +124,12 @@ class _BestOfTwo(nn.Module):
 
 @pytest.mark.parametrize(
     ("network", "shape"),
-    [(_Gated, (3, 32, 32)), (_Scaled, (1, 28, 28)), (_BestOfTwo, (1, 28, 28))],
+    [
+        (_Gated, (3, 32, 32)),
+        (_Scaled, (1, 28, 28)),
+        (_BatchScaled, (1, 28, 28)),
+        (_BestOfTwo, (1, 28, 28)),
+    ],
 )
 def test_patterns_that_look_alike_have_no_findings(
     network: type[nn.Module], shape: tuple[int, int, int]

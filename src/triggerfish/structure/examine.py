@@ -134,7 +134,7 @@ def _thin(
             if isinstance(value := values.get(name), Tensor)
             and value.numel() <= THIN * count
             and value.numel() > 0
-            and (value.ndim == 0 or value.shape[0] in (1, count))
+            and _is_per_image(value, gate, count)
         ]
         if not thin:
             continue
@@ -146,6 +146,13 @@ def _thin(
         if name not in seen:
             seen.add(name)
             yield Measured(gate, name, value)
+
+
+def _is_per_image(value: Tensor, gate: Gate, count: int) -> bool:
+    """Whether a value has a row for each image; a condition may be one for all of them."""
+    if gate.role == "side":  # the scale of a whole batch, as dynamic quantisation has it, is none
+        return value.ndim > 0 and value.shape[0] == count
+    return value.ndim == 0 or value.shape[0] in (1, count)
 
 
 def _judge(
