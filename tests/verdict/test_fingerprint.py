@@ -5,6 +5,7 @@ from torch import nn
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.detectors import DETECTORS, MinNorm
 from triggerfish.loading.programs.graph import GraphNetwork
+from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.references.fingerprint import fingerprint
 from triggerfish.references.making import make_reference
@@ -16,8 +17,11 @@ MNIST = Preprocessing((MNIST_MEAN,), (MNIST_STD,))
 def constants(*shapes: tuple[int, ...]) -> Classifier:
     """A network of a file format that keeps all weights as constants."""
     tensors = {f"t{i}": torch.zeros(shape) for i, shape in enumerate(shapes)}
-    network = GraphNetwork("x", tensors, (), "x")
-    network.forward = lambda x: x.flatten(1)[:, :6]  # type: ignore[method-assign]
+    steps = [Step("flatten", lambda x: x.flatten(1)[:, :6], (Ref("x"),), ("v0",))]
+    for i in range(len(shapes)):  # each uses its constant, or it would not be kept
+        used = (Ref(f"v{i}"), Ref(f"t{i}"))
+        steps.append(Step("add", lambda x, t: x + t.sum(), used, (f"v{i + 1}",)))
+    network = GraphNetwork("x", tensors, steps, f"v{len(shapes)}")
     return Classifier(network, (1, 4, 4), output="logits")
 
 
