@@ -1,0 +1,362 @@
+"""What an HTML report says, without a browser; `test_browser` opens it in one."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+from made_up import (
+    EVERYTHING,
+    NAMES,
+    accepted,
+    clean,
+    confirmation,
+    dangerous,
+    found,
+    inconclusive,
+    unreadable,
+)
+from verdicts import altered
+
+from triggerfish.reports.html import MOST_PAGES, render_html, render_page, render_repair
+from triggerfish.reports.html.class_chart import class_chart
+from triggerfish.reports.html.confirmation_view import confirmation_view
+from triggerfish.reports.html.histogram import histogram
+from triggerfish.reports.html.plain_perturbation import beyond_ground
+from triggerfish.reports.html.repair_page import RepairReport, Retried, retried_view
+from triggerfish.reports.html.size_strip import size_strip
+from triggerfish.reports.reasons import CHECKS
+from triggerfish.results import Evidence, Hypothesis, Null, Scanned, Status
+from triggerfish.verdict.conclude import conclude
+
+VOID = {"meta", "img", "br", "input", "link", "hr"}
+
+
+class Outline(HTMLParser):
+    """Balance of tags, ids, images without a text, and addresses that are loaded."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.silent: list[str] = []
+        self.addresses: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if values.get("id"):
+            self.ids.append(str(values["id"]))
+        if tag == "img" and "alt" not in values:
+            self.silent.append(str(values))
+        self.addresses += [str(values[k]) for k in ("src", "href", "action") if values.get(k)]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open and "script" not in self.open:
+            self.text.append(data)
+
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def many() -> str:
+    return "".join(render_html([make() for make in EVERYTHING.values()]))
+
+
+PAGES = {**{name: lambda make=make: render_page(make()) for name, make in EVERYTHING.items()},
+         "many": many}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_document_is_whole_loads_nothing_and_describes_its_pictures(name: str) -> None:
+    outline = Outline(PAGES[name]())
+    assert outline.open == []
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert outline.silent == []
+    assert all(address.startswith(("data:image/png", "#")) for address in outline.addresses)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_same_result_gives_the_same_bytes(name: str) -> None:
+    assert PAGES[name]() == PAGES[name]()
+
+
+def test_the_answer_comes_first_then_the_change_then_all_classes() -> None:
+    words = Outline(render_page(found())).words()
+    order = [
+        "Likely backdoored: class 7 (horse)",
+        "The largest anomaly index is 2.90, above the threshold 1.40",
+        "This perturbation turns pictures into class 7 (horse)",
+        "0.34 pixels, where the median class needs 9.7",
+        "other classes 5.1 to 17",
+        "On your own pictures",
+        "The perturbation in pixels turns 95% of 20 into class 7 (horse)",
+        "Confirmation test of class 7 (horse): confirmed",
+        "Its perturbation works where those of the same size to other classes fail",
+        "New pictures that a perturbation of 0.36 pixels turns",
+        "All classes",
+        "From class to class",
+        "What each detector said",
+        "What it rests on",
+        "Not looked for",
+        "To repeat it",
+    ]
+    places = [words.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_it_says_what_the_network_calls_each_picture_with_the_change() -> None:
+    html = render_page(found())
+    assert html.count('<td class="turned">') == 7 + 3
+    assert html.count("→ 7 (horse)") == 7 + 3
+
+
+def test_where_nothing_is_flagged_the_nearest_change_is_shown_for_comparison() -> None:
+    result = found()
+    calm = altered(result.verdict, flagged=(), seen_by={})
+    words = Outline(render_page(replace(result, verdict=calm, trials=()))).words()
+    assert "The smallest perturbation that was found turns pictures into class 7 (horse)" in words
+    assert "No class is flagged" in words
+
+
+def test_a_class_that_another_test_flags_stands_above_its_own_level() -> None:
+    task = Null("same-task")
+    rows = [Evidence(Hypothesis("target", k), "universal", 0.2, 1.4, 1.0, task) for k in range(10)]
+    pair = Evidence(Hypothesis("pair", 3, 5), "universal-pairs", 1.3, 1.15, None, task)
+    chart = class_chart(replace(clean(), verdict=conclude([*rows, pair])))
+    bar = chart.bars[3]
+    assert bar.flagged
+    assert bar.words.endswith(": 1.30")
+    assert bar.level is not None
+    assert bar.y < bar.level  # heights grow downwards
+    assert [b.level for b in chart.bars if b is not bar] == [None] * 9
+
+
+def test_a_source_specific_attack_names_both_classes_and_what_found_it() -> None:
+    result = found()
+    low = (0.2,) * len(result.verdict.anomaly_index)
+    verdict = altered(
+        result.verdict, index=low, sources={7: 4}, same_task="CIFAR-10", reference=None
+    )
+    words = Outline(render_page(replace(result, verdict=verdict))).words()
+    assert "leads images of one class to another, 4 (deer) to 7 (horse)" in words
+    assert "not above the threshold 1.40; a further search named it" in words
+    assert "Compared class by class with clean networks of CIFAR-10" in words
+
+
+def test_a_second_look_is_a_line_from_none_to_all() -> None:
+    view = confirmation_view(confirmation(), NAMES)
+    (own,) = (dot for dot in view.strip.dots if dot.own)
+    ends = {text: x for x, text in view.strip.ticks}
+    share = (own.x - ends["0%"]) / (ends["100%"] - ends["0%"])
+    assert share == pytest.approx(0.92, abs=1e-3)
+    assert len(view.strip.dots) == 10
+    assert dict(view.rows)["control: same size, second best"] == ("21%", "70%")
+
+
+def test_a_look_is_no_check_where_there_was_none() -> None:
+    asks = CHECKS["not-confirmed"].asks
+    assert asks in render_page(found())
+    assert asks not in render_page(clean())
+
+
+def test_classes_are_sorted_by_suspicion() -> None:
+    rows = re.findall(r'alt="synthesized image of class (\d)', render_page(found()))
+    assert rows == ["7", "3", "6", "0", "2", "8", "5", "1", "9", "4"]
+
+
+def test_an_inconclusive_page_says_why_and_what_to_run() -> None:
+    words = Outline(render_page(inconclusive())).words()
+    assert "Why no answer: expected scores up to 1, got class 7 at 1.20" in words
+    assert "Next: triggerfish confirm zoo/unclear.pt --mean 0.4914,0.4822,0.4465 --class 7" in words
+
+
+def test_checks_that_failed_and_that_passed() -> None:
+    html = render_page(found())
+    assert html.count('<li class="failed">') == 1
+    made = set(CHECKS) - {"cap-reached", "unclear-score", "few-classes", "detectors-disagree"}
+    assert html.count('<li class="passed">') == len(made) - 1
+
+
+def test_accepted_is_said_and_never_clean() -> None:
+    words = Outline(render_page(accepted())).words()
+    assert "Accepted until 2031-01-01 (known test model). What was found: Likely" in words
+
+
+def test_a_dangerous_page_names_the_imports() -> None:
+    assert "os.system" in Outline(render_page(dangerous())).words()
+
+
+def test_what_comes_from_outside_cannot_write_markup() -> None:
+    evil = "<script>alert(1)</script>"
+    result = found()
+    names = (evil, *NAMES[1:])
+    result = replace(
+        result,
+        path=Path(evil),
+        class_names=names,
+        command=evil,
+        environment={evil: evil},
+        config={"detector": evil},
+        verdict=altered(result.verdict, notes=(evil,), reference=evil),
+    )
+    for html in (
+        render_page(result),
+        "".join(render_html([result, unreadable()])),
+    ):
+        assert html.count("<script") == 1
+        assert "\x1b" not in html
+        assert "<b>|broken" not in html
+
+
+def test_without_stored_pictures_the_numbers_are_still_there() -> None:
+    result = found()
+    scores = replace(result.scores, images=torch.empty(0, 3, 16, 16))
+    part = scores.parts[0]
+    lost = tuple(replace(c, delta=torch.full_like(c.delta, torch.nan)) for c in part.perturbations)
+    scores = replace(scores, parts=(replace(part, perturbations=lost, pictures=None),))
+    words = Outline(render_page(replace(result, scores=scores))).words()
+    assert "0.34 pixels, where the median class needs 9.7" in words
+
+
+def test_hundreds_of_classes_show_the_most_suspicious() -> None:
+    result, count = clean(), 600
+    index = torch.linspace(0, 1, count).double()
+    scores = replace(
+        result.scores,
+        statistic=index,
+        status=(Status.CONVERGED,) * count,
+        images=torch.zeros(count, 3, 4, 4),
+        probability=index,
+        logits=torch.zeros(count, count),
+        details={},
+    )
+    verdict = altered(result.verdict, index=tuple(index.tolist()))
+    html = render_page(replace(result, scores=scores, verdict=verdict))
+    assert html.count('alt="synthesized image') == 100
+    assert "500 less suspicious classes are left out here" in html
+
+
+def test_nothing_measured_still_gives_a_page() -> None:
+    result = clean()
+    nan = (float("nan"),) * 10
+    verdict = altered(result.verdict, index=nan, threshold=nan[0], inconclusive=True)
+    assert "No class was measured" in render_page(replace(result, verdict=verdict))
+
+
+def test_pages_of_the_most_suspicious_are_inside_a_large_overview() -> None:
+    def numbered(i: int) -> Scanned:
+        index = tuple(v * i / 100 for v in clean().verdict.anomaly_index)
+        verdict = altered(clean().verdict, index=index)
+        return replace(clean(), path=Path(f"zoo/{i:03}.pt"), verdict=verdict)
+
+    html = "".join(render_html([*(numbered(i) for i in range(MOST_PAGES + 9)), found()]))
+    assert html.count('<article class="page"') == MOST_PAGES
+    assert f"those of the other {10}" in html
+    assert 'href="#model-109"' in html  # found
+    assert 'href="#model-108"' in html  # the largest index of the clean ones
+    assert 'href="#model-3"' not in html
+
+
+def test_a_histogram_counts_every_measured_model_once() -> None:
+    models = [("clean", 0.1 * i, 1.4) for i in range(10)]
+    drawn = histogram([*models, ("backdoored", 3.0, 1.4), ("inconclusive", float("nan"), 1.4)])
+    assert drawn is not None
+    assert sum(int(block.words.split()[0]) for block in drawn.blocks) == 11
+    assert drawn.threshold is not None
+    assert max(b.x for b in drawn.blocks if b.outcome == "clean") < drawn.threshold
+    assert min(b.x for b in drawn.blocks if b.outcome == "backdoored") > drawn.threshold
+
+
+def test_no_histogram_of_one_model_and_no_threshold_where_they_differ() -> None:
+    assert histogram([("clean", 0.1, 1.4)]) is None
+    drawn = histogram([("clean", 0.1, 1.4), ("clean", 0.2, 1.6)])
+    assert drawn is not None
+    assert drawn.threshold is None
+
+
+def test_sizes_lie_in_order_on_the_line() -> None:
+    result = found()
+    part = result.scores.parts[0]
+    strip = size_strip(result, part, part.perturbations[0])
+    assert strip is not None
+    own = [dot.x for dot in strip.dots if dot.own]
+    others = [dot.x for dot in strip.dots if not dot.own]
+    assert max(own) < min(others)
+    assert len(others) == 8  # class 4 has no size
+    assert strip.median is not None
+    assert min(others) < strip.median < max(others)
+
+
+def test_without_a_universal_change_the_change_of_a_plain_picture_is_shown() -> None:
+    result = replace(found(), trials=())
+    result = replace(result, scores=replace(result.scores, parts=()))
+    words = Outline(render_page(result)).words()
+    assert "This perturbation turns a plain picture into class 7 (horse)" in words
+    assert "0.55 pixels, where the median class needs 9.5" in words
+    assert "fresh pictures" not in words
+
+
+def test_what_an_image_has_beyond_its_ground() -> None:
+    image = torch.full((2, 3, 3), 0.5)
+    image[0, 0, 0], image[1] = 1.0, 0.2
+    image[1, 2, 2] = 0.0
+    expected = torch.zeros(2, 3, 3)
+    expected[0, 0, 0], expected[1, 2, 2] = 0.5, -0.2
+    torch.testing.assert_close(beyond_ground(image), expected, atol=1 / 255, rtol=0)
+
+
+def test_a_picture_that_is_the_target_already_is_not_turned_and_comes_last() -> None:
+    result = found()
+    part = replace(result.scores.parts[0], predicted_classes=(7, 2, 2, 6, 3, 2, 8, 2))
+    html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
+    assert html.count('<td class="turned">') == 6
+    shown = re.findall(r'alt="picture \d, called (\d)', html)
+    assert shown == ["2", "2", "6", "3", "2", "8", "2", "7"]
+
+
+def test_a_change_of_full_strength_is_not_called_amplified() -> None:
+    result = found()
+    part = result.scores.parts[0]
+    strong = replace(part.perturbations[0], delta=part.perturbations[0].delta * 20)
+    part = replace(part, perturbations=(strong,))
+    html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
+    assert "amplified" not in html
+    assert "amplified 10 times" in render_page(found())
+
+
+def test_a_repair_shows_the_old_change_on_both_networks() -> None:
+    result = found()
+    (part,) = result.scores.parts
+    tried = Retried(
+        part.perturbations[0], part.pictures[:4], (0, 1, 2, 7), (7, 7, 2, 7), (0, 3, 2, 7)
+    )
+    view = retried_view(tried, NAMES)
+    assert [(c.called, c.before, c.after) for c in view.columns] == [
+        ("0 (plane)", "7 (horse)", "0 (plane)"),
+        ("1 (car)", "7 (horse)", "3 (cat)"),
+        ("2 (bird)", "2 (bird)", "2 (bird)"),
+        ("7 (horse)", "7 (horse)", "7 (horse)"),
+    ]
+    assert [c.turned for c in view.columns] == [True, True, False, False]
+    assert [c.undone for c in view.columns] == [True, False, False, False]
+    rows = (("verdict", "backdoored, class 7", "clean"),)
+    outline = Outline(render_repair(RepairReport(result, clean(), "x", (), rows, (tried,))))
+    assert outline.open == outline.silent == []
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert "The repaired network passes its own check" in outline.words()
+    failed = RepairReport(result, clean(), "x", ("expected <b>, got it",), rows, ())
+    assert "Because: expected <b>, got it" in Outline(render_repair(failed)).words()

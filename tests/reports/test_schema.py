@@ -1,0 +1,81 @@
+"""Every output of ours against the schema that ships, closed: no field that it does not know."""
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from made_up import EVERYTHING, found
+from verdicts import altered
+
+from triggerfish.reports import FORMATS
+from triggerfish.reports.about import About
+from triggerfish.reports.json_report import SCHEMA_VERSION, as_dict, json_schema, render_result
+
+SCHEMA = json.loads(json_schema())
+
+
+def closed(schema: Any) -> Any:
+    """The schema with every object limited to the properties it lists."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: closed(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict):
+        found.setdefault("additionalProperties", False)
+    return found
+
+
+STRICT = jsonschema.Draft202012Validator(
+    closed(SCHEMA), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+)
+
+
+def test_the_schema_is_one_and_says_its_version() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$id"] == f"urn:triggerfish:results:{SCHEMA_VERSION}"
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_each_stored_result(name: str) -> None:
+    STRICT.validate(json.loads(render_result(EVERYTHING[name]())))
+
+
+def test_a_document_and_its_lines() -> None:
+    results = [make() for make in EVERYTHING.values()]
+    about = About(other_files={".txt": 3})
+    document = json.loads("".join(FORMATS["json"](results, about)))
+    STRICT.validate(document)
+    assert document["summary"]["other_files"] == {".txt": 3}
+    lines = list(FORMATS["jsonl"](results))
+    assert len(lines) == len(results)
+    for line in lines:
+        STRICT.validate(json.loads(line))
+
+
+def test_nothing_measured_is_null_and_valid() -> None:
+    result = found()
+    verdict = altered(result.verdict, threshold=math.nan, index=(math.inf,) * 10)
+    stored = json.loads(render_result(replace(result, verdict=verdict)))
+    STRICT.validate(stored)
+    assert (stored["threshold"], stored["anomaly_index"]) == (None, [None] * 10)
+
+
+@pytest.mark.parametrize("field", ["threshold", "reasons", "looked_for", "outcome"])
+def test_the_schema_refuses_what_is_missing_or_wrong(field: str) -> None:
+    stored = {"schema_version": SCHEMA_VERSION, **as_dict(found())}
+    with pytest.raises(jsonschema.ValidationError):
+        STRICT.validate({**stored, field: "nonsense"})
+    with pytest.raises(jsonschema.ValidationError):
+        STRICT.validate({k: v for k, v in stored.items() if k != field})
+
+
+def test_it_says_what_was_looked_for_and_what_was_not() -> None:
+    stored = as_dict(found())
+    assert stored["looked_for"] == [
+        "universal-pixel", "universal-frequency", "all-to-all", "class-pairs"
+    ]  # fmt: skip
+    assert "input-dependent" in stored["not_looked_for"]  # type: ignore[operator]

@@ -267,6 +267,8 @@ def _operator(target: str) -> tuple[str, Callable[..., object]]:
 
 def _argument(argument: Mapping[str, Any]) -> object:
     ((kind, value),) = argument.items()
+    if kind == "as_float":
+        return float(value)  # infinity is written as a text
     if kind in _PLAIN:
         return value
     if kind == "as_none":
