@@ -345,7 +345,7 @@ def _unmeasured(
         if not isinstance(values.get(gate.value), Unknown) or facts.of[gate.value].most:
             continue
         late = _layers_after(gate.merge, graph, facts) == 0
-        if gate.role != "side" or (late and graph.format.startswith("Keras")):
+        if gate.role != "side" or (late and graph.format.startswith(("Keras", "TensorFlow.js"))):
             yield _described(Measured(gate, gate.value, torch.zeros(1)), graph, facts)
 
 

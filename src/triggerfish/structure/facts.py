@@ -66,7 +66,7 @@ def is_learned(node: Node, graph: Graph) -> bool:
     """Whether a node is a layer with weights of its own, or one that a Keras config names."""
     if node.op not in names.LAYERS:
         return False
-    if graph.format.startswith("Keras"):
+    if graph.format.startswith(("Keras", "TensorFlow.js")):
         return True
     sizes = [graph.constants[name].shape for name in node.inputs if name in graph.constants]
     weights = [shape for shape in sizes if len(shape) >= 2]

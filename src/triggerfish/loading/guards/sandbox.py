@@ -12,7 +12,8 @@ from typing import Any
 from triggerfish.errors import CheckpointError, DangerousFileError, UnsupportedModelError
 from triggerfish.loading.hints import Hints, LoadOptions
 
-SECONDS = 60
+SECONDS = 240
+"""Of wall time: the child's time on the processor has a limit of its own, and a busy machine is slow."""
 _ERRORS = {kind.__name__: kind for kind in (CheckpointError, UnsupportedModelError)}
 
 

@@ -1,7 +1,7 @@
 """TensorFlow Lite's operators as PyTorch functions, pictures as (N, H, W, C).
 
 Sources: the schema's comments and the operators' documented semantics; checked against the runtime
-(benchmarks/tflite_agreement.py). Kernels come as PyTorch has them; integers are real numbers here.
+(tests/tflite_cases.py). Kernels come as PyTorch has them; integers are real numbers here.
 """
 
 from __future__ import annotations
