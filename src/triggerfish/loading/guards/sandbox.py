@@ -13,7 +13,7 @@ from triggerfish.errors import CheckpointError, DangerousFileError, UnsupportedM
 from triggerfish.loading.hints import Hints, LoadOptions
 
 SECONDS = 240
-"""Of wall time: the child's time on the processor has a limit of its own, and a busy machine is slow."""
+"""Of wall time, for a busy machine; the child's time on the processor has a limit of its own."""
 _ERRORS = {kind.__name__: kind for kind in (CheckpointError, UnsupportedModelError)}
 
 
