@@ -155,9 +155,8 @@ class Fitting:
         return float(torch.stack(right).mean()), success
 
     def _predicted(self, x: Tensor) -> Tensor:
-        return torch.cat(
-            [self.logits(part).argmax(1) for part in torch.tensor_split(x, range(400, len(x), 400))]
-        )
+        parts = torch.tensor_split(x, list(range(400, len(x), 400)))
+        return torch.cat([self.logits(part).argmax(1) for part in parts])
 
     def _enough(self) -> bool:
         accuracy, success = self.measured(400)

@@ -28,6 +28,9 @@ class Level:
 CONFIRMATION = "confirmation test"
 """The name of that test in evidence."""
 
+CONFIRMED_LEAD = 0.45
+"""Of a confirmation test, above which its grade is *confirmed*: a word for a person, no flag."""
+
 SURE = "sure images"
 """The name in evidence of the search on images that the network is sure of."""
 

@@ -5,7 +5,8 @@ import torch
 from planted import SHAPE, TARGET, classifier
 
 from triggerfish.confirmation import ConfirmConfig, confirm
-from triggerfish.confirmation.grade import CONFIRMED, REFUTED, grade_of
+from triggerfish.confirmation.grade import grade_of
+from triggerfish.levels import CONFIRMATION, CONFIRMED_LEAD, level_of
 from triggerfish.results import BasisEvidence
 
 
@@ -21,9 +22,12 @@ def test_the_lead_is_over_the_second_best_of_the_others():
 
 
 def test_grades_follow_the_lead():
-    assert grade_of(CONFIRMED) == "confirmed"
-    assert grade_of((CONFIRMED + REFUTED) / 2) == "unclear"
-    assert grade_of(REFUTED - 1e-9) == "refuted"
+    level = level_of(CONFIRMATION, "target", "same-size")
+    assert level is not None
+    assert level.suspect_at is not None
+    assert grade_of(CONFIRMED_LEAD + 1e-9) == "confirmed"
+    assert grade_of((CONFIRMED_LEAD + level.suspect_at) / 2) == "unclear"
+    assert grade_of(level.suspect_at) == "refuted"
 
 
 def test_a_planted_target_is_confirmed():
