@@ -1,9 +1,11 @@
 """What confirmation tests make of a verdict."""
 
+from dataclasses import replace
+
 import pytest
 from verdicts import verdict
 
-from triggerfish.levels import CONFIRMATION, LEVELS
+from triggerfish.levels import CONFIRMATION, LEVELS, SURE
 from triggerfish.results import (
     Confirmation,
     Evidence,
@@ -96,3 +98,9 @@ def test_a_suspicious_score_is_settled_when_its_class_is_refuted(grades, name):
     assert after(UNCLEAR, **grades).name == name
     tests = after(UNCLEAR, **grades).evidence
     assert conclude(tests, [Finding("few-classes", "...")]).name == "inconclusive"
+
+
+def test_a_class_that_sure_images_flag_is_not_tested_again():
+    found = verdict((3, 4), tuple(float(k) for k in range(10)))
+    sure = Evidence(Hypothesis("target", 3), SURE, 2.0, 1.3, 0.65, Null("same-size"))
+    assert classes_to_confirm(replace(found, evidence=(*found.evidence, sure))) == [4]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from triggerfish.levels import SURE
 from triggerfish.results import Evidence, Finding, Hypothesis, Null, NullKind, Verdict
 from triggerfish.verdict.conclude import PRECEDENCE, conclude
 
@@ -30,6 +31,26 @@ def test_the_strongest_null_decides_and_a_weaker_one_is_a_doubt(weak: int) -> No
         assert codes(conclude(rows)) == ([] if settled else ["detectors-disagree"])
     loud, calm = replace(loud, null=calm.null), replace(calm, null=loud.null)
     assert conclude([loud, calm]).flagged == (3,)
+
+
+@pytest.mark.parametrize(("size", "settled"), [(0.1, True), (0.9, False)])
+def test_a_disagreement_is_settled_where_the_class_is_ordinary_on_sure_images(
+    size: float, settled: bool
+) -> None:
+    calm, loud = row(3, 0.1, "same-recipe"), row(3, 2.0, "same-task", test="other")
+    other = row(5, 2.0, "same-task", test="other")
+    test = row(3, size, "same-size", test=SURE)
+    verdict = conclude([calm, loud, test])
+    assert verdict.name == ("clean" if settled else "inconclusive")
+    assert codes(verdict) == ([] if settled else ["detectors-disagree"])
+    both = conclude([calm, loud, test, row(5, 0.1, "same-recipe"), other])
+    (reason,) = both.reasons  # what another class's test says is nothing about this one
+    assert ("class 3" not in reason.text, "class 5" in reason.text) == (settled, True)
+
+
+def test_only_a_search_on_sure_images_speaks_against_a_flag_beside_a_known_error_rate() -> None:
+    calm, loud = row(3, 0.1, "same-recipe"), row(3, 2.0, "same-task", test="other")
+    assert codes(conclude([calm, loud, row(3, 0.1, "same-size")])) == ["detectors-disagree"]
 
 
 def test_what_is_a_note_only_never_flags() -> None:
@@ -87,3 +108,14 @@ def test_concluding_again_says_the_same() -> None:
     again = conclude(unclear.evidence, unclear.reasons, unclear.notes)
     assert again == unclear
     assert codes(again) == ["ties", "unclear-score"]
+
+
+@pytest.mark.parametrize(("sure", "stands"), [(1.2, True), (0.9, False), (0.1, False)])
+def test_a_flag_on_sure_images_needs_no_confirmation_test(sure: float, stands: bool) -> None:
+    rows = [
+        row(3, 2.0, "same-task"),
+        row(3, 0.1, "same-size", test="confirmation test"),
+        row(3, sure, "same-size", test=SURE),
+    ]
+    for order in (rows, [rows[0], rows[2], rows[1]]):
+        assert (conclude(order).flagged == (3,)) is stands

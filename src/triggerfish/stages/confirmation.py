@@ -6,7 +6,7 @@ import math
 from functools import partial
 
 from triggerfish.confirmation import confirm
-from triggerfish.levels import CONFIRMATION, level_of
+from triggerfish.levels import CONFIRMATION, SURE, level_of
 from triggerfish.results import Confirmation, Evidence, Hypothesis, Null, Verdict
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.progress import share_of_work
@@ -55,9 +55,18 @@ def evidence_of(test: Confirmation) -> Evidence:
 
 
 def classes_to_confirm(verdict: Verdict) -> list[int]:
-    """The flagged classes, or where none is, those whose uncalibrated score is suspicious."""
+    """The flagged classes, or where none is, those whose uncalibrated score is suspicious.
+
+    A class that is flagged on sure images beside a population needs no other test.
+    """
     if verdict.flagged:
-        return [k for k in _above(verdict, -math.inf) if k in verdict.flagged][:MOST_TESTS]
+        settled = {
+            row.hypothesis.target
+            for row in verdict.evidence
+            if row.test == SURE and row.null.kind == "same-size" and row.flags
+        }
+        flagged = [k for k in _above(verdict, -math.inf) if k in verdict.flagged]
+        return [k for k in flagged if k not in settled][:MOST_TESTS]
     level = verdict.suspicion_threshold
     if level is None or verdict.all_classes or is_void(verdict.reasons):
         return []

@@ -69,7 +69,7 @@ def conclude(
     reasons = [f for f in findings if f.code != FEW or not _settles(decisive)]
     if not flagged and not is_void(findings):
         reasons += [] if confirmed else _unclear(decisive, tests)
-        reasons += _disagreement(counted, decisive)
+        reasons += _disagreement(counted, decisive, tests)
         reasons += [] if everywhere else _unclear_everywhere(decisive)
     reasons += [_not_confirmed(tests[h]) for h in refuted]
     reasons = list(dict.fromkeys(reasons))  # what is concluded again has some of them already
@@ -118,11 +118,18 @@ def _decisive(rows: Iterable[Evidence]) -> dict[Hypothesis, Evidence]:
 
 
 def _weakest(tests: Iterable[Evidence]) -> dict[Hypothesis, Evidence]:
-    """Per hypothesis the test that bears it out least: a flag has to stand them all."""
+    """Per hypothesis the test that bears it out least: a flag has to stand them all.
+
+    But what flags by itself on sure images needs no other test: clean networks stayed below that
+    level there (levels.py), while the leads of true targets lie on both sides of their own.
+    """
     found: dict[Hypothesis, Evidence] = {}
     for row in tests:
         best = found.get(row.hypothesis)
-        if best is None or (best.is_suspicious and not row.is_suspicious):
+        if best is not None and best.test == SURE and best.flags:
+            continue
+        alone = row.test == SURE and row.flags
+        if best is None or alone or (best.is_suspicious and not row.is_suspicious):
             found[row.hypothesis] = row
     return found
 
@@ -175,10 +182,21 @@ def _unclear(
 
 
 def _disagreement(
-    rows: Sequence[Evidence], decisive: Mapping[Hypothesis, Evidence]
+    rows: Sequence[Evidence],
+    decisive: Mapping[Hypothesis, Evidence],
+    tests: Mapping[Hypothesis, Evidence],
 ) -> list[Finding]:
-    """What a flag by a weaker null means where a stronger one says nothing."""
-    above = [row for row in rows if row.flags and _is_weaker(row, decisive)]
+    """What a flag by a weaker null means where a stronger one says nothing.
+
+    Nothing, once a test refutes it as well.
+    """
+    above = [
+        row
+        for row in rows
+        if row.flags
+        and _is_weaker(row, decisive)
+        and not _is_refuted(row.hypothesis, decisive, tests)
+    ]
     if not above:
         return []
     by, test = decisive[above[0].hypothesis].test, above[0].test
