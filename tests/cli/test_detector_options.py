@@ -28,7 +28,7 @@ def test_every_setting_is_an_option_that_shows_its_default(name: str) -> None:
 
 
 def test_settings_stand_under_their_detector(triggerfish: Cli) -> None:
-    text = triggerfish("scan", "--help").out
+    text = triggerfish("scan", "--help-all").out
     headings = [line for line in text.splitlines() if line.startswith("Settings of")]
     assert headings[0] == "Settings of several detectors:"
     assert "Settings of min-norm:" in headings
@@ -66,7 +66,9 @@ def test_values_reach_the_detector_in_its_own_types(triggerfish: Cli, models: Pa
     assert settings["baselines"] == [0.0, 0.5]
     assert (settings["steps"], settings["rounds"], settings["restarts"]) == (2, 1, 1)
     assert settings["target_log_odds"] == pytest.approx(math.log(9))
-    assert set(result["config"]) == {"detector", "settings", "judge", "seed", "confirm", "pairs"}
+    assert set(result["config"]) == {
+        "detector", "settings", "judge", "seed", "confirm", "confirmation", "pairs", "pair_search",
+    }  # fmt: skip
 
 
 def test_one_confidence_in_two_units() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from processes import command
 
-from triggerfish.cli import scan as module
 from triggerfish.loading import open_readings
 
 QUICK = ("scan", "--detector", "min-norm", "--steps", 4, "--jobs", 1)
@@ -79,7 +78,7 @@ def test_an_error_that_nobody_expected_is_that_models_own(
             raise ZeroDivisionError("as no loader should\nsecond line")
         return open_readings(path, options)
 
-    monkeypatch.setattr(module, "open_readings", load)
+    monkeypatch.setattr("triggerfish.structure.opening.open_readings", load)
     run = triggerfish(*QUICK, models)
     assert run.code == 1
     assert run.err == ""
@@ -95,7 +94,7 @@ def test_an_error_outside_the_models_is_one_line_and_two(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(module, "find_models", fail)
+    monkeypatch.setattr("triggerfish.runs.files.find_models", fail)
     run = triggerfish(*QUICK, models)
     assert (run.code, run.out) == (2, "")
     assert run.err.startswith("error: expected no such error, got ZeroDivisionError: oh (")

@@ -17,6 +17,7 @@ arch-args = ["depth=20", "width=2"]
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("model.pt").write_text("not opened")
 
 
 def test_what_is_in_force_and_where_it_is_from(triggerfish: Cli) -> None:
@@ -52,6 +53,7 @@ def test_another_file_by_name(triggerfish: Cli) -> None:
 
 def test_what_is_shown_is_a_project_file(triggerfish: Cli) -> None:
     shown = triggerfish("scan", "model.pt", "--steps", 4, "--show-config").out
+    assert "steps = 4  # command line" in shown
     Path("triggerfish.toml").write_text(
         "\n".join(line for line in shown.splitlines() if "show-config" not in line)
     )

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import made_up
 import pytest
+from verdicts import altered
 
 from triggerfish.parallel import processes
 from triggerfish.results import Skipped
@@ -82,14 +83,14 @@ verdict          target  anomaly index       p-value  seconds  model
 backdoored          all           0.40  uncalibrated     S.S  zoo/good.pt
 
 zoo/good.pt
-  Likely backdoored: one small perturbation leads pictures of every class to another class.
+  Likely backdoored: one small perturbation leads images of every class to another one.
 """
 
 
 def test_an_attack_on_every_class(
     triggerfish: Cli, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = replace(made_up.clean().verdict, name="backdoored", all_classes=True)
+    verdict = altered(made_up.clean().verdict, all_classes=True)
     found = replace(made_up.clean(), verdict=verdict)
     row = Row(Path("zoo/good.pt"), found)
     monkeypatch.setattr("triggerfish.runs.files.run", lambda *_, **__: (row for _ in range(1)))
