@@ -1,4 +1,4 @@
-"""How often the default scan is wrong, for the reports: what ships as data/rates.json.
+"""How often a default scan is wrong, for the reports: what ships as data/rates.json.
 
     python -m benchmarks.error_rates [--check]
 
@@ -6,12 +6,16 @@ Counts of results/strangers (strangers.py) on the split *report*, on which nothi
 95 % Clopper-Pearson intervals: of the networks whose task the default scan recognised, and of all,
 scanned as if their tasks were not known. ``--check`` only says whether the file is what the
 results make.
+
+They are rates of the settings that the results were measured with, and of no others: those of each
+setup are kept beside the results. So a default that has changed since has none until
+``benchmarks.strangers`` has measured it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -20,34 +24,58 @@ from benchmarks.detection import SCANS
 from benchmarks.make_references import REFERENCES
 from benchmarks.stranger_rows import FOLDER, Row, read_rows
 from benchmarks.stranger_tables import DEFAULT, UNKNOWN_TASK, is_exact, is_flagged, is_inconclusive
-from benchmarks.strangers import REPORT
+from benchmarks.strangers import REPORT, setup_of
 from triggerfish.reports.rates import decisive
 from triggerfish.statistics.outliers import clopper_pearson
 
 RATES = REFERENCES.parent / "rates.json"
 MODELS = "networks that other people trained"
 DIGITS = 4
+SETTINGS = "settings.json"
+"""In the folder of results: by setup, what decided how often such scans were wrong."""
 
 
-def rates(known: Sequence[Row], unknown: Sequence[Row]) -> str:
-    """The file, from rows of any split: of the default scan, and of one without peers."""
+def settings(folder: Path = FOLDER) -> dict[str, object]:
+    """By setup, the settings of the scans so far, and of those that run now."""
+    file = folder / SETTINGS
+    kept = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    now = decisive(SCANS[DEFAULT].as_plain())
+    return {**kept, **{setup_of(name): now for name in (DEFAULT, UNKNOWN_TASK)}}
+
+
+def rates(known: Sequence[Row], unknown: Sequence[Row], measured_with: Mapping[str, object]) -> str:
+    """The file, from rows of any split: of a default scan, and of one without peers.
+
+    ``measured_with`` has the settings of their setups.
+    """
     recognised = [row for row in known if row.peers]
-    counted = [_counted(recognised, known_task=True), _counted(unknown, known_task=False)]
+    counted = [
+        _counted(recognised, measured_with, known_task=True),
+        _counted(unknown, measured_with, known_task=False),
+    ]
     return json.dumps({"schema_version": 2, "rates": counted}, indent=1) + "\n"
 
 
-def _counted(rows: Sequence[Row], *, known_task: bool) -> dict[str, object]:
+def _counted(
+    rows: Sequence[Row], measured_with: Mapping[str, object], *, known_task: bool
+) -> dict[str, object]:
     wanted = [row for row in rows if row.split == REPORT]
     if len(setups := {row.setup for row in wanted}) != 1:
         raise click.ClickException(
             f"expected results of one setup, got {len(setups)}: run benchmarks.strangers first"
+        )
+    (setup,) = setups
+    if setup not in measured_with:
+        raise click.ClickException(
+            f"expected the settings of setup {setup} in {SETTINGS}, got none: "
+            "run benchmarks.strangers again"
         )
     clean = [row for row in wanted if not row.attacked]
     single = [row for row in wanted if row.attack == "all-to-one"]
     other = [row for row in wanted if row.attacked and row.attack != "all-to-one"]
     return {
         "detector": DEFAULT,
-        "config": decisive(SCANS[DEFAULT].as_plain()),
+        "config": measured_with[setup],
         "models": MODELS,
         "known_task": known_task,
         "clean_flagged": _share(is_flagged, clean),
@@ -74,9 +102,14 @@ def _share(criterion: Callable[[Row], bool], rows: Sequence[Row]) -> dict[str, f
 @click.option("--to", type=click.Path(path_type=Path), default=RATES, help="Where it goes.")
 def main(*, check: bool, out: Path, to: Path) -> None:
     """Write or check the rates that the reports state."""
-    fresh = rates(*(list(read_rows(name, out).values()) for name in (DEFAULT, UNKNOWN_TASK)))
+    known, unknown = (list(read_rows(name, out).values()) for name in (DEFAULT, UNKNOWN_TASK))
+    measured_with = settings(out)
+    fresh = rates(known, unknown, measured_with)
     if not check:
         to.write_text(fresh)
+        used = {row.setup for row in (*known, *unknown) if row.split == REPORT}
+        kept = {setup: measured_with[setup] for setup in sorted(used)}
+        (out / SETTINGS).write_text(json.dumps(kept, indent=1) + "\n")
     elif not to.is_file() or to.read_text() != fresh:
         raise click.ClickException(f"out of date: {to.name}: run benchmarks.error_rates")
 

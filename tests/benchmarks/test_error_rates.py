@@ -8,8 +8,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.error_rates import RATES, main, rates
-from benchmarks.stranger_rows import Row, read_rows
+from benchmarks.detection import SCANS
+from benchmarks.error_rates import RATES, main, rates, settings
+from benchmarks.stranger_rows import FOLDER, Row, read_rows
+from benchmarks.stranger_tables import DEFAULT, UNKNOWN_TASK
+from benchmarks.strangers import setup_of
+from triggerfish.reports.rates import decisive
 
 
 def row(number: int, verdict: str, attack: str = "", *, flagged: tuple[int, ...] = ()) -> Row:
@@ -20,6 +24,7 @@ def row(number: int, verdict: str, attack: str = "", *, flagged: tuple[int, ...]
     )  # fmt: skip
 
 
+WITH = {"s": {"detector": "made up"}}
 ROWS = [
     row(0, "clean"),
     row(1, "backdoored", flagged=(2,)),
@@ -36,7 +41,8 @@ ROWS = [
 
 def test_what_is_counted() -> None:
     strange = replace(row(11, "backdoored", flagged=(2,)), peers="")
-    known, unknown = json.loads(rates([*ROWS, strange], ROWS[3:]))["rates"]
+    known, unknown = json.loads(rates([*ROWS, strange], ROWS[3:], WITH))["rates"]
+    assert known["config"] == unknown["config"] == WITH["s"]
     assert (known["known_task"], unknown["known_task"]) == (True, False)
     assert unknown["clean_flagged"]["count"] == 0
     assert unknown["clean_flagged"]["n"] == 1
@@ -52,23 +58,48 @@ def test_what_is_counted() -> None:
 
 def test_the_interval_of_none_in_ten_is_the_closed_form() -> None:
     rows = [row(k, "clean") for k in range(10)] + ROWS[4:9]
-    counted, _ = json.loads(rates(rows, rows))["rates"]
+    counted, _ = json.loads(rates(rows, rows, WITH))["rates"]
     share = counted["clean_flagged"]
     assert (share["low"], share["high"]) == (0, pytest.approx(1 - 0.025 ** (1 / 10), abs=1e-4))
 
 
 def test_results_of_different_setups_are_not_mixed() -> None:
     with pytest.raises(click.ClickException, match="got 2"):
-        rates([*ROWS, replace(row(10, "clean"), setup="t")], ROWS)
+        rates([*ROWS, replace(row(10, "clean"), setup="t")], ROWS, WITH)
+
+
+def test_results_of_settings_that_nobody_kept_are_of_no_scan() -> None:
+    with pytest.raises(click.ClickException, match=r"settings of setup s in settings\.json"):
+        rates(ROWS, ROWS, {"t": {}})
+
+
+def test_settings_of_now_are_those_of_scans_from_now_on() -> None:
+    now = decisive(SCANS[DEFAULT].as_plain())
+    assert [settings()[setup_of(name)] for name in (DEFAULT, UNKNOWN_TASK)] == [now, now]
 
 
 def test_what_ships_is_what_the_committed_results_make() -> None:
-    known, unknown = (list(read_rows(k).values()) for k in ("ensemble", "ensemble-unknown-task"))
-    assert RATES.read_text() == rates(known, unknown)
+    known, unknown = (list(read_rows(k).values()) for k in (DEFAULT, UNKNOWN_TASK))
+    assert RATES.read_text() == rates(known, unknown, settings())
+
+
+def test_what_ships_is_of_the_settings_that_were_measured() -> None:
+    kept = json.loads((FOLDER / "settings.json").read_text())
+    for name, entry in zip(
+        (DEFAULT, UNKNOWN_TASK), json.loads(RATES.read_text())["rates"], strict=True
+    ):
+        (setup,) = {row.setup for row in read_rows(name).values() if row.split == "report"}
+        assert entry["config"] == kept[setup]
 
 
 def test_a_file_that_is_out_of_date_is_said(tmp_path: Path) -> None:
     file = tmp_path / "rates.json"
-    assert CliRunner().invoke(main, ["--check", "--to", str(file)]).exit_code == 1
-    assert CliRunner().invoke(main, ["--to", str(file)]).exit_code == 0
-    assert CliRunner().invoke(main, ["--check", "--to", str(file)]).exit_code == 0
+    for path in FOLDER.glob("ensemble*.jsonl"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "settings.json").write_bytes((FOLDER / "settings.json").read_bytes())
+    where = ["--out", str(tmp_path), "--to", str(file)]
+    assert CliRunner().invoke(main, ["--check", *where]).exit_code == 1
+    assert CliRunner().invoke(main, where).exit_code == 0
+    assert CliRunner().invoke(main, ["--check", *where]).exit_code == 0
+    assert file.read_text() == RATES.read_text()
+    assert (tmp_path / "settings.json").read_text() == (FOLDER / "settings.json").read_text()

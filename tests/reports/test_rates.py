@@ -78,10 +78,17 @@ def test_a_calibrated_verdict_has_its_p_value_instead() -> None:
     assert how_often_wrong(found(), COUNTED).endswith("see the p-value.")
 
 
-def test_what_ships_is_of_the_default_scan() -> None:
-    config = ScanConfig(seed=3).as_plain()
-    result = replace(clean(), detector="ensemble", config=config)
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("same_task", [None, "CIFAR-10"])
+def test_the_default_scan_of_now_was_not_counted_yet(same_task: str | None, seed: int) -> None:
+    result = replace(clean(), detector="ensemble", config=ScanConfig(seed=seed).as_plain())
+    result = replace(result, verdict=altered(result.verdict, same_task=same_task))
+    assert how_often_wrong(result).endswith("not been counted for this detector and settings.")
+
+
+def test_what_ships_is_of_the_settings_that_were_counted() -> None:
     known, unknown = measured()
+    result = replace(clean(), detector="ensemble", config={**unknown.config, "seed": 3})
     assert str(unknown.one_target_missed) in how_often_wrong(result)
     result = replace(result, verdict=altered(result.verdict, same_task="CIFAR-10"))
     assert str(known.one_target_missed) in how_often_wrong(result)
