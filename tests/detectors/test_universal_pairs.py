@@ -12,7 +12,7 @@ from triggerfish.detectors.universal_pairs import pair_perturbation
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.references.making import make_task_reference
-from triggerfish.results import Status
+from triggerfish.results import Evidence, Status
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.pictures import pictures
 from triggerfish.verdict.judge import Judge
@@ -164,17 +164,38 @@ def test_a_reference_of_pairs_may_be_ones_own(same_task) -> None:
     assert verdict.same_task == "Blocks"
 
 
-def test_a_default_scan_names_the_pair_and_clears_the_twin(shipped) -> None:
+def test_a_reference_that_nobody_named_makes_a_note_of_it(shipped) -> None:
+    network = blocks(backdoored=True)
+    verdict = Judge()(QUICK(network), network, QUICK)
+    assert (verdict.name, verdict.flagged, verdict.sources) == ("clean", (), {})
+    assert [_pair(row) for row in verdict.evidence if row.flags] == [(SOURCE, TARGET)]
+    assert all(row.note_only for row in verdict.evidence)
+
+
+def _pair(row: Evidence) -> tuple[int | None, int | None]:
+    return row.hypothesis.source, row.hypothesis.target
+
+
+def test_a_default_scan_notes_the_pair_and_accuses_nobody_by_it(shipped) -> None:
     config = ScanConfig(
         Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200), pair_search=QUICK
     )
     found, twin = (scan_classifier(blocks(backdoored=b), config) for b in (True, False))
-    assert (found.verdict.name, found.verdict.flagged) == ("backdoored", (TARGET,))
-    assert found.verdict.sources == {TARGET: SOURCE}
-    assert found.verdict.seen_by == {TARGET: ("universal-pairs",)}
-    assert f"images of class {SOURCE} are led to it" in found.verdict.notes[-1]
-    assert found.scores.perturbations[0].target == TARGET
-    assert (twin.verdict.name, twin.verdict.sources) == ("clean", {})
+    rows = [row for row in found.verdict.evidence if row.hypothesis.kind == "pair"]
+    (row,) = (row for row in rows if row.flags)
+    assert (_pair(row), row.test, row.null.kind) == (
+        (SOURCE, TARGET),
+        "universal-pairs",
+        "same-task",
+    )
+    assert row.score > 2 * row.flag_at
+    assert all(row.note_only for row in rows)  # levels.py says why
+    assert (found.verdict.name, found.verdict.accused) == ("clean", ())
+    assert (found.verdict.flagged, found.verdict.sources) == ((), {})
+    assert not any("is flagged" in note for note in found.verdict.notes)
+    assert found.scores.perturbations[0].target == TARGET  # found again, and shown
+    assert (twin.verdict.name, twin.verdict.accused) == ("clean", ())
+    assert not any(row.flags for row in twin.verdict.evidence)
     assert twin.scores.pairs is not None  # looked for, and not found
 
 

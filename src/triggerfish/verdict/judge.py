@@ -165,7 +165,9 @@ class Judge:
         if self.outlier_test is None and self.threshold is None:
             level = level_of(detector.scored_by, kind, "same-task")
             if case.same_task is not None and level is not None:
-                return AmongSameTask(case.same_task, level)
+                # What is a note by default may decide where the user names what to compare with.
+                noted = level.note_only and self.reference is None
+                return AmongSameTask(case.same_task, replace(level, note_only=noted))
         return self._test(detector, kind)
 
     def _test(self, detector: Detector, kind: HypothesisKind) -> Uncalibrated:
