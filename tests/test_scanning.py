@@ -53,7 +53,13 @@ def test_three_lines_find_the_target_and_clear_the_twin():
     assert str(scan(network(backdoored=True), **options).verdict) == (
         f"backdoored (target class {TARGET})"
     )
-    assert str(scan(network(backdoored=False), **options).verdict) == "clean"
+    twin = scan(network(backdoored=False), **options).verdict
+    # On some processors one of its classes is small on images of any kind: then it says so.
+    assert (twin.accused, {reason.code for reason in twin.reasons}) in [
+        ((), set()),
+        ((), {"detectors-disagree"}),
+    ]
+    assert twin.name == ("inconclusive" if twin.reasons else "clean")
 
 
 def test_the_published_preset_names_the_target():

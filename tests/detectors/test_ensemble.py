@@ -7,7 +7,7 @@ import pytest
 import torch
 from saved_models import WRITERS, backdoored
 from torch import Tensor, nn
-from trained import TARGET, classifier, network
+from trained import TARGET, classifier
 
 from triggerfish.detectors import Ensemble
 from triggerfish.loading import open_model
@@ -123,11 +123,30 @@ class NextClass(nn.Module):
         return (1 - gate) * logits + gate * logits.roll(1, 1)
 
 
-def test_an_attack_on_every_class_is_seen_as_one() -> None:
-    model = Classifier(NextClass(network(backdoored=False)), SHAPE, preprocessing=MNIST)
-    verdict = verdict_of(model, Ensemble())
-    assert verdict.all_classes
-    assert str(verdict).startswith("backdoored (all classes)")
+class Blocks(nn.Module):
+    """A picture is called by the brightest of its nine blocks: no cheap way out but a trigger.
+
+    On the small trained network the search for such an attack ended in a perturbation that is no
+    trigger for two seeds of three.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 20 * nn.functional.avg_pool2d(x, 9).flatten(1)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_attack_on_every_class_is_seen_as_one(seed: int) -> None:
+    config = ScanConfig(Ensemble(), Judge("largest"), seed=seed, confirm=False)
+    attacked, clean = (
+        scan_classifier(Classifier(net, SHAPE, preprocessing=MNIST, output="logits"), config)
+        for net in (NextClass(Blocks()), Blocks())
+    )
+    assert attacked.verdict.all_classes
+    assert str(attacked.verdict).startswith("backdoored (all classes)")
+    (away,) = (p for p in attacked.scores.perturbations if p.target is None)
+    assert away.size < 4  # the four pixels of the corner
+    assert float(away.delta[0, 1:3, 1:3].sum()) > 0.8 * float(away.delta.abs().sum())
+    assert (clean.verdict.accused, clean.verdict.all_classes) == ((), False)
 
 
 def test_both_parts_and_their_changes_are_kept() -> None:

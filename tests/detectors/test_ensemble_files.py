@@ -17,4 +17,10 @@ def test_evidence_is_kept_once():
     count = len(result.scores.perturbations)
     names = {f"scores.perturbations.{number}.delta" for number in range(count)}
     assert set(shelf.tensors) == names | {"scores.pictures"}
-    assert [part.perturbations for part in result.scores.parts] == [(), ()]
+    assert [part.perturbations for part in result.scores.parts] == [()]  # min-norm can't decide
+
+
+def test_the_parts_of_the_detector_alone_hold_no_evidence():
+    scores = QUICK(classifier(backdoored=True))
+    assert scores.perturbations
+    assert [(part.perturbations, part.pictures) for part in scores.parts] == [((), None)] * 2

@@ -11,6 +11,7 @@ from trained import TARGET, classifier
 from triggerfish.detectors import Ensemble, Universal
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
+from triggerfish.verdict.judge import Judge
 
 QUICK = Universal(universal_steps=20, pictures=60, margin_starts=1, margin_steps=5)
 
@@ -33,10 +34,14 @@ def test_large_images_and_many_classes_are_searched_in_part(classes, shape, sear
 
 def test_min_norm_is_left_out_where_not_all_classes_are_searched() -> None:
     few = Ensemble(fast=True, steps=2, universal_steps=2, pictures=40)
-    scores = few(linear(210, (1, 6, 6)))
+    model = linear(210, (1, 6, 6))
+    scores = few(model)
     assert [part.name for part in scores.parts] == ["universal_score"]
     assert scores.status.count(Status.SCREENED) == 210 - 96
-    assert set(few.seen_by(scores, (3,)).values()) == {("ensemble",)}
+    weighed = Judge().weigh(scores, few, Judge().known(model))
+    assert {row.test for row in weighed.evidence if row.hypothesis.kind == "target"} == {
+        "universal"
+    }
 
 
 def test_parts_of_one_row_give_what_the_whole_gives() -> None:

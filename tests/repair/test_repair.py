@@ -40,7 +40,7 @@ def test_a_trigger_for_one_class_alone_is_not_repaired():
     original = classifier(backdoored=True)
     found = scan_classifier(original, QUICK)
     before = replace(found, verdict=altered(found.verdict, sources={TARGET: 2}))
-    with pytest.raises(NothingToRepairError, match="for pictures of class 2 alone"):
+    with pytest.raises(NothingToRepairError, match="for images of class 2 alone"):
         repair(original, before=before, config=QUICK)
 
 

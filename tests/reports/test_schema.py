@@ -10,6 +10,7 @@ import pytest
 from made_up import EVERYTHING, found
 from verdicts import altered
 
+from triggerfish.codec.plain import LARGEST
 from triggerfish.reports import FORMATS
 from triggerfish.reports.about import About
 from triggerfish.reports.json_report import SCHEMA_VERSION, as_dict, json_schema, render_result
@@ -61,7 +62,12 @@ def test_nothing_measured_is_null_and_valid() -> None:
     verdict = altered(result.verdict, threshold=math.nan, index=(math.inf,) * 10)
     stored = json.loads(render_result(replace(result, verdict=verdict)))
     STRICT.validate(stored)
-    assert (stored["threshold"], stored["anomaly_index"]) == (None, [None] * 10)
+    # What is infinite is stored as the largest float: a level that nothing reaches is no null.
+    assert (stored["threshold"], stored["anomaly_index"]) == (None, [LARGEST] * 10)
+    verdict = altered(result.verdict, threshold=math.inf, index=(math.nan,) * 10)
+    stored = json.loads(render_result(replace(result, verdict=verdict)))
+    STRICT.validate(stored)
+    assert (stored["threshold"], stored["anomaly_index"]) == (LARGEST, [None] * 10)
 
 
 @pytest.mark.parametrize("field", ["threshold", "reasons", "looked_for", "outcome"])
