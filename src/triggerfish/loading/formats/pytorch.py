@@ -16,13 +16,8 @@ from numpy._core import multiarray
 
 from triggerfish.errors import CheckpointError, DangerousFileError, one_line
 from triggerfish.loading.guards.pickle_check import check_pickle, code_in_pickle
-from triggerfish.loading.guards.pytorch_archive import (
-    archive_root,
-    open_archive,
-    read_entry,
-    storage_checker,
-)
-from triggerfish.loading.guards.torch_file import LEGACY_MAGIC, ZIP_MAGIC, as_pytorch_reads_it
+from triggerfish.loading.guards.pytorch_archive import open_archive, storage_checker
+from triggerfish.loading.guards.torch_file import LEGACY_MAGIC, ZIP_MAGIC, pickle_of
 
 _LEGACY_PICKLES = 5  # magic number, protocol, system info, the object, the storage keys
 
@@ -54,15 +49,7 @@ def load_pickled_data(path: Path, head: bytes) -> object:
 
 def _check_archive(path: Path) -> None:
     with open_archive(path) as archive:
-        root = archive_root(archive, "data.pkl")
-        if root is None:
-            raise CheckpointError(
-                "expected a PyTorch archive with data.pkl, got another zip file: "
-                "give the checkpoint itself"
-            )
-        data = read_entry(archive, f"{root}data.pkl")
-        if as_pytorch_reads_it(path) != data:
-            raise CheckpointError("expected one table of contents, got an ambiguous archive")
+        root, data = pickle_of(path, archive)
         check_pickle(io.BytesIO(data), storage_checker(archive, root))
 
 

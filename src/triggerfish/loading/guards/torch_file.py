@@ -67,7 +67,11 @@ def unpickled(path: Path, head: bytes) -> Iterator[Unpickled]:
         yield Unpickled(read(stream, path.stat().st_size, unknown), tuple(unknown))
 
 
-def _zipped(path: Path, archive: ZipFile, unknown: dict[str, None]) -> object:
+def pickle_of(path: Path, archive: ZipFile) -> tuple[str, bytes]:
+    """The folder of an archive's entries, and its ``data.pkl``.
+
+    Raises `CheckpointError` where there is none, or where PyTorch would read another one.
+    """
     root = archive_root(archive, "data.pkl")
     if root is None:
         raise CheckpointError(
@@ -75,8 +79,13 @@ def _zipped(path: Path, archive: ZipFile, unknown: dict[str, None]) -> object:
             "give the checkpoint itself"
         )
     data = read_entry(archive, f"{root}data.pkl")
-    if as_pytorch_reads_it(path) != data:
+    if _as_pytorch_reads_it(path) != data:
         raise CheckpointError("expected one table of contents, got an ambiguous archive")
+    return root, data
+
+
+def _zipped(path: Path, archive: ZipFile, unknown: dict[str, None]) -> object:
+    root, data = pickle_of(path, archive)
     if f"{root}byteorder" in archive.namelist() and read_entry(
         archive, f"{root}byteorder", 16
     ).startswith(b"big"):
@@ -97,7 +106,7 @@ def _zipped(path: Path, archive: ZipFile, unknown: dict[str, None]) -> object:
     return _object(data, find, unknown)
 
 
-def as_pytorch_reads_it(path: Path) -> bytes:
+def _as_pytorch_reads_it(path: Path) -> bytes:
     """``data.pkl`` through PyTorch's own zip reader, which could disagree with Python's."""
     try:
         with path.open("rb") as stream:
