@@ -13,6 +13,7 @@ from benchmarks.common import RESULTS
 from benchmarks.corpus import Record
 from benchmarks.rows import Numbers, rounded
 from triggerfish.files import write_atomically
+from triggerfish.levels import SURE
 from triggerfish.results import Scanned
 
 FOLDER = RESULTS / "strangers"
@@ -30,7 +31,8 @@ class Row:
     where not measured, ``parts`` the statistics of a detector's parts and `TERMS`, ``all_classes``
     the score of an attack on every class and ``all_flagged`` whether it counts as one, ``looks``
     the classes that had a confirmation test, each with its lead. ``threshold`` is what the index
-    was compared with, and ``peers`` the task whose clean networks it was measured from.
+    was compared with, and ``peers`` the task whose clean networks it was measured from. ``sure``
+    are the rows of evidence on sure images: class (None for all of them), null and score.
     ``setup`` identifies the detector's settings and thresholds.
     """
 
@@ -56,6 +58,7 @@ class Row:
     looks: tuple[tuple[int, float], ...] = ()
     threshold: float | None = None
     peers: str = ""
+    sure: tuple[tuple[int | None, str, float | None], ...] = ()
 
     @property
     def score(self) -> float:
@@ -108,6 +111,11 @@ def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> R
         looks=tuple((look.target, round(look.lead, 3)) for look in result.confirmations),
         threshold=rounded([verdict.threshold])[0],
         peers=verdict.same_task or "",
+        sure=tuple(
+            (row.hypothesis.target, row.null.kind, rounded([row.score])[0])
+            for row in verdict.evidence
+            if row.test == SURE
+        ),
     )
 
 

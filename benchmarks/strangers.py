@@ -48,6 +48,7 @@ DEVELOP, REPORT = "develop", "report"
 ON_PICTURES = f"{NEURAL_CLEANSE}-pictures"
 METHODS = (*SCANS, NEURAL_CLEANSE, ON_PICTURES)
 IMAGES_PER_CLASS = 100
+UNTIMED = 10.0  # seconds that a network is taken to need which was never scanned
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -93,9 +94,10 @@ def _scanned(classifier: Classifier, data: str, method: str, data_root: Path | N
 def waiting(
     found: Sequence[Record], rows: Mapping[str, Row], setup: str, only: str = ""
 ) -> list[Record]:
-    """The records that have ``only`` in their id, and no row of this setup."""
+    """The records that have ``only`` in their id, and no row of this setup: the fastest first."""
     done = {key for key, row in rows.items() if row.setup == setup}
-    return [r for r in found if only in r["id"] and r["id"] not in done]
+    todo = [r for r in found if only in r["id"] and r["id"] not in done]
+    return sorted(todo, key=lambda r: rows[r["id"]].cpu_seconds if r["id"] in rows else UNTIMED)
 
 
 @click.group()
@@ -123,10 +125,12 @@ def scan(
     out: Path,
 ) -> None:
     """Scan the networks that have no result yet."""
-    rows, setup = read_rows(detector, out), setup_of(detector)
-    todo = waiting(records(folder, split), {} if again else rows, setup, only)
+    rows, setup = read_rows(detector, out), "" if again else setup_of(detector)
+    todo = waiting(records(folder, split), rows, setup, only)
     click.echo(f"{detector}: {len(todo)} to scan", err=True)
-    work = partial(answer, folder=folder, method=detector, setup=setup, data_root=data_root)
+    work = partial(
+        answer, folder=folder, method=detector, setup=setup_of(detector), data_root=data_root
+    )
     with in_processes(work, todo, jobs) as done:
         for count, one in enumerate(done, 1):
             if one.result is None:

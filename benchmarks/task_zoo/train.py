@@ -1,6 +1,6 @@
 """Trains the zoo of tasks. It goes on where it stopped.
 
-    python -m benchmarks.task_zoo.train ZOO --data-root DATA [--minutes 120]
+    python -m benchmarks.task_zoo.train ZOO --data-root DATA [--half report] [--fewest-classes 3]
 
 ZOO gets a network a file in float32 and manifest.jsonl, a line a network, also of those that did
 not come out (``kept`` false: accuracy too low, or an attack that succeeds on less than 0.9).
@@ -221,13 +221,16 @@ def train_unit(
 @click.command()
 @click.argument("zoo", type=_FOLDER)
 @click.option("--data-root", type=_FOLDER, required=True, help="MNIST, Fashion-MNIST, CIFAR-10.")
+@click.option("--half", type=click.Choice(["choose", "report"]), help="Only tasks of this half.")
+@click.option("--fewest-classes", type=int, default=2, show_default=True)
 @click.option("--minutes", type=float, default=120.0, show_default=True)
-def main(zoo: Path, data_root: Path, minutes: float) -> None:
+def main(zoo: Path, data_root: Path, half: str | None, fewest_classes: int, minutes: float) -> None:
     """Train the networks of ZOO that are not there yet."""
     torch.set_num_threads(1)
     end, manifest = time.monotonic() + 60 * minutes, zoo / "manifest.jsonl"
     done = {row["id"]: row for row in read_lines(manifest)}
-    for unit in units():
+    tasks = [u for u in units() if half in (None, u.task.half) and u.task.classes >= fewest_classes]
+    for unit in tasks:
         for row in train_unit(unit, zoo, data_root, done):
             append_line(manifest, row)
             done[row["id"]] = row
