@@ -19,7 +19,7 @@ from triggerfish.architectures import ARCHITECTURES
 from triggerfish.architectures.tasks import Shape, Task
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.card import read_card
-from triggerfish.loading.contents import Contents
+from triggerfish.loading.contents import Aside, Contents, Part, joined
 from triggerfish.loading.discovery import local
 from triggerfish.loading.fit import Plan, narrowed
 from triggerfish.loading.format import recognise
@@ -33,7 +33,6 @@ from triggerfish.loading.weights.architecture import make_network, sizes
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
 from triggerfish.loading.weights.matching import fill
 from triggerfish.loading.weights.order import named_as
-from triggerfish.loading.weights.part import Aside, Part, joined
 from triggerfish.loading.weights.parts import Filled, fill_parts
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Fact

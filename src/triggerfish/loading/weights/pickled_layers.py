@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from triggerfish.loading.weights.part import ModuleFacts
+from triggerfish.loading.contents import ModuleFacts
 
 _COMPARED = ("stride", "padding", "dilation", "groups", "eps")
 _POOLS = ("MaxPool2d", "AvgPool2d")
