@@ -8,8 +8,8 @@ from scored import model
 from verdicts import verdict
 
 from triggerfish.loading import Hints, Reading
-from triggerfish.loading.hints import Settings
 from triggerfish.loading.contents import Aside
+from triggerfish.loading.hints import Settings
 from triggerfish.parts import UNREAD, scan_parts
 from triggerfish.reports.about import About
 from triggerfish.reports.details import details

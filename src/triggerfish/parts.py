@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from triggerfish.ambiguity import Scan, scan_readings
-from triggerfish.loading.load import Reading
 from triggerfish.loading.contents import Aside
+from triggerfish.loading.load import Reading
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Finding, Scanned, Verdict, VerdictName
 from triggerfish.search.progress import share_of_work
