@@ -75,9 +75,6 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     (SURE, "all-classes", "same-size"): Level(math.inf, 0.5),
 }
 
-NO_LEVEL = Level(math.inf)
-"""Of what has no level of its own: nothing is flagged."""
-
 
 def level_of(test: str, kind: HypothesisKind, null: NullKind) -> Level | None:
     """The level of a test's scores against a null, None where nobody knows one."""

@@ -12,8 +12,7 @@ from triggerfish.runs.lines import Document, Lines
 from triggerfish.runs.locks import Locks
 from triggerfish.runs.model import Model
 from triggerfish.runs.outcome import Files
-from triggerfish.stored import revived_from
-from triggerfish.writer import read_result
+from triggerfish.stored import read_result, revived_from
 
 RESULTS, LOCKS = "results.jsonl", ".locks"
 _PARTIAL = ".partial-"
