@@ -1,20 +1,39 @@
-"""The searches of a confirmation: for the suspect anew, and for other classes within its size."""
+"""The searches of a confirmation: for the suspect again, and for other classes within its size.
+
+On several kinds of synthetic images, each by itself.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from triggerfish.confirmation.config import ConfirmConfig
-from triggerfish.confirmation.families import FAMILIES
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import BASES, Basis
 from triggerfish.search.picture_pool import PicturePool
-from triggerfish.search.pictures import as_many
+from triggerfish.search.pictures import as_many, clouds, dead_leaves, pictures
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import UniversalPerturbations, search_universal
+
+Shape = tuple[int, int, int]
+
+
+def _mixture(count: int, shape: Shape, generator: Generator) -> Tensor:
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    return pictures(count, shape, seed)
+
+
+FAMILIES: Mapping[str, Callable[[int, Shape, Generator], Tensor]] = {
+    "mixture": _mixture,
+    "leaves": dead_leaves,
+    "clouds": clouds,
+}
+"""Pictures (N, C, H, W) by family. A trigger fires on each; a class that likes some texture is
+cheap on the pictures that have it."""
 
 
 def families_of(classifier: Classifier, config: ConfirmConfig, seed: int) -> PicturePool:

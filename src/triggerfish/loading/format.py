@@ -27,7 +27,7 @@ from triggerfish.loading.formats import (
     tflite,
     torchscript,
 )
-from triggerfish.loading.guards.files import read_head, refuse_pointers_and_text
+from triggerfish.loading.guards.beginnings import read_head, refuse_pointers_and_text
 from triggerfish.loading.guards.hdf5 import MAGIC as HDF5_MAGIC
 from triggerfish.loading.guards.pickle_scan import scan_pickle
 from triggerfish.loading.guards.pytorch_archive import entry_names

@@ -12,7 +12,7 @@ from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading.formats.onnx import FORMAT, read_steps
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.load import open_readings
-from triggerfish.loading.programs.graph import GraphNetwork
+from triggerfish.loading.programs.graph_network import GraphNetwork
 from triggerfish.loading.programs.onnx_operators import OPERATORS
 from triggerfish.model.classifier import Classifier
 

@@ -28,7 +28,7 @@ from triggerfish.loading.guards.pytorch_archive import (
 )
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.batches import FixedBatch
-from triggerfish.loading.programs.graph import GraphNetwork, as_single, in_single_precision
+from triggerfish.loading.programs.graph_network import GraphNetwork, as_single, in_single_precision
 from triggerfish.loading.programs.operators import PURE_OPERATORS
 from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.weights.state_dict import checked

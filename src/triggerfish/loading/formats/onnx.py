@@ -18,11 +18,11 @@ from torch import Tensor
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents
-from triggerfish.loading.guards.files import refuse_pointers_and_text
+from triggerfish.loading.guards.beginnings import refuse_pointers_and_text
 from triggerfish.loading.guards.onnx_tensors import read_tensor
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.batches import FixedBatch
-from triggerfish.loading.programs.graph import GraphNetwork, in_single_precision
+from triggerfish.loading.programs.graph_network import GraphNetwork, in_single_precision
 from triggerfish.loading.programs.onnx_operators import OPERATORS, OPSETS
 from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.weights.state_dict import checked

@@ -28,7 +28,7 @@ from triggerfish.loading.guards.tflite_file import (
     read_program,
 )
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.programs.graph import GraphNetwork, without_head
+from triggerfish.loading.programs.graph_network import GraphNetwork, without_head
 from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.programs.tflite_operators import IDENTITIES, OPERATORS
 from triggerfish.loading.weights.state_dict import checked

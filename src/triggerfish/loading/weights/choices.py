@@ -19,8 +19,8 @@ from triggerfish.architectures.tasks import Shape, Task
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.contents import Part
 from triggerfish.loading.hints import Hints
-from triggerfish.loading.weights.chain import PREFIX, build_chain
 from triggerfish.loading.weights.chain_choices import chain_choices
+from triggerfish.loading.weights.chain_text import PREFIX, build_chain
 from triggerfish.loading.weights.matching import build, fill
 from triggerfish.loading.weights.pickled_layers import contradicts
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes

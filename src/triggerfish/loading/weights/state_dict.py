@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError
-from triggerfish.loading.weights.folding import folded
+from triggerfish.loading.weights.pieces import folded
 from triggerfish.loading.weights.quantized import dequantized
 
 StateDict = dict[str, Tensor]
