@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from triggerfish.confirmation.config import ConfirmConfig
 from triggerfish.confirmation.search import (
+    ConfirmConfig,
     families_of,
     likelier_basis,
     nearest,

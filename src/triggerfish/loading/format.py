@@ -96,7 +96,7 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
         raise UnsupportedModelError(other.problem(path))
 
 
-def _begins_as_onnx(head: bytes) -> bool:
+def begins_as_onnx(head: bytes) -> bool:
     """Whether the fields of a ``ModelProto`` come first: version, short texts, then the graph.
 
     Core ML's models and TensorFlow's SavedModel begin with a version and a field 2, too: there it
@@ -163,7 +163,7 @@ FILES = (
     Format(
         onnx.NAME,
         onnx.read,
-        lambda seen: seen.path.suffix == ".onnx" or _begins_as_onnx(seen.head),
+        lambda seen: seen.path.suffix == ".onnx" or begins_as_onnx(seen.head),
         program=True,
     ),
     # A fuzzed file kept the HDF5 library busy for minutes over one attribute.

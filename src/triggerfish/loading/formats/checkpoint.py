@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from triggerfish.errors import CheckpointError, DangerousFileError
-from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats.backdoorbench import attack_result_hints, is_attack_result
 from triggerfish.loading.formats.pickled_module import read_pickled_module
 from triggerfish.loading.guards.pickle_scan import MAX_PICKLE_BYTES
 from triggerfish.loading.guards.torch_file import unpickled
-from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.hints import Hints, LoadOptions, class_names
 from triggerfish.loading.weights.containers import parts_of
 
 NAME, PLAIN = "PyTorch checkpoint", "plain pickle"

@@ -19,14 +19,13 @@ from triggerfish.errors import (
     UnsupportedModelError,
     one_line,
 )
-from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats.image_processor import Prepared, read_processor
 from triggerfish.loading.formats.safetensors import load_safetensors
 from triggerfish.loading.formats.timm_folder import is_timm, timm_contents
 from triggerfish.loading.guards.beginnings import read_head
 from triggerfish.loading.guards.torch_file import unpickled
-from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.hints import Hints, LoadOptions, class_names
 from triggerfish.loading.weights.containers import parts_of
 from triggerfish.loading.weights.matching import build
 from triggerfish.loading.weights.state_dict import StateDict

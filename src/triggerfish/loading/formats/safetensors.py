@@ -17,10 +17,9 @@ from safetensors.torch import load_file
 
 from triggerfish.errors import CheckpointError, one_line
 from triggerfish.loading.card import FIELDS, read_fields
-from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.guards.beginnings import refuse_pointers_and_text
-from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.hints import Hints, LoadOptions, class_names
 from triggerfish.loading.weights.mlx_layout import from_mlx, is_mlx
 from triggerfish.loading.weights.state_dict import StateDict, as_state_dict
 
