@@ -29,7 +29,7 @@ from triggerfish.loading.load import open_model
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Verdict
 from triggerfish.scanning import ScanConfig, scan_classifier
-from triggerfish.verdict.model_checks import check_model
+from triggerfish.verdict.sanity import check_model
 from triggerfish.zoo.data.datasets import normalisation
 from triggerfish.zoo.manifest import Entry, read_manifest
 

@@ -25,7 +25,7 @@ from benchmarks.lines import read_lines
 from benchmarks.measure import FOLDER
 from triggerfish.levels import level_of, sure_test
 from triggerfish.results import BASES
-from triggerfish.statistics.sure_score import sure_score
+from triggerfish.statistics.scores import sure_score
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]

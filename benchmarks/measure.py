@@ -30,7 +30,7 @@ from benchmarks.common import RESULTS
 from benchmarks.corpus import classifier_of, records
 from benchmarks.lines import append_line, read_lines
 from benchmarks.task_zoo.networks import Build
-from triggerfish.confirmation.families import FAMILIES
+from triggerfish.confirmation.search import FAMILIES
 from triggerfish.confirmation.trials import shifted, without_largest
 from triggerfish.detectors import Universal
 from triggerfish.model.classifier import Classifier, Preprocessing
@@ -42,7 +42,7 @@ from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rat
 from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
 from triggerfish.search.universal import search_universal
-from triggerfish.verdict.model_checks import probe_pictures, spread
+from triggerfish.verdict.sanity import probe_pictures, spread
 
 FOLDER = RESULTS / "family"
 SURE = 240  # images that the network is made sure of

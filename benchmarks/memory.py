@@ -22,7 +22,7 @@ from triggerfish.detectors import Universal
 from triggerfish.model.classifier import Classifier
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.search.universal_settings import UniversalSearch
-from triggerfish.verdict.model_checks import check_model
+from triggerfish.verdict.sanity import check_model
 keep_freed_memory(); torch.set_num_threads(1); torch.manual_seed(0)
 name, classes, shape = json.loads(sys.argv[1])
 network = ARCHITECTURES[name](classes, shape[0])

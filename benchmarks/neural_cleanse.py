@@ -26,7 +26,7 @@ from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.pictures import pictures
 from triggerfish.statistics.outliers import OneSidedMAD, Outliers
 from triggerfish.verdict.conclude import conclude
-from triggerfish.verdict.weighing import Index
+from triggerfish.verdict.rules import Index
 from triggerfish.zoo.data.datasets import Dataset
 
 THRESHOLD = 2.0

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triggerfish.devices import choose_device
+from triggerfish.runtime import choose_device
 
 
 @pytest.fixture

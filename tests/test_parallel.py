@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from triggerfish.errors import DatasetError, WorkerError
-from triggerfish.parallel import in_order, in_processes
+from triggerfish.parallel import in_processes
 
 DEADLY, SLOW, BAD, CURSED = 101, 102, 103, 104
 
@@ -64,20 +64,6 @@ def test_every_item_once_whoever_ends_first() -> None:
 def test_two_processes_work_at_the_same_time(tmp_path: Path) -> None:
     with in_processes(meet, [tmp_path, tmp_path], 2) as done:
         assert len({one.result for one in done}) == 2
-
-
-def test_the_order_can_be_kept_and_what_was_not_asked_for_is_not_read() -> None:
-    read = []
-
-    def items():
-        for number in range(1000):
-            read.append(number)
-            yield number
-
-    with in_order(work, items(), 2) as done:
-        first = [next(done).item for _ in range(5)]
-    assert first == [0, 1, 2, 3, 4]
-    assert len(read) < 20
 
 
 def test_a_dead_process_costs_its_own_item_alone() -> None:

@@ -8,12 +8,12 @@ from scored import model
 from verdicts import verdict
 
 from triggerfish.loading import Hints, Reading
+from triggerfish.loading.contents import Aside
 from triggerfish.loading.hints import Settings
-from triggerfish.loading.weights.part import Aside
-from triggerfish.parts import UNREAD, scan_parts
 from triggerfish.reports.about import About
 from triggerfish.reports.details import details
 from triggerfish.results import ClassScores, Scanned, Status
+from triggerfish.runs.paths import UNREAD, scan_parts
 
 
 def reading(part: str, beside: tuple[Aside, ...] = ()) -> Reading:

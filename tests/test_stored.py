@@ -7,13 +7,12 @@ import torch
 from made_up import EVERYTHING, clean, dangerous, found
 
 from triggerfish.codec.tensors import read_tensors
-from triggerfish.errors import ResultError
+from triggerfish.errors import OutputError, ResultError
 from triggerfish.reports import FORMATS
 from triggerfish.reports.html import render_page
 from triggerfish.reports.json_report import as_dict, render_result
 from triggerfish.results import Scanned
-from triggerfish.stored import read_results
-from triggerfish.writer import write_artefacts
+from triggerfish.stored import read_result, read_results, write_artefacts
 
 
 def numbers(value: Any) -> Any:
@@ -144,3 +143,9 @@ def test_a_change_that_parts_share_with_the_whole_is_kept_once(tmp_path: Path) -
     for scores in (again.scores, again.scores.parts[0]):
         assert torch.equal(scores.perturbations[0].delta, whole.perturbations[0].delta)
     assert render_page(result).count("This perturbation turns pictures into class 7") == 1
+
+
+def test_a_foreign_result_file_is_an_error_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text("not json")
+    with pytest.raises(OutputError, match="expected a result of a scan"):
+        read_result(tmp_path)

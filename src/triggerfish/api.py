@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from triggerfish.acceptance import read_acceptances
 from triggerfish.detectors import Detector
-from triggerfish.devices import choose_device
 from triggerfish.files import sha256_of
 from triggerfish.loading import LoadOptions, other_files
 from triggerfish.loading.discovery import local
@@ -18,12 +17,12 @@ from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.references.population import Reference
 from triggerfish.references.store import read_reference
 from triggerfish.results import Acceptance, Scanned, Skipped
-from triggerfish.runs.complete import Complete
 from triggerfish.runs.files import Batch, FileScan, find_sources
+from triggerfish.runs.outcome import Complete
 from triggerfish.runs.paths import scan_opened
 from triggerfish.runs.run import Executor
 from triggerfish.runs.selection import Shard
-from triggerfish.runtime import keep_freed_memory
+from triggerfish.runtime import choose_device, keep_freed_memory
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.structure.opening import open_any
 from triggerfish.verdict.judge import Judge

@@ -8,13 +8,13 @@ from pathlib import Path
 from triggerfish.errors import CheckpointError
 from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import Classifier
-from triggerfish.references.fingerprint import fingerprint
 from triggerfish.references.making import (
     make_any_network_reference,
     make_reference,
     make_task_reference,
 )
 from triggerfish.references.population import Reference
+from triggerfish.references.recognition import fingerprint
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import Load, ScanConfig
 from triggerfish.statistics.outliers import Array

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from triggerfish.results import HypothesisKind, NullKind
+from triggerfish.results import Grade, HypothesisKind, NullKind
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,6 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     (SURE, "all-classes", "same-size"): Level(math.inf, 0.5),
 }
 
-NO_LEVEL = Level(math.inf)
-"""Of what has no level of its own: nothing is flagged."""
-
 
 def level_of(test: str, kind: HypothesisKind, null: NullKind) -> Level | None:
     """The level of a test's scores against a null, None where nobody knows one."""
@@ -87,3 +84,12 @@ def level_of(test: str, kind: HypothesisKind, null: NullKind) -> Level | None:
 def is_compared_with_tasks(test: str) -> bool:
     """Whether a test's scores have a level beside clean networks of a task."""
     return any(name == test and null == "same-task" for name, _, null in LEVELS)
+
+
+def grade_of(lead: float) -> Grade:
+    """The grade of a lead: a flag is taken away where it is *refuted*."""
+    level = level_of(CONFIRMATION, "target", "same-size")
+    assert level is not None
+    if lead > CONFIRMED_LEAD:
+        return "confirmed"
+    return "refuted" if level.suspect_at is not None and not lead > level.suspect_at else "unclear"

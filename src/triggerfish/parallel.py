@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.connection import wait
 from typing import Generic, TypeVar
 
@@ -25,8 +24,6 @@ Result = TypeVar("Result")
 FALSE_STARTS = 3
 """Processes that may die one after the other before they are ready."""
 TICK_SECONDS = 0.2
-AHEAD = 4
-"""Items a process that may be through before their turn: their results wait in memory."""
 
 
 @dataclass(frozen=True)
@@ -82,40 +79,6 @@ def in_processes(
         yield pool.run()
     finally:
         pool.close()
-
-
-@contextmanager
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], jobs: int
-) -> Iterator[Iterator[Done[Item, Result]]]:
-    """The same in the order of ``items``; a slow one is not outrun by more than `AHEAD` a job."""
-    emitted = started = 0
-
-    def numbered() -> Iterator[tuple[int, Item]]:
-        nonlocal started
-        for pair in enumerate(items):
-            started += 1
-            yield pair
-
-    def ordered(done: Iterator[Done[tuple[int, Item], Result]]) -> Iterator[Done[Item, Result]]:
-        nonlocal emitted
-        waiting: dict[int, Done[Item, Result]] = {}
-        for one in done:
-            number, item = one.item
-            waiting[number] = Done(item, one.result, one.loss)
-            while emitted in waiting:
-                yield waiting.pop(emitted)
-                emitted += 1
-
-    room = AHEAD * jobs
-    with in_processes(
-        partial(_unnumbered, work), numbered(), jobs, may_start=lambda: started - emitted < room
-    ) as done:
-        yield ordered(done)
-
-
-def _unnumbered(work: Callable[[Item], Result], pair: tuple[int, Item]) -> Result:
-    return work(pair[1])
 
 
 class _Pool(Generic[Item, Result]):

@@ -16,7 +16,7 @@ from triggerfish.reports.master_summary import MasterRow, render_master_summary
 from triggerfish.results import Skipped
 from triggerfish.scanning import ScanConfig
 from triggerfish.statistics.outliers import clopper_pearson
-from triggerfish.writer import read_result, write_artefacts
+from triggerfish.stored import read_result, write_artefacts
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.manifest import Entry, read_manifest

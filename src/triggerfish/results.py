@@ -467,7 +467,7 @@ class Confirmation:
     """A confirmation test of class ``target``; ``perturbations`` are all that it found.
 
     ``lead`` is by how much its perturbation outdoes other classes' of the same size, in the basis
-    where it does so most; ``grade`` says it in a word (`triggerfish.confirmation.grade`).
+    where it does so most; ``grade`` says it in a word (`triggerfish.levels`).
     """
 
     target: int

@@ -1,9 +1,13 @@
-"""Settings of the process that change speed and nothing else."""
+"""What a process runs on: the processor of a model, and a setting that changes speed alone."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+
+import torch
+
+from triggerfish.errors import one_line
 
 # malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -24,3 +28,48 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another C library: nothing to set
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
+
+
+AUTO = "auto"
+
+
+def choose_device(name: str) -> str:
+    """The device that PyTorch is to use; ``auto`` is the GPU with the most free memory, if any.
+
+    Raises:
+        ValueError: no such device, or none that works here.
+    """
+    if name == AUTO:
+        return freest_gpu() if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind == "cuda" and (not number or number.isdecimal()):
+        _check_cuda(name, int(number or 0))
+    try:
+        # A whole round trip: the meta device takes tensors and gives nothing back.
+        torch.ones(1, device=name).sum().item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            "expected a device that works here (cpu, cuda, cuda:N, mps or auto), "
+            f"got {name} ({one_line(error)})"
+        ) from error
+    return name
+
+
+def freest_gpu() -> str:
+    """The CUDA device with the most free memory."""
+    free = [torch.cuda.mem_get_info(index)[0] for index in range(torch.cuda.device_count())]
+    return f"cuda:{free.index(max(free))}"
+
+
+def _check_cuda(name: str, number: int) -> None:
+    if torch.version.cuda is None and torch.version.hip is None:
+        raise ValueError(
+            f"expected a device that works here, got {name} with a PyTorch built without CUDA: "
+            "use --device cpu or auto, or install PyTorch with CUDA"
+        )
+    count = torch.cuda.device_count()
+    if number >= count:
+        raise ValueError(
+            f"expected a device that works here, got {name} and {count} CUDA devices: "
+            "use --device auto"
+        )

@@ -16,10 +16,9 @@ from triggerfish.results import Scanned
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.search.progress import share_of_work
 from triggerfish.stages import STAGES
-from triggerfish.stages.config import ScanConfig, published
-from triggerfish.stages.state import State
+from triggerfish.stages.state import ScanConfig, State, published
 from triggerfish.trial import with_answers
-from triggerfish.verdict.model_checks import check_model, probe_pictures, spread
+from triggerfish.verdict.sanity import check_model, probe_pictures, spread
 
 __all__ = ["Load", "ScanConfig", "published", "scan_classifier"]
 

@@ -1,4 +1,4 @@
-"""Results on disk -> `Scanned` and `Skipped` again, so that any report can be made without a scan.
+"""Results -> files -> `Scanned` and `Skipped` again, so that any report can be made without a scan.
 
 Tensors come back from ``evidence.safetensors`` and the images of classes from the PNG files beside
 a result, in 256 levels; logits are not stored, and come back without rows.
@@ -21,13 +21,37 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from triggerfish.codec.tensors import Shelf, read_tensors
-from triggerfish.errors import ResultError
-from triggerfish.reports.artefacts import EVIDENCE
+from triggerfish.errors import OutputError, ResultError
+from triggerfish.files import ensure_writable, refused, write_file
+from triggerfish.reports.artefacts import EVIDENCE, RESULT, render_artefacts
 from triggerfish.reports.class_table import image_name
 from triggerfish.reports.json_report import SCHEMA_VERSION, result_of
 from triggerfish.results import Scanned, Skipped
 
 Document = dict[str, Any]
+
+
+def write_artefacts(result: Scanned | Skipped, folder: Path) -> None:
+    """Write every file of one result into ``folder``, ``result.json`` last."""
+    ensure_writable(folder)
+    for name, content in render_artefacts(result):
+        write_file(folder / name, content)
+
+
+def read_result(folder: Path) -> dict[str, object] | None:
+    """The ``result.json`` of a finished scan in ``folder``; None when there is none."""
+    try:
+        recorded = json.loads((folder / RESULT).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise refused(folder, error) from error
+    except ValueError as error:
+        raise OutputError(
+            f"expected a result of a scan in {folder / RESULT}, got something else: "
+            "remove that folder or choose another --out"
+        ) from error
+    return recorded if isinstance(recorded, dict) else None
 
 
 def read_results(path: Path) -> Iterator[Scanned | Skipped]:

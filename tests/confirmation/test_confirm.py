@@ -5,8 +5,7 @@ import torch
 from planted import SHAPE, TARGET, classifier
 
 from triggerfish.confirmation import ConfirmConfig, confirm
-from triggerfish.confirmation.grade import grade_of
-from triggerfish.levels import CONFIRMATION, CONFIRMED_LEAD, level_of
+from triggerfish.levels import CONFIRMATION, CONFIRMED_LEAD, grade_of, level_of
 from triggerfish.results import BasisEvidence
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triggerfish.confirmation.likeness import likeness
+from triggerfish.confirmation.trials import likeness
 from triggerfish.search.frequency import cosine_basis
 
 BASIS = cosine_basis((1, 16, 16), 0.5, torch.device("cpu"), torch.float32)

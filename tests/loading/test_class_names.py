@@ -10,9 +10,8 @@ from safetensors.torch import save_file
 
 from triggerfish import MinNorm, ScanConfig, load_classifier
 from triggerfish.architectures import PaperCNN
-from triggerfish.loading.class_names import class_names
 from triggerfish.loading.formats.huggingface import _hints
-from triggerfish.loading.hints import Hints
+from triggerfish.loading.hints import Hints, class_names
 from triggerfish.loading.inspection import inspect_model
 from triggerfish.results import Scanned
 from triggerfish.runs.paths import scan_path

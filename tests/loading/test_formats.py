@@ -19,7 +19,7 @@ from triggerfish.loading import (
 )
 from triggerfish.loading.looks import looks_like_model
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.references.fingerprint import fingerprint
+from triggerfish.references.recognition import fingerprint
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from triggerfish.architectures import PaperCNN
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading import Hints, LoadOptions, open_model
 from triggerfish.loading.formats.pytorch import load_pickled_data
-from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.beginnings import read_head
 from triggerfish.model.classifier import Preprocessing
 from triggerfish.repairs.saving import rewritten
 

@@ -130,7 +130,7 @@ def test_the_weights_beside_an_onnx_graph_are_part_of_its_identity(tmp_path: Pat
 
 def test_real_onnx_files_name_their_weights(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
-    from triggerfish.runs.onnx_data import files_beside
+    from triggerfish.runs.model import files_beside
 
     tensor = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [1000], bytes(4000), raw=True)
     value = onnx.helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, [1000])

@@ -9,7 +9,7 @@ from triggerfish.detectors.min_norm import MinNorm
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Status
 from triggerfish.search.screening import Screening, first_pass_cost, select_classes
-from triggerfish.verdict.score_checks import check_scores
+from triggerfish.verdict.sanity import check_scores
 
 COUNT, SHORTCUT = 300, 123
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triggerfish.statistics.median_polish import largest_into, median_polish
+from triggerfish.statistics.scores import largest_into, median_polish
 
 NAN = float("nan")
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from triggerfish.statistics.sure_score import (
+from triggerfish.statistics.scores import (
     HEIGHT,
     PIXELS,
     above_the_others,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from triggerfish.statistics.universal_score import (
+from triggerfish.statistics.scores import (
     all_classes_score,
     log_ratios,
     margin_score,

@@ -4,11 +4,11 @@ from torch import nn
 
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.detectors import DETECTORS, MinNorm
-from triggerfish.loading.programs.graph import GraphNetwork
+from triggerfish.loading.programs.graph_network import GraphNetwork
 from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.references.fingerprint import fingerprint
 from triggerfish.references.making import make_reference
+from triggerfish.references.recognition import fingerprint
 from triggerfish.references.store import shipped_references
 
 MNIST = Preprocessing((MNIST_MEAN,), (MNIST_STD,))

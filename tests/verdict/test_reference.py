@@ -8,9 +8,9 @@ from scored import class_scores, clean_scores, model, reference
 from triggerfish.detectors import MMBD, MinNorm, PairwiseNorm
 from triggerfish.errors import CheckpointError
 from triggerfish.model.classifier import Classifier, Preprocessing
-from triggerfish.references.fingerprint import fingerprint
 from triggerfish.references.known import Known
 from triggerfish.references.making import make_reference
+from triggerfish.references.recognition import fingerprint
 from triggerfish.references.store import (
     parse_reference,
     render_reference,

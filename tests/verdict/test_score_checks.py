@@ -9,8 +9,7 @@ from triggerfish.api import scan
 from triggerfish.architectures import PaperCNN, own
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.results import ClassScores, Status
-from triggerfish.verdict.model_checks import check_model
-from triggerfish.verdict.score_checks import check_scores
+from triggerfish.verdict.sanity import check_model, check_scores
 
 
 def codes(findings) -> set[str]:

@@ -31,8 +31,7 @@ from triggerfish.architectures import (
     vision_transformer,
     wide_resnet,
 )
-from triggerfish.architectures.architecture import Architecture
-from triggerfish.architectures.fitting import Fit, fits
+from triggerfish.architectures.architecture import Architecture, Fit, fits
 from triggerfish.architectures.paper_cnn import PaperCNN
 
 _FAMILIES = (

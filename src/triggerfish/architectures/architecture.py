@@ -1,8 +1,12 @@
-"""What the catalogue knows of one published network."""
+"""What the catalogue knows of one published network, and which of them a state dict fills.
+
+Names and shapes do not decide padding, pooling, strides, activations or the image size, so several
+may fit that are different functions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -83,3 +87,57 @@ def _shapes(factory: Factory, num_classes: int, channels: int) -> Shapes:
         raise ValueError(f"expected a network to exist, got {error}") from error
     state = network.state_dict()
     return {key: tuple(value.shape) for key, value in state.items() if not key.endswith(COUNTER)}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An architecture that a state dict fills, and the sizes that the state dict told.
+
+    ``tasks`` are the architecture's for these sizes, the likeliest first: assumptions. ``usual``
+    says that it is known to be trained for images with that many channels.
+    """
+
+    architecture: Architecture
+    num_classes: int
+    channels: int
+    tasks: tuple[Task, ...]
+    usual: bool
+
+    def build(self) -> nn.Module:
+        """The untrained network of these sizes."""
+        return self.architecture(self.num_classes, self.channels)
+
+
+def fits(shapes: Shapes, architectures: Iterable[Architecture]) -> tuple[Fit, ...]:
+    """The architectures with exactly these names and shapes, the usual first.
+
+    ``shapes`` are those of a state dict without prefixes; counters of batch norms are ignored.
+    An architecture that computes the same as another that fits is left out.
+    """
+    shapes = {key: tuple(shape) for key, shape in shapes.items() if not key.endswith(COUNTER)}
+    found = {fit.architecture.name: fit for a in architectures if (fit := _fit(a, shapes))}
+    different = [fit for fit in found.values() if fit.architecture.same_as not in found]
+    return tuple(sorted(different, key=lambda fit: not fit.usual))
+
+
+def _fit(architecture: Architecture, shapes: Shapes) -> Fit | None:
+    first = shapes.get(f"{architecture.first}.weight")
+    last = shapes.get(f"{architecture.last}.weight")
+    if len(shapes) != architecture.tensors or not first or not last:
+        return None  # cheap, and true of nearly all: no skeleton is made
+    classes, channels = last[0], _channels(first, architecture)
+    try:
+        expected = architecture.shapes(classes, channels)
+    except ValueError:
+        return None  # an architecture may not exist for this many classes or channels
+    if expected != shapes:
+        return None
+    usual = any(task.input_shape[0] == channels for task in architecture.tasks)
+    tasks = architecture.tasks_for(classes, channels)
+    return Fit(architecture, classes, channels, tasks, usual)
+
+
+def _channels(first: tuple[int, ...], architecture: Architecture) -> int:
+    """Channels from the first layer: a kernel's, or a matrix on flattened images."""
+    _, height, width = architecture.input_shape
+    return first[1] if len(first) == 4 else max(1, first[1] // (height * width))

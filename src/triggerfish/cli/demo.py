@@ -15,7 +15,7 @@ from triggerfish.files import ensure_writable
 from triggerfish.reports.table import render_table
 from triggerfish.results import Scanned, Skipped
 from triggerfish.scanning import ScanConfig, published
-from triggerfish.writer import write_artefacts
+from triggerfish.stored import write_artefacts
 from triggerfish.zoo.attacks import Poisoning
 from triggerfish.zoo.attacks.patch import PatchAttack
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models

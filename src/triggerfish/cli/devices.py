@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from triggerfish.devices import choose_device
+from triggerfish.runtime import choose_device
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

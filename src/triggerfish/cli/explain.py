@@ -9,7 +9,7 @@ import click
 from triggerfish.cli.terminal import about_terminal
 from triggerfish.reports.explanation import explain
 from triggerfish.results import Scanned
-from triggerfish.runs.reading import read_any
+from triggerfish.runs.folder import read_any
 
 
 @click.command("explain")

@@ -12,7 +12,7 @@ from triggerfish.cli.devices import device_option
 from triggerfish.cli.numbers import Numbers, check_counts
 from triggerfish.loading import Hints, LoadOptions
 from triggerfish.loading.hints import Settings
-from triggerfish.loading.weights.architecture import parse_arch_args
+from triggerfish.loading.weights.by_name import parse_arch_args
 from triggerfish.model.classifier import OutputKind
 
 Command = TypeVar("Command", bound=Callable[..., Any])

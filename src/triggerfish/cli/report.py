@@ -15,7 +15,7 @@ from triggerfish.reports import FORMATS
 from triggerfish.reports.json_report import json_schema
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.results import Scanned, Skipped
-from triggerfish.runs.reading import read_any
+from triggerfish.runs.folder import read_any
 
 
 def _print_schema(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

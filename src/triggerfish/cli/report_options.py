@@ -21,7 +21,7 @@ from triggerfish.loading import other_files
 from triggerfish.reports.about import About
 from triggerfish.reports.html import HtmlReport
 from triggerfish.results import Acceptance, Scanned, Skipped
-from triggerfish.runs.complete import Complete
+from triggerfish.runs.outcome import Complete
 from triggerfish.runs.run import Row
 
 Command = TypeVar("Command", bound=Callable[..., Any])

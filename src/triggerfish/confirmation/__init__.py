@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triggerfish.confirmation.config import ConfirmConfig
 from triggerfish.confirmation.confirm import confirm
+from triggerfish.confirmation.search import ConfirmConfig
 
 __all__ = ["ConfirmConfig", "confirm"]

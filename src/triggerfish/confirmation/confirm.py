@@ -14,17 +14,16 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from triggerfish.confirmation.config import ConfirmConfig
-from triggerfish.confirmation.grade import grade_of
-from triggerfish.confirmation.likeness import likeness
 from triggerfish.confirmation.search import (
+    ConfirmConfig,
     families_of,
     likelier_basis,
     nearest,
     search_again,
     search_within,
 )
-from triggerfish.confirmation.trials import NOTHING, successes, tried
+from triggerfish.confirmation.trials import NOTHING, likeness, successes, tried
+from triggerfish.levels import grade_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import BASES, Basis, BasisEvidence, Confirmation, Perturbation, Status

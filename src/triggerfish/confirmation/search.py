@@ -1,20 +1,68 @@
-"""The searches of a confirmation: for the suspect anew, and for other classes within its size."""
+"""The settings of a confirmation test, and its searches: for the suspect, and for other classes.
+
+On several kinds of synthetic images, each by itself.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from triggerfish.confirmation.config import ConfirmConfig
-from triggerfish.confirmation.families import FAMILIES
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import BASES, Basis
 from triggerfish.search.picture_pool import PicturePool
-from triggerfish.search.pictures import as_many
+from triggerfish.search.pictures import as_many, clouds, dead_leaves, pictures
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import UniversalPerturbations, search_universal
+from triggerfish.search.universal_settings import Race, UniversalSearch
+
+BEST_START = Race(rungs=(0.45,), survivors=(1.0,), fewest=1)
+"""No row stops early, but of the runs from several starts only the best one goes on."""
+
+
+@dataclass(frozen=True)
+class ConfirmConfig:
+    """How thorough a confirmation test is; the defaults cost about what the scan costs.
+
+    ``search`` is the search for the class itself, ``control`` that for at most ``others`` other
+    classes within its size. Steps draw from ``pictures`` pictures; ``fresh`` others are kept to
+    measure success on.
+    """
+
+    search: UniversalSearch = field(default_factory=lambda: UniversalSearch(race=BEST_START))
+    control: UniversalSearch = field(default_factory=lambda: UniversalSearch(steps=16, race=None))
+    others: int = 9
+    pictures: int = 300
+    fresh: int = 200
+    memory_mib: float = 512.0
+
+    def __post_init__(self) -> None:
+        if min(self.others, self.pictures, self.fresh) < 1:
+            raise ValueError(
+                "expected others, pictures and fresh >= 1, "
+                f"got {self.others}, {self.pictures} and {self.fresh}"
+            )
+
+
+Shape = tuple[int, int, int]
+
+
+def _mixture(count: int, shape: Shape, generator: Generator) -> Tensor:
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    return pictures(count, shape, seed)
+
+
+FAMILIES: Mapping[str, Callable[[int, Shape, Generator], Tensor]] = {
+    "mixture": _mixture,
+    "leaves": dead_leaves,
+    "clouds": clouds,
+}
+"""Pictures (N, C, H, W) by family. A trigger fires on each; a class that likes some texture is
+cheap on the pictures that have it."""
 
 
 def families_of(classifier: Classifier, config: ConfirmConfig, seed: int) -> PicturePool:

@@ -10,7 +10,7 @@ from torch import Tensor
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Pairs, Status
 from triggerfish.search.activation_maximization import evaluate
-from triggerfish.statistics.median_polish import largest_into
+from triggerfish.statistics.scores import largest_into
 
 
 def pair_scores(

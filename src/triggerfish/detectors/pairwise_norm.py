@@ -25,8 +25,8 @@ from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.minimum_norm import MinimumNorm, Schedule, minimize_norm
 from triggerfish.search.progress import report
 from triggerfish.search.shared_change import NO_CHANGE, SCALE, apply_change, shared_change
-from triggerfish.statistics.median_polish import median_polish
 from triggerfish.statistics.outliers import Largest
+from triggerfish.statistics.scores import median_polish
 
 
 @dataclass(frozen=True)

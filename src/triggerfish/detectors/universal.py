@@ -30,7 +30,7 @@ from triggerfish.search.recall import ClassSearches, keep_searches
 from triggerfish.search.screening import Screening, select_classes
 from triggerfish.search.universal import UniversalPerturbations, UniversalSearch, search_universal
 from triggerfish.statistics.outliers import Largest
-from triggerfish.statistics.universal_score import all_classes_score, log_ratios, universal_score
+from triggerfish.statistics.scores import all_classes_score, log_ratios, universal_score
 
 FRESH = 80  # pictures that no search draws, to measure success on
 SHOWN = 8  # of them, to show a perturbation on
@@ -53,7 +53,7 @@ class Universal(Detector):
 
     ``thorough`` searches every class to the end; else the clearly ordinary ones stop half-way.
     With more than ``screen_above`` classes, ``candidates`` and a random ``sample`` are searched.
-    Where the thresholds are from is in `triggerfish.statistics.universal_score`.
+    Where the thresholds are from is in `triggerfish.statistics.scores`.
 
     A class is out of reach when not even a perturbation of the largest size turns half of the
     pictures: it is dearer than every class that was measured, so no cheap trigger leads there, and

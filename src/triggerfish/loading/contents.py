@@ -1,16 +1,53 @@
-"""What a format's reader hands on, and the protocol that readers follow."""
+"""What a file holds: its networks or their weights, and what lies beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import nn
 
-from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.weights.part import Aside, Part
+from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.state_dict import StateDict
+
+
+@dataclass(frozen=True)
+class ModuleFacts:
+    """What a pickled module says of one of its layers: its class, and its plain settings."""
+
+    kind: str
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One state dict of a file. ``key`` is the way to it, empty where the file is nothing else.
+
+    ``modules`` are the layers by their names, where the file is a pickled module; ``network`` is
+    that module itself, untrained, where its classes say all about it.
+    """
+
+    key: str
+    state: StateDict
+    modules: Mapping[str, ModuleFacts] = field(default_factory=dict)
+    network: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Tensors of a file that are not scanned, and ``why``.
+
+    ``network`` says that they may be a classifier's: then the file is not clean without them.
+    """
+
+    key: str
+    why: str
+    network: bool = False
+
+
+def joined(*keys: str) -> str:
+    """A key inside another."""
+    return ".".join(key for key in keys if key)
 
 
 @dataclass(frozen=True)
@@ -36,22 +73,3 @@ class Contents:
         """The state dicts in the file."""
         alone = () if self.state is None else (Part("", self.state),)
         return self.parts or alone
-
-
-@dataclass(frozen=True)
-class Format:
-    """A file format: ``matches`` looks at the path and its first bytes, ``read`` reads it.
-
-    ``matches`` must not raise on damaged files of its own format, and must not run anything;
-    ``read`` raises `CheckpointError` or `UnsupportedModelError`, nothing else. A
-    ``program`` is first run in a child process with little memory and time, after it was read
-    here; before, where the reader is ``fragile``: a C library that a damaged file can make hang.
-    ``check`` raises, before that, for what needs no such library to be seen.
-    """
-
-    name: str
-    matches: Callable[[Path, bytes], bool]
-    read: Callable[[Path, bytes, LoadOptions], Contents]
-    program: bool = False
-    fragile: bool = False
-    check: Callable[[Path], None] = lambda _: None

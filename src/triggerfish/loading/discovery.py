@@ -1,13 +1,15 @@
-"""Paths on a command line -> model files."""
+"""Paths -> model files: folders walked, ``hf://owner/name`` fetched from the hub."""
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from triggerfish.loading import hub
+from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading.foreign import parts_of_models
 from triggerfish.loading.looks import looks_like_model
 
@@ -26,9 +28,9 @@ _HF_WEIGHTS = (
 
 def local(path: str | Path) -> Path:
     """A path of this machine, for which a model of the Hugging Face hub is fetched first."""
-    if not hub.is_reference(path):
+    if not is_reference(path):
         return Path(path)
-    return hub.fetch(path, ("*.json", *(f"*{suffix}" for suffix in sorted(MODEL_SUFFIXES))))
+    return fetch(path, ("*.json", *(f"*{suffix}" for suffix in sorted(MODEL_SUFFIXES))))
 
 
 def is_huggingface_folder(path: Path) -> bool:
@@ -95,3 +97,43 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
             yield from _walk(item, seen)
         else:
             yield item
+
+
+# Path("hf://owner/name") drops the second slash.
+_REFERENCE = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+
+
+def is_reference(path: str | Path) -> bool:
+    """Whether a path names a model of the hub."""
+    return str(path).startswith("hf:/")
+
+
+def fetch(path: str | Path, patterns: Sequence[str]) -> Path:
+    """The local folder of ``hf://owner/name`` or ``hf://owner/name@revision``.
+
+    Only files that fit ``patterns`` are fetched. A branch or tag is resolved to its commit first,
+    which names the folder that is returned. Raises
+    `UnsupportedModelError` without huggingface_hub, and `CheckpointError` when nothing comes.
+    """
+    match = _REFERENCE.fullmatch(str(path))
+    if match is None:
+        raise CheckpointError(
+            f"expected hf://owner/name or hf://owner/name@revision, got {path}: fix the name"
+        )
+    name, revision = match.groups()
+    try:
+        hub = importlib.import_module("huggingface_hub")
+    except ImportError as error:
+        raise UnsupportedModelError(
+            f"expected the huggingface_hub package to fetch {name}, got none: "
+            "pip install triggerfish[huggingface]"
+        ) from error
+    try:
+        commit = str(hub.HfApi().model_info(name, revision=revision).sha)
+        return Path(hub.snapshot_download(name, revision=commit, allow_patterns=list(patterns)))
+    except Exception as error:  # the hub's client raises many kinds, the network's among them
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(
+            f"expected {name} on the Hugging Face hub, got {line[:200]}: check the name and the "
+            "network"
+        ) from error

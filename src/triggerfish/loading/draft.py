@@ -15,9 +15,9 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.card import read_card
 from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
-from triggerfish.loading.weights.chain import ACTIVATIONS, split_step
 from triggerfish.loading.weights.chain_choices import Chain, chain_choices
 from triggerfish.loading.weights.chain_layers import Layer, all_layers, chain_layers
+from triggerfish.loading.weights.chain_text import ACTIVATIONS, split_step
 from triggerfish.loading.weights.state_dict import StateDict
 
 MARK = "CHOICE"

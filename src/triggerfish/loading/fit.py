@@ -23,7 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from triggerfish.architectures.tasks import Shape
 from triggerfish.loading.hints import Settings
-from triggerfish.loading.programs.parts import Part
+from triggerfish.loading.programs.answers import Part
 from triggerfish.loading.weights.choices import NetworkChoice
 from triggerfish.model.heads import recognise_output, to_logits, two_classes
 from triggerfish.model.outputs import picked

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from triggerfish.errors import CheckpointError
-from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.beginnings import read_head
 from triggerfish.loading.guards.protobuf import file_outline, outline
 from triggerfish.loading.guards.tfjs_weights import is_tfjs, read_json, shard_names
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.files import sha256_of
+from triggerfish.loading.contents import Part
 from triggerfish.loading.format import recognise
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import Reading, open_readings
-from triggerfish.loading.weights.part import Part
 from triggerfish.results import Assumption
 
 MOST_NAMED = 5

@@ -19,22 +19,20 @@ from triggerfish.architectures import ARCHITECTURES
 from triggerfish.architectures.tasks import Shape, Task
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.card import read_card
-from triggerfish.loading.contents import Contents
+from triggerfish.loading.contents import Aside, Contents, Part, joined
 from triggerfish.loading.discovery import local
 from triggerfish.loading.fit import Plan, narrowed
 from triggerfish.loading.format import recognise
 from triggerfish.loading.guards import sandbox
 from triggerfish.loading.hints import Hints, LoadOptions, Settings, refuse_assumptions
 from triggerfish.loading.preprocessing import plausible
+from triggerfish.loading.programs.answers import parts_of
 from triggerfish.loading.programs.batches import for_any_batch
 from triggerfish.loading.programs.first_steps import first_steps
-from triggerfish.loading.programs.parts import parts_of
-from triggerfish.loading.weights.architecture import make_network, sizes
+from triggerfish.loading.weights.by_name import make_network, sizes
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
-from triggerfish.loading.weights.matching import fill
-from triggerfish.loading.weights.order import named_as
-from triggerfish.loading.weights.part import Aside, Part, joined
-from triggerfish.loading.weights.parts import Filled, fill_parts
+from triggerfish.loading.weights.filling import Filled, fill_parts
+from triggerfish.loading.weights.matching import fill, named_as
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.results import Fact
 

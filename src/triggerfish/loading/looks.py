@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from triggerfish.errors import CheckpointError
 from triggerfish.loading.foreign import looks_foreign
-from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.beginnings import read_head
 from triggerfish.loading.guards.protobuf import outline
 from triggerfish.loading.guards.pytorch_archive import entry_names
 

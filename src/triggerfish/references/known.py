@@ -11,9 +11,8 @@ import numpy as np
 from triggerfish.detectors.base import Detector
 from triggerfish.levels import is_compared_with_tasks
 from triggerfish.model.classifier import Classifier
-from triggerfish.references.fingerprint import fingerprint
 from triggerfish.references.population import Reference
-from triggerfish.references.recognition import ALIKE, answers, geometry, likeness
+from triggerfish.references.recognition import ALIKE, answers, fingerprint, geometry, likeness
 from triggerfish.results import Finding
 from triggerfish.statistics.outliers import Array
 

@@ -9,11 +9,11 @@ import numpy as np
 from triggerfish.detectors.base import Detector, settings_of
 from triggerfish.levels import is_compared_with_tasks
 from triggerfish.model.classifier import Classifier
-from triggerfish.references.fingerprint import fingerprint
 from triggerfish.references.population import Reference, plain
 from triggerfish.references.recognition import (
     ALIKE,
     answers,
+    fingerprint,
     geometry,
     likeness,
     mean_answers,

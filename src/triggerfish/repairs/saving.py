@@ -13,11 +13,11 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from triggerfish.errors import DangerousFileError, UnsupportedModelError
+from triggerfish.loading.contents import joined
 from triggerfish.loading.format import recognise
 from triggerfish.loading.formats import checkpoint, safetensors
 from triggerfish.loading.formats.pytorch import load_pickled_data
 from triggerfish.loading.guards.torch_file import ZIP_MAGIC
-from triggerfish.loading.weights.part import joined
 from triggerfish.loading.weights.state_dict import is_state_dict, strip_prefixes
 
 _MAX_DEPTH = 12

@@ -18,10 +18,9 @@ from triggerfish.parallel import processes
 from triggerfish.reports.about import About
 from triggerfish.reports.html import REPORT, HtmlReport
 from triggerfish.results import Acceptance
-from triggerfish.runs.complete import Complete
 from triggerfish.runs.folder import RunFolder
 from triggerfish.runs.model import Model, Source, find_models
-from triggerfish.runs.outcome import Work, load_readings
+from triggerfish.runs.outcome import Complete, Work, load_readings
 from triggerfish.runs.run import Executor, Row, locally, run, to_do
 from triggerfish.runs.selection import Shard, select
 from triggerfish.runs.status import write_plan

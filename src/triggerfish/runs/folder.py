@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from triggerfish.files import ensure_writable, refused
@@ -12,8 +13,7 @@ from triggerfish.runs.lines import Document, Lines
 from triggerfish.runs.locks import Locks
 from triggerfish.runs.model import Model
 from triggerfish.runs.outcome import Files
-from triggerfish.stored import revived_from
-from triggerfish.writer import read_result
+from triggerfish.stored import check_version, read_result, read_results, revived_from
 
 RESULTS, LOCKS = "results.jsonl", ".locks"
 _PARTIAL = ".partial-"
@@ -133,3 +133,21 @@ def _numbered(name: str) -> Iterator[str]:
     while True:
         yield f"{name}-{number}"
         number += 1
+
+
+def read_any(path: Path) -> Iterator[Scanned | Skipped]:
+    """The results that ``path`` has, a run folder's by their last lines, one for each path.
+
+    Raises:
+        ResultError: there are none, or something else is found in their place.
+    """
+    if not (path / RESULTS).is_file():
+        yield from read_results(path)
+        return
+    lines = Lines(path / RESULTS)
+    lines.refresh()
+    for _, line in lines.current():
+        document = lines.document(line)
+        check_version(document, lines.path)
+        result = revived_from(document, path / line.folder, lines.path)
+        yield from (replace(result, path=Path(name)) for name in line.paths)

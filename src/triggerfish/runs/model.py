@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -16,7 +18,6 @@ from triggerfish.files import sha256_of
 from triggerfish.loading import LoadOptions
 from triggerfish.loading.card import card_paths
 from triggerfish.reports.json_report import SCHEMA_VERSION
-from triggerfish.runs.onnx_data import files_beside
 from triggerfish.scanning import ScanConfig
 
 HASHERS = 4
@@ -121,3 +122,25 @@ def folder_stem(path: Path) -> str:
     # Not resolved, so a link keeps its name; normalised, so ".." cannot lead out of the folder.
     stem = Path(os.path.normpath(path.absolute())).stem or "model"
     return stem.lstrip(".")[:100] or "model"
+
+
+# StringStringEntryProto: field 1 is the key "location", field 2 the value, after its length in
+# one or two bytes (https://protobuf.dev/programming-guides/encoding).
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])", re.DOTALL)
+
+
+def files_beside(path: Path) -> list[Path]:
+    """The files that a graph names as the places of its tensors; none for another format."""
+    try:
+        if path.suffix.lower() != ".onnx" or not path.is_file() or not path.stat().st_size:
+            return []
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            names = {_value(data, match) for match in _LOCATION.finditer(data)}
+    except OSError:
+        return []  # what cannot be read has no hash either
+    return sorted(path.parent / name for name in names if "\0" not in name)
+
+
+def _value(data: mmap.mmap, match: re.Match[bytes]) -> str:
+    length = sum((byte & 127) << (7 * i) for i, byte in enumerate(match.group(1)))
+    return data[match.end() : match.end() + length].decode("utf-8", "replace")

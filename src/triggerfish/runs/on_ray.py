@@ -27,7 +27,6 @@ from triggerfish.worker import Loss
 START_SECONDS = 600.0
 """How long to wait for a first actor, while a cluster grows and PyTorch loads."""
 FALSE_STARTS = 3
-LOCAL = "local"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
 from triggerfish.search.universal import search_universal
 from triggerfish.stages.state import Found, State
-from triggerfish.statistics.sure_score import everywhere_score, sure_score
+from triggerfish.statistics.scores import everywhere_score, sure_score
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge
 

@@ -37,8 +37,8 @@ from triggerfish.statistics.outliers import (
     TwoSidedMAD,
 )
 from triggerfish.verdict.conclude import conclude
-from triggerfish.verdict.score_checks import check_restarts, check_scores
-from triggerfish.verdict.weighing import AmongSameTask, Calibrated, Index, Rule, Uncalibrated
+from triggerfish.verdict.rules import AmongSameTask, Calibrated, Index, Rule, Uncalibrated
+from triggerfish.verdict.sanity import check_restarts, check_scores
 
 
 @dataclass(frozen=True)

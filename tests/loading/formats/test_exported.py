@@ -10,7 +10,7 @@ from corpus.valid import entry, exported, rewrite
 from torch import nn
 
 from triggerfish.errors import CheckpointError, TriggerfishError, UnsupportedModelError
-from triggerfish.loading.formats.exported import FORMAT
+from triggerfish.loading.formats import exported as exported_format
 from triggerfish.loading.hints import LoadOptions
 
 MODEL = "models/model.json"
@@ -35,7 +35,7 @@ class Branches(nn.Module):
 
 
 def read(path: Path) -> nn.Module:
-    network = FORMAT.read(path, path.read_bytes()[:4096], LoadOptions()).network
+    network = exported_format.read(path, path.read_bytes()[:4096], LoadOptions()).network
     assert network is not None
     return network
 

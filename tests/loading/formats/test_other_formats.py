@@ -18,7 +18,7 @@ from triggerfish.architectures import PaperCNN
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading import find_checkpoints, load_classifier, open_model
 from triggerfish.loading.formats.backdoorbench import catalogue_name
-from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.beginnings import read_head
 from triggerfish.loading.guards.torch_file import unpickled
 from triggerfish.loading.weights.containers import parts_of
 

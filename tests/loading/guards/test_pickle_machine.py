@@ -15,7 +15,7 @@ from torch import nn
 from triggerfish.architectures import PaperCNN
 from triggerfish.errors import CheckpointError, DangerousFileError
 from triggerfish.loading import Hints, LoadOptions, open_readings
-from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.beginnings import read_head
 from triggerfish.loading.guards.pickle_machine import Record
 from triggerfish.loading.guards.pickle_names import acts_when_called, can_act, is_data
 from triggerfish.loading.guards.torch_file import unpickled

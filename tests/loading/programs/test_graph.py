@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 
-from triggerfish.loading.programs.graph import GraphNetwork
+from triggerfish.loading.programs.graph_network import GraphNetwork
 from triggerfish.loading.programs.steps import Ref, Step
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from triggerfish.architectures import ARCHITECTURES, PaperCNN
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading import load_classifier, open_model
-from triggerfish.loading.weights.architecture import parse_arch_args
+from triggerfish.loading.weights.by_name import parse_arch_args
 
 SOURCE = """
 from torch import nn

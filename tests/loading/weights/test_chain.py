@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.loading.weights.chain import build_chain
 from triggerfish.loading.weights.chain_choices import chain_choices
 from triggerfish.loading.weights.chain_layers import chain_layers
+from triggerfish.loading.weights.chain_text import build_chain
 
 
 def tutorial() -> nn.Sequential:

@@ -1,31 +1,41 @@
-"""Files of ``torch.save``, new and from before 1.6: state dicts wherever they are, modules."""
+"""Pickled files: of ``torch.save``, new and from before 1.6, and plain ones of ``pickle.dump``.
+
+State dicts wherever they are, modules, arrays by name; nested, or in a package's objects.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from triggerfish.errors import DangerousFileError
-from triggerfish.loading.class_names import class_names
-from triggerfish.loading.contents import Contents, Format
+from triggerfish.errors import CheckpointError, DangerousFileError
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats.backdoorbench import attack_result_hints, is_attack_result
 from triggerfish.loading.formats.pickled_module import read_pickled_module
-from triggerfish.loading.guards.torch_file import ZIP_MAGIC, unpickled
-from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.guards.pickle_scan import MAX_PICKLE_BYTES
+from triggerfish.loading.guards.torch_file import unpickled
+from triggerfish.loading.hints import Hints, LoadOptions, class_names
 from triggerfish.loading.weights.containers import parts_of
 
-NAME = "PyTorch checkpoint"
+NAME, PLAIN = "PyTorch checkpoint", "plain pickle"
 
 
-def _matches(_path: Path, head: bytes) -> bool:
-    return head.startswith((ZIP_MAGIC, b"\x80"))
+def read(path: Path, head: bytes, options: LoadOptions) -> Contents:
+    """The contents of a file of ``torch.save``."""
+    return _read(path, head, options, NAME)
 
 
-def _read(path: Path, head: bytes, options: LoadOptions) -> Contents:
-    return read_pickled(path, head, options, NAME)
+def read_plain(path: Path, head: bytes, options: LoadOptions) -> Contents:
+    """The contents of a plain pickle."""
+    if path.stat().st_size > MAX_PICKLE_BYTES:
+        raise CheckpointError(
+            f"expected a plain pickle of at most {MAX_PICKLE_BYTES >> 20} MiB, got a larger one: "
+            "save the state dict with torch.save or safetensors"
+        )
+    return _read(path, head, options, PLAIN)
 
 
-def read_pickled(path: Path, head: bytes, options: LoadOptions, name: str) -> Contents:
+def _read(path: Path, head: bytes, options: LoadOptions, name: str) -> Contents:
     """All state dicts in a pickled file; with ``unsafe_pickle`` a whole module as it runs."""
     try:
         with unpickled(path, head) as found:
@@ -44,6 +54,3 @@ def read_pickled(path: Path, head: bytes, options: LoadOptions, name: str) -> Co
 def _hints(data: object, name: str) -> Hints:
     """What lies beside the weights in a wrapped checkpoint."""
     return Hints(name, class_names=class_names(data) if isinstance(data, Mapping) else None)
-
-
-FORMAT = Format(NAME, _matches, _read)

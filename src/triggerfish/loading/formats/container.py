@@ -6,12 +6,13 @@ import io
 import shlex
 import tarfile
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from triggerfish.errors import CheckpointError
-from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.discovery import MODEL_SUFFIXES
 from triggerfish.loading.guards.pytorch_archive import entry_names
 from triggerfish.loading.guards.torch_file import ZIP_MAGIC
@@ -24,19 +25,11 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _MOST, _SHOWN = 1000, 5
 
 
-def _matches(path: Path, head: bytes) -> bool:
-    if head.startswith(ZIP_MAGIC):
-        names = entry_names(path, head)
-        # PyTorch's own archives hold pickles, too.
-        is_model = any(PurePosixPath(name).name == "data.pkl" for name in names)
-        return bool(_models(names)) and not is_model
-    return _is_tar(head) or _is_tar(_unzipped(head))
-
-
-def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
+    """Raise what says how to unpack it."""
     zipped = head.startswith(ZIP_MAGIC)
     names = entry_names(path, head) if zipped else _tar_names(path, head)
-    models = _models(names) or names
+    models = models_in(names) or names
     shown = ", ".join(repr(name)[1:-1] for name in models[:_SHOWN])
     leaving = [name for name in names if name.startswith("/") or ".." in name.split("/")]
     if leaving:
@@ -52,11 +45,17 @@ def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
     )
 
 
-def _models(names: list[str]) -> list[str]:
+def models_in(names: Sequence[str]) -> list[str]:
+    """The names of entries that look like models."""
     return [name for name in names if PurePosixPath(name).suffix.lower() in MODEL_SUFFIXES]
 
 
-def _is_tar(head: bytes) -> bool:
+def is_tar(head: bytes) -> bool:
+    """Whether the first bytes are those of a tar file, compressed or not."""
+    return _is_plain_tar(head) or _is_plain_tar(_unzipped(head))
+
+
+def _is_plain_tar(head: bytes) -> bool:
     return head[_TAR_AT : _TAR_AT + len(_TAR_MAGIC)] == _TAR_MAGIC
 
 
@@ -72,7 +71,7 @@ def _unzipped(head: bytes) -> bytes:
 
 def _tar_names(path: Path, head: bytes) -> list[str]:
     """Members of a tar file; of a compressed one those that its beginning shows."""
-    stream = path.open("rb") if _is_tar(head) else io.BytesIO(_unzipped(head))
+    stream = path.open("rb") if _is_plain_tar(head) else io.BytesIO(_unzipped(head))
     names: list[str] = []
     # A damaged or cut archive shows what comes before.
     with (
@@ -82,6 +81,3 @@ def _tar_names(path: Path, head: bytes) -> list[str]:
     ):
         names += (member.name for member in islice(archive, _MOST))
     return names
-
-
-FORMAT = Format(NAME, _matches, _read)

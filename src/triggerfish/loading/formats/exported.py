@@ -20,22 +20,22 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
-from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.guards.pytorch_archive import (
     archive_root,
-    entry_names,
     open_archive,
     read_entry,
 )
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.batches import FixedBatch
-from triggerfish.loading.programs.graph import GraphNetwork, as_single, in_single_precision
+from triggerfish.loading.programs.graph_network import GraphNetwork, as_single, in_single_precision
 from triggerfish.loading.programs.operators import PURE_OPERATORS
 from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.weights.state_dict import checked
 
 NAME = "torch.export program"
-_PROGRAM, _OLD_PROGRAM = "models/model.json", "serialized_exported_program.json"
+PROGRAM, OLD_PROGRAM = "models/model.json", "serialized_exported_program.json"
+"""Ends of the names of the entry with the graph."""
 
 MAX_BATCH = 256
 _UINT8 = 1
@@ -64,14 +64,10 @@ _OUTPUTS = {"user_output", "buffer_mutation"}
 _PLAIN = ("as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string")
 
 
-def _matches(_path: Path, head: bytes) -> bool:
-    names = entry_names(_path, head)
-    return any(name.endswith((_PROGRAM, _OLD_PROGRAM)) for name in names)
-
-
-def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     with open_archive(path) as archive:
-        root = archive_root(archive, _PROGRAM)
+        root = archive_root(archive, PROGRAM)
         if root is None:
             raise UnsupportedModelError(
                 "expected a program exported by PyTorch 2.8 or newer, got an older layout: if you "
@@ -79,7 +75,7 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
                 f"torch.export.load({str(path)!r}), 'new.pt2')\"; where it is too old for that, "
                 "save the state dict with the PyTorch that wrote it"
             )
-        program = _json(archive, f"{root}{_PROGRAM}")
+        program = _json(archive, f"{root}{PROGRAM}")
         try:
             tensors = _tensors(archive, root)
             network, hints = _network(program, tensors)
@@ -299,6 +295,3 @@ def _output_names(argument: Mapping[str, Any]) -> list[str]:
     ((kind, value),) = argument.items()
     values = value if isinstance(value, list) else [value]
     return [str(item.get("name", item.get("as_name", ""))) for item in values] if kind else []
-
-
-FORMAT = Format(NAME, _matches, _read, program=True)

@@ -19,15 +19,13 @@ from triggerfish.errors import (
     UnsupportedModelError,
     one_line,
 )
-from triggerfish.loading.class_names import class_names
-from triggerfish.loading.contents import Contents, Format
-from triggerfish.loading.discovery import is_huggingface_folder
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats.image_processor import Prepared, read_processor
 from triggerfish.loading.formats.safetensors import load_safetensors
 from triggerfish.loading.formats.timm_folder import is_timm, timm_contents
-from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.beginnings import read_head
 from triggerfish.loading.guards.torch_file import unpickled
-from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.hints import Hints, LoadOptions, class_names
 from triggerfish.loading.weights.containers import parts_of
 from triggerfish.loading.weights.matching import build
 from triggerfish.loading.weights.state_dict import StateDict
@@ -40,11 +38,8 @@ _REFUSED = ("backbone", "use_pretrained_backbone", "quantization_config")
 _IGNORED = ("dtype", "torch_dtype", "attn_implementation")
 
 
-def _matches(path: Path, _head: bytes) -> bool:
-    return path.is_dir() and is_huggingface_folder(path)
-
-
-def _read(path: Path, _head: bytes, options: LoadOptions) -> Contents:
+def read(path: Path, _head: bytes, options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     config = _json(path / "config.json")
     _refuse_code(config)
     refused = [key for key in _REFUSED if config.get(key)]
@@ -252,6 +247,3 @@ class _Reordered(nn.Module):
 
     def forward(self, x: Tensor) -> object:
         return self.network(x[:, self.order])
-
-
-FORMAT = Format(NAME, _matches, _read)

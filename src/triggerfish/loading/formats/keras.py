@@ -9,10 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from triggerfish.errors import CheckpointError, TriggerfishError, one_line
-from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats.keras_input import contents_of
 from triggerfish.loading.formats.keras_weights import weights_alone
-from triggerfish.loading.guards.hdf5 import MAGIC, import_h5py, read_datasets
+from triggerfish.loading.guards.hdf5 import import_h5py, read_datasets
 from triggerfish.loading.guards.keras_config import parse_config
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.programs.keras_layer import Names, Weights
@@ -53,11 +53,8 @@ class _ByName:
         return _ByName(inside, -2)
 
 
-def _matches(_path: Path, head: bytes) -> bool:
-    return head.startswith(MAGIC)
-
-
-def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     h5py = import_h5py()
     try:
         with h5py.File(path, "r") as file:
@@ -76,7 +73,3 @@ def _contents(file: Any, file_size: int) -> Contents:  # noqa: ANN401
         return weights_alone(file, file_size)
     config = parse_config(text, "the file")
     return contents_of(NAME, config, _ByName(read_datasets(file["model_weights"], file_size)))
-
-
-# A fuzzed file kept the HDF5 library busy for minutes over one attribute.
-FORMAT = Format(NAME, _matches, _read, program=True, fragile=True)

@@ -11,17 +11,17 @@ from typing import Any
 from torch import Tensor
 
 from triggerfish.errors import CheckpointError, TriggerfishError
-from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats.keras_input import contents_of
 from triggerfish.loading.guards.hdf5 import import_h5py, read_datasets
 from triggerfish.loading.guards.keras_config import parse_config
-from triggerfish.loading.guards.pytorch_archive import entry_names, open_archive, read_entry
+from triggerfish.loading.guards.pytorch_archive import open_archive, read_entry
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.programs.keras_layer import Names, Weights
 from triggerfish.loading.weights.state_dict import as_state_dict
 
 NAME = "Keras archive"
-_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 _CONFIG_BYTES, _WEIGHT_BYTES = 16 << 20, 8 << 30
 # Where Keras 3 keeps layers, and where Keras 2.12 to 2.15 did.
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")
@@ -63,27 +63,24 @@ def _snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _matches(path: Path, head: bytes) -> bool:
-    names = entry_names(path, head)
-    return _CONFIG in names and (_WEIGHTS in names or "metadata.json" in names)
-
-
-def _check(path: Path) -> None:
+def check(path: Path) -> None:
+    """Raise for what needs no HDF5 library to be seen."""
     _config_and_weights(path)
 
 
 def _config_and_weights(path: Path) -> tuple[dict[str, Any], bytes]:
     with open_archive(path) as archive:
-        config = parse_config(read_entry(archive, _CONFIG, _CONFIG_BYTES), _CONFIG)
-        if _WEIGHTS not in archive.namelist():
+        config = parse_config(read_entry(archive, CONFIG, _CONFIG_BYTES), CONFIG)
+        if WEIGHTS not in archive.namelist():
             raise CheckpointError(
-                f"expected {_WEIGHTS} in a Keras archive, got {', '.join(archive.namelist()[:5])}: "
+                f"expected {WEIGHTS} in a Keras archive, got {', '.join(archive.namelist()[:5])}: "
                 "save the model in one file"
             )
-        return config, read_entry(archive, _WEIGHTS, _WEIGHT_BYTES)
+        return config, read_entry(archive, WEIGHTS, _WEIGHT_BYTES)
 
 
-def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     config, data = _config_and_weights(path)
     h5py = import_h5py()
     try:
@@ -95,6 +92,3 @@ def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
         raise CheckpointError(
             f"expected a whole Keras archive, got {type(error).__name__}: {str(error)[:200]}"
         ) from error
-
-
-FORMAT = Format(NAME, _matches, _read, program=True, fragile=True, check=_check)

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
-from triggerfish.loading.contents import Contents, Format
-from triggerfish.loading.guards.files import refuse_pointers_and_text
+from triggerfish.loading.contents import Contents
+from triggerfish.loading.guards.beginnings import refuse_pointers_and_text
 from triggerfish.loading.guards.onnx_tensors import read_tensor
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.batches import FixedBatch
-from triggerfish.loading.programs.graph import GraphNetwork, in_single_precision
+from triggerfish.loading.programs.graph_network import GraphNetwork, in_single_precision
 from triggerfish.loading.programs.onnx_operators import OPERATORS, OPSETS
 from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.weights.state_dict import checked
@@ -32,50 +32,10 @@ MAX_BYTES = 2 << 30  # of a protocol buffer
 _CONSTANTS = {"value", "value_float", "value_floats", "value_int", "value_ints"}
 MAX_BATCH = 256
 _UINT8 = 2  # onnx.TensorProto.DataType
-# Tags of a ModelProto's fields, and the bit by which a number goes on in the next byte.
-_IR_VERSION, _TEXTS, _MODEL_VERSION, _GRAPH_OR_OPSET = (
-    b"\x08",
-    b"\x12\x1a\x22\x32",
-    0x28,
-    b"\x3a\x42",
-)
-_MORE = 0x80
 
 
-def _matches(path: Path, head: bytes) -> bool:
-    return path.suffix == ".onnx" or (len(head) > 8 and _begins_as_onnx(head))
-
-
-def _begins_as_onnx(head: bytes) -> bool:
-    """Whether the fields of a ``ModelProto`` come first: version, short texts, then the graph.
-
-    Core ML's models and TensorFlow's SavedModel begin with a version and a field 2, too: there it
-    is a message, which is no printable text.
-    """
-    if head[:1] != _IR_VERSION or not b"\0" < head[1:2] < b"\x20":
-        return False
-    place = 2
-    while place + 1 < len(head):
-        tag, length = head[place], head[place + 1]
-        if tag in _GRAPH_OR_OPSET:
-            return True
-        if tag == _MODEL_VERSION:
-            place += 2
-            while place <= len(head) and head[place - 1] >= _MORE:
-                place += 1
-            continue
-        text = head[place + 2 : place + 2 + length]
-        if tag not in _TEXTS or length >= _MORE or not text.isascii() or not _printable(text):
-            return False
-        place += 2 + length
-    return False
-
-
-def _printable(text: bytes) -> bool:
-    return text.decode("ascii").isprintable()
-
-
-def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     refuse_pointers_and_text(path, head)
     onnx = _import_onnx()
     if path.stat().st_size > MAX_BYTES:
@@ -247,6 +207,3 @@ def _attributes(node: Any, folder: Path) -> tuple[dict[str, str], dict[str, obje
         is_tensor = attribute.type == onnx.AttributeProto.TENSOR
         values[attribute.name] = read_tensor(value, folder) if is_tensor else value
     return types, values
-
-
-FORMAT = Format(NAME, _matches, _read, program=True)

@@ -18,7 +18,7 @@ from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats import torchscript
 from triggerfish.loading.guards import sandbox
-from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.beginnings import read_head
 from triggerfish.loading.guards.torch_file import LEGACY_MAGIC, ZIP_MAGIC
 from triggerfish.loading.hints import Hints, LoadOptions
 

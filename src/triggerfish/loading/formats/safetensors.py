@@ -17,10 +17,9 @@ from safetensors.torch import load_file
 
 from triggerfish.errors import CheckpointError, one_line
 from triggerfish.loading.card import FIELDS, read_fields
-from triggerfish.loading.class_names import class_names
-from triggerfish.loading.contents import Contents, Format
-from triggerfish.loading.guards.files import refuse_pointers_and_text
-from triggerfish.loading.hints import Hints, LoadOptions
+from triggerfish.loading.contents import Contents
+from triggerfish.loading.guards.beginnings import refuse_pointers_and_text
+from triggerfish.loading.hints import Hints, LoadOptions, class_names
 from triggerfish.loading.weights.mlx_layout import from_mlx, is_mlx
 from triggerfish.loading.weights.state_dict import StateDict, as_state_dict
 
@@ -40,12 +39,8 @@ def load_safetensors(path: Path) -> StateDict:
     return as_state_dict(tensors)
 
 
-def _matches(path: Path, head: bytes) -> bool:
-    header_size = int.from_bytes(head[:8], "little")
-    return path.suffix == ".safetensors" or (head[8:9] == b"{" and header_size < 100 << 20)
-
-
-def _read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     refuse_pointers_and_text(path, head)
     state, texts = load_safetensors(path), _texts(path)
     hints = _metadata(path, texts)
@@ -73,6 +68,3 @@ def _value(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-FORMAT = Format(NAME, _matches, _read)

@@ -12,11 +12,11 @@ from pathlib import Path
 from torch import Tensor
 
 from triggerfish.errors import CheckpointError, TriggerfishError, UnsupportedModelError, one_line
-from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats.keras_input import contents_of
 from triggerfish.loading.formats.keras_weights import chain_state
 from triggerfish.loading.guards.keras_config import parse_config
-from triggerfish.loading.guards.tfjs_weights import is_tfjs, read_json, read_weights
+from triggerfish.loading.guards.tfjs_weights import read_json, read_weights
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.keras_layer import Names, Weights
 from triggerfish.loading.weights.state_dict import as_state_dict
@@ -50,11 +50,8 @@ class _ByLayer:
         return _ByLayer(inside or self._values)
 
 
-def _matches(_path: Path, head: bytes) -> bool:
-    return is_tfjs(head)
-
-
-def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     try:
         return _contents(read_json(path), path.parent)
     except TriggerfishError:
@@ -87,6 +84,3 @@ def _weights_alone(values: Mapping[str, Tensor]) -> Contents:
         layers.setdefault(layer, {})[short] = value
     state = chain_state(layers)
     return Contents(Hints("TensorFlow.js weights"), state=as_state_dict(state), ordered=True)
-
-
-FORMAT = Format(NAME, _matches, _read, program=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
-from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.formats.keras_input import OtherRank
 from triggerfish.loading.guards.tflite_file import (
     OperatorInfo,
@@ -28,13 +28,13 @@ from triggerfish.loading.guards.tflite_file import (
     read_program,
 )
 from triggerfish.loading.hints import Hints, LoadOptions
-from triggerfish.loading.programs.graph import GraphNetwork, without_head
+from triggerfish.loading.programs.graph_network import GraphNetwork, without_head
 from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.programs.tflite_operators import IDENTITIES, OPERATORS
 from triggerfish.loading.weights.state_dict import checked
 
 NAME = "TensorFlow Lite model"
-MAGIC, _MAGIC_AT = b"TFL3", 4
+MAGIC, MAGIC_AT = b"TFL3", 4
 MAX_BYTES = 2 << 30
 _USUAL_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-128.0, 127.0))
 _MOST_CHANNELS = 4
@@ -44,11 +44,8 @@ _VALUES = {"RESHAPE": 1, "EXPAND_DIMS": 1, "SQUEEZE": 1}
 _ALIKE = 0.01  # of a range: calibration ends at the largest value that it saw
 
 
-def _matches(_path: Path, head: bytes) -> bool:
-    return head[_MAGIC_AT : _MAGIC_AT + 4] == MAGIC
-
-
-def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     if path.stat().st_size > MAX_BYTES:
         raise CheckpointError("expected a TensorFlow Lite model below 2 GiB, got a larger file")
     try:
@@ -253,6 +250,3 @@ def _range(image: TensorInfo) -> tuple[float, float] | None:
         if max(abs(limits[0] - low), abs(limits[1] - high)) < _ALIKE * span:
             return (low, high)
     return None
-
-
-FORMAT = Format(NAME, _matches, _read, program=True)

@@ -14,9 +14,8 @@ import torch
 from torch import nn
 
 from triggerfish.errors import UnsupportedModelError, one_line
-from triggerfish.loading.class_names import class_names
 from triggerfish.loading.contents import Contents
-from triggerfish.loading.hints import Hints
+from triggerfish.loading.hints import Hints, class_names
 from triggerfish.loading.weights.matching import build, fill
 from triggerfish.loading.weights.state_dict import StateDict
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import torch
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
-from triggerfish.loading.contents import Contents, Format
+from triggerfish.loading.contents import Contents
 from triggerfish.loading.guards.pickle_check import check_pickle, is_script_name
 from triggerfish.loading.guards.pytorch_archive import (
     archive_root,
-    entry_names,
     open_archive,
     read_entry,
     storage_checker,
@@ -26,14 +25,8 @@ NAME = "TorchScript program"
 MAX_SOURCE_BYTES = 16 << 20
 
 
-def _matches(path: Path, head: bytes) -> bool:
-    names = entry_names(path, head)
-    return any("/code/" in name for name in names) and any(
-        name.endswith("constants.pkl") for name in names
-    )
-
-
-def _read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+def read(path: Path, _head: bytes, _options: LoadOptions) -> Contents:
+    """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     return Contents(Hints(NAME), network=read_program(path))
 
 
@@ -72,6 +65,3 @@ def _text(name: str, data: bytes) -> str:
         raise UnsupportedModelError(
             f"expected TorchScript in ASCII, got other bytes in {name}: trace the model again"
         ) from error
-
-
-FORMAT = Format(NAME, _matches, _read, program=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
-from triggerfish.loading.guards.files import read_head
+from triggerfish.loading.guards.beginnings import read_head
 
 MAX_JSON_BYTES = 64 << 20
 MAX_SHARDS, MAX_WEIGHTS = 4096, 20_000

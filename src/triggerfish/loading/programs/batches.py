@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.loading.programs.graph import GraphNetwork
+from triggerfish.loading.programs.graph_network import GraphNetwork
 from triggerfish.model.memory import is_out_of_memory
 from triggerfish.model.outputs import named_outputs
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-COORDINATES = ("half_pixel", "asymmetric", "align_corners")
-
 
 def resize(x: Tensor, size: Sequence[int], *, linear: bool, coordinates: str) -> Tensor:
     """(N, C, H, W) to (N, C, *size): bilinear, or the nearest pixel.

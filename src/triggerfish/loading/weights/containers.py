@@ -14,9 +14,9 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError
+from triggerfish.loading.contents import Aside, ModuleFacts, Part, joined
 from triggerfish.loading.guards.pickle_data import Leaf, StoredTensor, is_leaf
 from triggerfish.loading.guards.pickle_machine import Record
-from triggerfish.loading.weights.part import Aside, ModuleFacts, Part, joined
 from triggerfish.loading.weights.pickled_network import network_of
 from triggerfish.loading.weights.state_dict import as_state_dict, describe, no_state_dict
 

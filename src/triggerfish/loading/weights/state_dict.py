@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish.errors import CheckpointError
-from triggerfish.loading.weights.folding import folded
-from triggerfish.loading.weights.quantized import dequantized
+from triggerfish.loading.weights.as_stored import dequantized, folded
 
 StateDict = dict[str, Tensor]
 

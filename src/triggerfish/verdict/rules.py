@@ -11,7 +11,7 @@ from triggerfish.levels import Level
 from triggerfish.references.population import Reference
 from triggerfish.results import Evidence, Hypothesis, Null
 from triggerfish.statistics.outliers import Array, Largest, OutlierTest
-from triggerfish.verdict.score_checks import MIN_CLASSES
+from triggerfish.verdict.sanity import MIN_CLASSES
 
 NONE_MEASURED = float("nan")
 """The level where too little was measured to flag anything by."""

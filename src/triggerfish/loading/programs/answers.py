@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from triggerfish.loading.programs.batches import FixedBatch, only
-from triggerfish.loading.programs.graph import GraphNetwork
+from triggerfish.loading.programs.graph_network import GraphNetwork
 from triggerfish.model.memory import is_out_of_memory
 from triggerfish.model.outputs import class_outputs, described, named_outputs
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from triggerfish.errors import UnsupportedModelError
+from triggerfish.loading.contents import Aside, ModuleFacts, Part, joined
 from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.choices import NetworkChoice
-from triggerfish.loading.weights.part import Aside, ModuleFacts, Part, joined
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
 MAX_PARTS = 8

@@ -26,7 +26,7 @@ from triggerfish.architectures import ARCHITECTURES
 from triggerfish.architectures.architecture import Architecture
 from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.loading.hints import Hints
-from triggerfish.loading.weights.chain import PREFIX, build_chain
+from triggerfish.loading.weights.chain_text import PREFIX, build_chain
 from triggerfish.loading.weights.matching import build, guess_channels, guess_classes
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
