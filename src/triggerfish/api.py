@@ -19,11 +19,11 @@ from triggerfish.references.store import read_reference
 from triggerfish.results import Acceptance, Scanned, Skipped
 from triggerfish.runs.files import Batch, FileScan, find_sources
 from triggerfish.runs.outcome import Complete
-from triggerfish.runs.paths import scan_opened
+from triggerfish.runs.paths import scan_in_memory, scan_opened
 from triggerfish.runs.run import Executor
 from triggerfish.runs.selection import Shard
 from triggerfish.runtime import choose_device, keep_freed_memory
-from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.scanning import ScanConfig
 from triggerfish.structure.opening import open_any
 from triggerfish.verdict.judge import Judge
 
@@ -82,7 +82,7 @@ def scan(
     if not isinstance(model, (str, Path)):
         if options is not None:
             raise ValueError("expected options with the path of a file alone: drop them")
-        return scan_classifier(_as_classifier(model, input_shape, preprocessing), chosen)
+        return scan_in_memory(_as_classifier(model, input_shape, preprocessing), chosen)
     path = local(model)
     loading = _with(options or LoadOptions(), input_shape, preprocessing)
     return scan_opened(open_any(path, loading), chosen, path, sha256_of(path))

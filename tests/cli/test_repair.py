@@ -11,6 +11,8 @@ from triggerfish.cli import repair as command
 from triggerfish.errors import NothingToRepairError
 from triggerfish.loading import load_classifier
 from triggerfish.repairs.repair import Repaired
+from triggerfish.structure import analyse
+from triggerfish.zoo.graphs import build, export
 
 MNIST = ("--mean", "0.1307", "--std", "0.3081")
 
@@ -183,3 +185,62 @@ def test_what_was_not_measured_is_no_number():
     assert record["before"]["success_of_changes"] is None
     assert record["targets"] == ["any"]
     json.dumps(record, allow_nan=False)
+
+
+@pytest.fixture
+def program(tmp_path):
+    """An ONNX file with a branch that leads to class 3."""
+    path = tmp_path / "program.onnx"
+    export(build("pixels", "cnn", 3, seed=2), "onnx", path)
+    return path
+
+
+@pytest.fixture
+def scans_as(monkeypatch):
+    """Replaces the scan of what is left, which takes long, by a result."""
+
+    def use(result):
+        monkeypatch.setattr(command, "scan_opened", lambda *_: result)
+
+    return use
+
+
+def test_a_branch_is_cut_off_a_program(triggerfish, scans_as, program, tmp_path):
+    scans_as(clean())
+    target = tmp_path / "fixed.onnx"
+    run = triggerfish("repair", program, "--out", target)
+    assert run.code == 0, run.err
+    first, same, after, _ = run.out.splitlines()
+    assert first.startswith("cut off: a branch: a value computed from the image's pixels")
+    assert "/Where" in first
+    assert same == "same answers as before to 400 of 400 synthetic images"
+    assert after == "without it: clean"
+    assert analyse(target).findings == ()
+    record = json.loads((tmp_path / "fixed.onnx.repair.json").read_text())
+    assert (record["method"], record["targets"], record["agreement"]) == ("cut", [3], 1.0)
+    assert record["repaired"]["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert [item["nodes"][-1] for item in record["cut"]] == ["/Where"]
+
+
+def test_a_program_whose_weights_are_flagged_too_is_not_written(
+    triggerfish, scans_as, program, tmp_path
+):
+    scans_as(found())
+    run = triggerfish("repair", program, "--out", tmp_path / "fixed.onnx")
+    assert run.code == 1
+    assert "not repaired: expected a program that scans clean without its branch" in run.err
+    assert not (tmp_path / "fixed.onnx").exists()
+
+
+def test_a_program_without_a_branch_to_that_class_is_not_repaired(triggerfish, program, tmp_path):
+    run = triggerfish("repair", program, "--out", tmp_path / "fixed.onnx", "--class", 4)
+    assert run.code == 1
+    assert "expected a branch that leads to class 4 that is proven" in run.err
+
+
+def test_pages_are_of_weights_alone(triggerfish, program, tmp_path):
+    run = triggerfish(
+        "repair", program, "--out", tmp_path / "fixed.onnx", "--html", tmp_path / "page.html"
+    )
+    assert run.code == 2
+    assert "expected --html with weights, got a program" in run.err

@@ -19,10 +19,16 @@ from triggerfish.errors import NothingToRepairError
 from triggerfish.files import ensure_writable, sha256_of, write_file
 from triggerfish.repairs import METHODS, Unlearning
 from triggerfish.repairs.place import Place
+from triggerfish.repairs.program import record_of_cuts, repair_program
 from triggerfish.repairs.record import record_of
 from triggerfish.repairs.repair import repair
 from triggerfish.repairs.saving import rewritten
+from triggerfish.results import Scanned
+from triggerfish.runs.paths import scan_opened
 from triggerfish.scanning import ScanConfig
+from triggerfish.structure.opening import open_any
+from triggerfish.structure.readers import carries_program
+from triggerfish.structure.weighing import described
 from triggerfish.trial import read_pictures
 
 NOT_REPAIRED = 1
@@ -73,6 +79,7 @@ def repair_command(
 ) -> None:
     """Remove what a scan finds in a model, without any data, and scan the result.
 
+    Weights unlearn it; of a program file the branches are cut off that are proven to be backdoors.
     Writes a file of the same format and keys, and beside it a record of what was done,
     OUT.repair.json. docs/repair.md says what a repair proves and what it does not.
 
@@ -83,6 +90,12 @@ def repair_command(
     use_one_thread()
     options = take_load_options(values)
     place = Place(model, target, options)
+    if not model.is_dir() and carries_program(model):
+        given = {"--images": images, "--html": html}
+        if named := [name for name, value in given.items() if value is not None]:
+            raise click.UsageError(f"expected {named[0]} with weights, got a program: drop it")
+        if _cut(ctx, place, targets, seed):
+            return
     if html is not None:
         ensure_writable(html.absolute().parent)
     classifier = open_one(model, options)
@@ -110,6 +123,32 @@ def repair_command(
     record = record_of(outcome, chosen, seed, target, content)
     place.write(content, json.dumps(record, indent=2) + "\n")
     click.echo(f"repaired: {target}; what was done: {place.record}")
+
+
+def _cut(ctx: click.Context, place: Place, targets: tuple[int, ...], seed: int) -> bool:
+    """The same for a program file: its branches are cut off; False where there are none."""
+    config = ScanConfig(seed=seed)
+
+    def scan(path: Path) -> Scanned:
+        return scan_opened(open_any(path, place.options), config, path, sha256_of(path))
+
+    steps = (repair_program(place.original, place.options, scan, targets) for _ in range(1))
+    try:
+        (outcome,) = track(steps, 1, "repairing")
+    except NothingToRepairError as error:
+        _refuse(ctx, [str(error)])
+    if outcome is None:
+        return False
+    for finding, words in zip(outcome.findings, outcome.done, strict=True):
+        click.echo(f"cut off: {described(finding)}; {words}")
+    click.echo(f"same answers as before to {outcome.same} of {outcome.count} synthetic images")
+    click.echo(f"without it: {outcome.after.verdict}")
+    if not outcome.accepted:
+        _refuse(ctx, outcome.problems)
+    record = record_of_cuts(outcome, place.original, sha256_of(place.original), place.target)
+    place.write(outcome.content, json.dumps(record, indent=2) + "\n")
+    click.echo(f"repaired: {place.target}; what was done: {place.record}")
+    return True
 
 
 def _refuse(ctx: click.Context, problems: Sequence[str]) -> NoReturn:

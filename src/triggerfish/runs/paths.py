@@ -23,7 +23,8 @@ from triggerfish.results import Finding, Scanned, Skipped, Verdict, VerdictName
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.progress import share_of_work
 from triggerfish.structure.findings import Structure
-from triggerfish.structure.opening import look, open_any
+from triggerfish.structure.opening import Cutting, look, look_in_memory, open_any
+from triggerfish.structure.readers import read_graph
 from triggerfish.structure.weighing import SUSPICIOUS, suspicion, with_structure
 from triggerfish.trial import is_flagged, with_trials
 from triggerfish.verdict.conclude import conclude
@@ -97,7 +98,20 @@ def scan_opened(opened: Opened, config: ScanConfig, path: Path, sha256: str | No
     """One verdict for all networks and readings of a file; raises what a model provokes."""
     one = partial(scan_classifier, config=config, path=path, sha256=sha256)
     structure = _looked_at(path, opened)
-    return with_structure(scan_parts(opened, one), structure)
+    if structure is None or not structure.targets:
+        return with_structure(scan_parts(opened, one), structure)
+    cut = Cutting(read_graph(path), structure)
+    result = scan_parts(cut.readings(opened), one)
+    return with_structure(result, structure, cut.notes)
+
+
+def scan_in_memory(classifier: Classifier, config: ScanConfig) -> Scanned:
+    """The same for a network in memory."""
+    structure, graph = look_in_memory(classifier)
+    if graph is None or not structure.targets:
+        return with_structure(scan_classifier(classifier, config), structure)
+    cut = Cutting(graph, structure)
+    return with_structure(scan_classifier(cut(classifier), config), structure, cut.notes)
 
 
 def _looked_at(path: Path, opened: Opened) -> Structure | None:

@@ -7,27 +7,28 @@ the other term of a sum. It is done only where that changes no class on syntheti
 from __future__ import annotations
 
 import importlib
-import json
-import zipfile
+import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from triggerfish.errors import UnsupportedModelError
+from triggerfish.errors import UnsupportedModelError, one_line
+from triggerfish.loading.format import recognise
 from triggerfish.loading.guards.onnx_tensors import read_tensor
-from triggerfish.loading.guards.pytorch_archive import archive_root, open_archive, read_entry
 from triggerfish.loading.programs.steps import Ref
 from triggerfish.search.pictures import pictures
 from triggerfish.structure.evaluate import Program, Unknown, evaluate
 from triggerfish.structure.findings import StructureFinding
 from triggerfish.structure.graph import Graph, Node
-from triggerfish.structure.readers.exported import PROGRAM
 
 _IMAGES = 64
+_EXAMPLES = 3  # images that a program is traced with
 
 
 @dataclass(frozen=True)
@@ -44,30 +45,34 @@ class Cut:
     count: int
 
 
-class CutNetwork(nn.Module):
-    """A graph as a network for a scan, its constants as buffers."""
+class GraphNetwork(nn.Module):
+    """A graph as a network for a scan, its constants as buffers with the file's names for them."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
-        self._graph = graph
-        self._names = {name: f"constant_{i}" for i, name in enumerate(graph.constants)}
-        for name, buffer in self._names.items():
-            self.register_buffer(buffer, graph.constants[name])
+        self._graph = replace(graph, constants={})
+        self._names: dict[str, str] = {}
+        for name, value in graph.constants.items():
+            plain = re.sub(r"\W", "_", name.partition("#")[0]) or "constant"
+            taken = hasattr(self, plain)
+            self._names[name] = f"{plain}_{len(self._names)}" if taken else plain
+            self.register_buffer(self._names[name], value)
 
     def forward(self, x: Tensor) -> Tensor:
         """Inputs of the program to its answers; raises where a node cannot be run."""
+        size = self._graph.batch
+        if size is None:
+            return self._answers(x)
+        return torch.cat([self._answers(part) for part in torch.split(x, min(size, len(x)))])
+
+    def _answers(self, x: Tensor) -> Tensor:
         constants = {name: getattr(self, buffer) for name, buffer in self._names.items()}
         graph = replace(self._graph, constants=constants)
-        size = graph.batch or len(x)
-        found = [
-            evaluate(graph, part, (graph.output,))[graph.output]
-            for part in torch.split(x, max(1, min(size, len(x))))
-        ]
-        for value in found:
-            if isinstance(value, Unknown) or not isinstance(value, Tensor):
-                because = value.because if isinstance(value, Unknown) else "it is no tensor"
-                raise UnsupportedModelError(f"expected a program that can be run, got: {because}")
-        return torch.cat([value for value in found if isinstance(value, Tensor)])
+        value = evaluate(graph, x, (graph.output,))[graph.output]
+        if not isinstance(value, Tensor):
+            because = value.because if isinstance(value, Unknown) else "it is no tensor"
+            raise UnsupportedModelError(f"expected a program that can be run, got: {because}")
+        return value
 
 
 def cut(
@@ -85,14 +90,23 @@ def cut(
         without = _replaced(graph, removed, kept)
         live = {name for item in without.nodes for name in item.outputs}
         after = Program(without, program.scale, program.shift).logits(images)
-        if finding.gate in live or after.shape[:1] != before.shape:
+        open_still = removed != finding.gate and finding.gate in live
+        if open_still or after.shape[:1] != before.shape:
             continue
         if bool((after.argmax(1) == before).all()):
-            return Cut(without, removed, kept, len(images))
+            return Cut(_in_batches(without, program, images, after), removed, kept, len(images))
     raise UnsupportedModelError(
         f"expected a branch that can be cut off without changing an answer, got {node.op} at "
         f"{node.source}: rebuild the network from its weights"
     )
+
+
+def _in_batches(graph: Graph, program: Program, images: Tensor, answers: Tensor) -> Graph:
+    """The graph for any number of images at once, where only the branch wanted them one by one."""
+    free = replace(graph, batch=None)
+    same = Program(free, program.scale, program.shift).logits(images)
+    fits = same.shape == answers.shape and torch.allclose(same, answers, rtol=1e-4, atol=1e-4)
+    return free if fits else graph
 
 
 def _ways(
@@ -112,51 +126,74 @@ def _ways(
 def _replaced(graph: Graph, removed: str, kept: str | Tensor) -> Graph:
     node = graph.producer[removed]
     constants = dict(graph.constants)
-    nodes = [item for item in graph.nodes if item is not node]
     if isinstance(kept, Tensor):
-        constants[removed] = kept
+        constants[f"{removed}_shut"] = kept
+        given = (Ref(graph.input), Ref(f"{removed}_shut"))
+        # One row for each image: of the image this takes no more than that.
+        passed = Node("full", node.source, given, (removed,), {}, _shut)
     else:
         passed = Node("alias", node.source, (Ref(kept),), (removed,), {}, lambda x: x)
-        nodes.insert(graph.nodes.index(node), passed)
+    nodes = [passed if item is node else item for item in graph.nodes]
     whole = replace(graph, nodes=tuple(nodes), constants=constants)
     return replace(whole, nodes=tuple(whole.before((graph.output,))))
 
 
-def write_without(source: Path, target: Path, made: Cut) -> str:
+def write_without(source: Path, target: Path, made: Cut, shape: tuple[int, int, int]) -> str:
     """Write the program file without the branch; returns what was cut, in words.
 
-    Raises `UnsupportedModelError` for formats other than ONNX and torch.export, and where the
-    branch lies inside a function or another branch.
+    Raises `UnsupportedModelError` for formats other than ONNX, torch.export and TorchScript, and
+    where the branch of an ONNX file lies inside a function or another branch.
     """
     writer = _WRITERS.get(made.graph.format)
     if writer is None:
         raise UnsupportedModelError(
-            f"expected an ONNX or .pt2 file to cut a branch from, got a {made.graph.format}: "
-            "export the network as ONNX from its source, without the branch"
+            "expected an ONNX, .pt2 or TorchScript file to cut a branch from, got a "
+            f"{made.graph.format}: make the network again from its source, without the branch"
         )
+    writer(source, target, made, shape)
+    removed = made.removed.partition("#")[0]
+    if isinstance(made.kept, Tensor):
+        shown = f"always {made.kept.flatten()[0].item():g}"
+    else:
+        shown = made.kept.partition("#")[0]
+    return f"{removed} is now {shown}"
+
+
+def _shut(images: Tensor, value: Tensor) -> Tensor:
+    """A value (1, ...) for each of the images: (N, ...)."""
+    return value.expand(images.shape[0], *value.shape[1:])
+
+
+def without_functions(source: Path, folder: Path) -> Path:
+    """An ONNX file with its functions written out, in ``folder``; any other file as it is."""
+    if recognise(source)[0].name != "ONNX model":
+        return source
+    onnx = importlib.import_module("onnx")
+    model = onnx.load(str(source))
+    if not model.functions:
+        return source
+    target = folder / f"inlined{source.suffix}"
+    onnx.save(importlib.import_module("onnx.inliner").inline_local_functions(model), str(target))
+    return target
+
+
+def _write_onnx(source: Path, target: Path, made: Cut, _: tuple[int, int, int]) -> None:
+    onnx = importlib.import_module("onnx")
     removed = made.removed.partition("#")[0]
     kept = made.kept if isinstance(made.kept, Tensor) else made.kept.partition("#")[0]
-    writer(source, target, removed, kept)
-    shown = kept if isinstance(kept, str) else f"always {kept.flatten()[0].item():g}"
-    return f"{removed} is now {shown}: the branch is cut off"
-
-
-def _write_onnx(source: Path, target: Path, removed: str, kept: str | Tensor) -> None:
-    onnx = importlib.import_module("onnx")
     model = onnx.load(str(source), load_external_data=False)
     graph = model.graph
     node = next((n for n in graph.node if removed in n.output), None)
     if node is None:
         raise UnsupportedModelError(
-            "expected a branch at the top of the graph, got one inside a function: "
-            "inline the file's functions with onnx.inliner first"
+            "expected a branch at the top of the graph, got one inside another branch or a loop: "
+            "export the network from its source without it"
         )
     place = list(graph.node).index(node)
     if isinstance(kept, Tensor):
-        name = f"{removed}_shut"
-        graph.initializer.append(onnx.numpy_helper.from_array(kept.numpy(), name))
         del graph.node[place]
-        kept = name
+        kept = _shut_onnx(onnx, graph, removed, kept, place)
+        place = next(i for i, n in enumerate(graph.node) if kept in n.output) + 1
     elif node.op_type == "If" and not any(kept in n.output for n in graph.node):
         bodies = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
         body = next(b for b in bodies if any(kept in n.output for n in b.node))
@@ -180,6 +217,29 @@ def _write_onnx(source: Path, target: Path, removed: str, kept: str | Tensor) ->
     onnx.save(model, str(target))
 
 
+def _shut_onnx(onnx: Any, graph: Any, removed: str, value: Tensor, place: int) -> str:  # noqa: ANN401
+    """`_shut` as nodes of an ONNX graph; the name of the result."""
+    held = {item.name for item in graph.initializer}
+    image = next(item.name for item in graph.input if item.name not in held)
+    numbers = {
+        "value": value.numpy(),
+        "first": np.zeros(1, np.int64),
+        "rest": np.array(value.shape[1:], np.int64),
+    }
+    named = {key: f"{removed}_shut_{key}" for key in (*numbers, "sizes", "count", "shape", "all")}
+    for key, number in numbers.items():
+        graph.initializer.append(onnx.numpy_helper.from_array(number, named[key]))
+    for kind, given, output, more in (
+        ("Shape", (image,), named["sizes"], {}),
+        ("Gather", (named["sizes"], named["first"]), named["count"], {}),
+        ("Concat", (named["count"], named["rest"]), named["shape"], {"axis": 0}),
+        ("Expand", (named["value"], named["shape"]), named["all"], {}),
+    ):
+        graph.node.insert(place, onnx.helper.make_node(kind, given, [output], **more))
+        place += 1
+    return named["all"]
+
+
 def _needed(nodes: list[Any], wanted: set[str]) -> list[Any]:
     kept = []
     for node in reversed(nodes):
@@ -191,43 +251,31 @@ def _needed(nodes: list[Any], wanted: set[str]) -> list[Any]:
     return kept[::-1]
 
 
-def _write_exported(source: Path, target: Path, removed: str, kept: str | Tensor) -> None:
-    with open_archive(source) as archive:
-        root = archive_root(archive, PROGRAM)
-        assert root is not None
-        program = json.loads(read_entry(archive, f"{root}{PROGRAM}"))
-        graph = program["graph_module"]["graph"]
-        nodes = graph["nodes"]
-        made = [n for n in nodes if {"as_tensor": {"name": removed}} in n["outputs"]]
-        inputs = [{"as_tensor": {"name": kept}} in graph["inputs"]]
-        inputs += [{"as_tensor": {"name": kept}} in n["outputs"] for n in nodes]
-        if not made or isinstance(kept, Tensor) or not any(inputs):
-            raise UnsupportedModelError(
-                "expected a branch at the top of the program, got one inside another: "
-                "export the network from its source without it"
-            )
-        nodes.remove(made[0])
-        program["graph_module"] = _renamed(program["graph_module"], removed, kept)
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as out:
-            for name in archive.namelist():
-                whole = name == f"{root}{PROGRAM}"
-                data = json.dumps(program).encode() if whole else read_entry(archive, name, 8 << 30)
-                out.writestr(name, data)
+def _write_exported(_: Path, target: Path, made: Cut, shape: tuple[int, int, int]) -> None:
+    images = torch.rand(made.graph.batch or _EXAMPLES, *shape)
+    any_number = {0: torch.export.Dim.AUTO} if made.graph.batch is None else None
+    try:
+        program = torch.export.export(
+            GraphNetwork(made.graph), (images,), dynamic_shapes=(any_number,)
+        )
+    except Exception as error:  # torch.export raises anything
+        raise UnsupportedModelError(
+            f"expected a program that torch.export writes again, got: {one_line(error)}"
+        ) from error
+    torch.export.save(program, target)
 
 
-def _renamed(value: Any, old: str, new: str) -> Any:  # noqa: ANN401
-    """JSON with every reference to one value now to another; the values' own table stays."""
-    if isinstance(value, dict):
-        return {
-            key: item if key in ("tensor_values", "metadata") else _renamed(item, old, new)
-            for key, item in value.items()
-        } | ({"name": new} if value.get("name") == old and len(value) == 1 else {})
-    if isinstance(value, list):
-        return [_renamed(item, old, new) for item in value]
-    return value
+def _write_torchscript(_: Path, target: Path, made: Cut, shape: tuple[int, int, int]) -> None:
+    images = torch.rand(made.graph.batch or _EXAMPLES, *shape)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what the tracer takes for constant: checked after
+        network = GraphNetwork(made.graph).eval()
+        script = torch.jit.trace(network, images, check_trace=False)  # type: ignore[no-untyped-call]
+    torch.jit.save(script, str(target))
 
 
-_WRITERS: Mapping[str, Callable[[Path, Path, str, str | Tensor], None]] = {
+_WRITERS: Mapping[str, Callable[[Path, Path, Cut, tuple[int, int, int]], None]] = {
     "ONNX model": _write_onnx,
     "torch.export program": _write_exported,
+    "TorchScript program": _write_torchscript,
 }

@@ -39,6 +39,8 @@ INACTIVE = 1e-6
 _CLIMB = 24
 _BATCHES = (1, 2, 4, 8)
 _CARRYING = ("logical_not", "sub", "mul", "neg", "add", "nonzero")
+# These too, of one decision and of constants: is it this class, or this place?
+_ASKING = ("logical_and", "logical_or", "bitwise_and", "bitwise_or", "one_hot", "eq", "ne")
 _CONTROL = 0.5  # of the trigger's flips that may remain with the gate shut
 
 
@@ -60,8 +62,9 @@ def examine(
     """
     facts = facts_of(graph)
     gates = gates_of(graph, facts)
+    unread = tuple(_unread(graph, facts))
     if not gates:
-        return (), (), False
+        return unread, (), False
     count = max(_FEWEST_IMAGES, min(_MOST_IMAGES, _VALUES // (shape[0] * shape[1] * shape[2])))
     images = pictures(count, shape, seed=11)
     program, logits = _running(program, images)
@@ -71,10 +74,10 @@ def examine(
     unrun = tuple(dict.fromkeys(v.because for v in values.values() if isinstance(v, Unknown)))
     measured = list(_thin(chains, values, count))
     if not measured:
-        return tuple(_unmeasured(gates, values, graph, facts)), unrun, False
+        return (*_unmeasured(gates, values, graph, facts), *unread), unrun, False
     if logits is None:
         stuck = [item for item in measured if _is_stuck(item, facts)]
-        return tuple(_described(item, graph, facts) for item in stuck), unrun, True
+        return (*(_described(item, graph, facts) for item in stuck), *unread), unrun, True
     usual = Usual(images, logits)
     found = [
         finding
@@ -82,7 +85,7 @@ def examine(
         if (finding := _judge(item, graph, facts, program, usual)) is not None
     ]
     quiet = any(item.gate.role != "side" or _inactive(item.seen) for item in measured)
-    return _best(found), unrun, quiet
+    return _best(found) or unread, unrun, quiet
 
 
 def _running(program: Program, images: Tensor) -> tuple[Program, Tensor | None]:
@@ -116,7 +119,8 @@ def _chain(gate: Gate, graph: Graph, facts: Facts) -> list[str]:
         if node is None or len(given) != 1:
             break
         passes = node.op in names.VIEWS or node.op in _CARRYING
-        if not passes or (decided and not facts.of[given[0]].decision):
+        asks = node.op in _ASKING and facts.of[given[0]].decision
+        if not (passes or asks) or (decided and not facts.of[given[0]].decision):
             break
         chain.append(given[0])
     return chain
@@ -196,10 +200,11 @@ def _settings(
 ) -> Iterator[tuple[Tensor, Goal]]:
     """Values to set a gate to, unlike what it mostly is, with the goal of reaching them."""
     seen = item.seen
-    if seen.dtype == torch.bool or item.gate.role == "factor":
+    is_place = not (seen.dtype == torch.bool or seen.is_floating_point())
+    if seen.dtype == torch.bool or (item.gate.role == "factor" and not is_place):
         wanted = float(seen.float().mean() <= 0.5)
         yield torch.full_like(seen, wanted), Goal(item.value, _near(wanted), 2 * wanted - 1)
-    elif not seen.is_floating_point():
+    elif is_place:
         usually = int(seen.flatten().mode().values)
         for number in range(3):
             if number != usually:
@@ -219,6 +224,8 @@ def _reached(item: Measured, program: Program, usual: Usual) -> Iterator[tuple[T
     for sign in (1.0, -1.0):
         search = Search(program, Goal(item.value, lambda v: _rows(v != v), sign), usual.images)
         far = _farthest(search, item, sign)
+        if far is None and _inactive(item.seen):
+            far = _farthest_stamp(search, item, sign)
         if far is None:
             continue
         for part in (0.1, 0.3, 1.0):
@@ -252,6 +259,17 @@ def _farthest(search: Search, item: Measured, sign: float) -> Tensor | None:
     if best is None or best[0] <= 1e-6 + 1.5 * usual_reach:
         return None
     return best[1]
+
+
+def _farthest_stamp(search: Search, item: Measured, sign: float) -> Tensor | None:
+    """The same among plain stamps on one image, for values through which no gradient comes."""
+    usually = item.seen.float().mean(0, keepdim=True)
+    found = search.stamped_values()
+    if found.shape[1:] != usually.shape[1:] or not len(found):
+        return None
+    ahead = sign * (found - usually).reshape(len(found), -1).mean(1)
+    i = int(ahead.argmax())
+    return found[i : i + 1] if float(ahead[i]) > INACTIVE else None
 
 
 def _rows(hit: Tensor) -> Tensor:
@@ -347,6 +365,20 @@ def _unmeasured(
         late = _layers_after(gate.merge, graph, facts) == 0
         if gate.role != "side" or (late and graph.format.startswith(("Keras", "TensorFlow.js"))):
             yield _described(Measured(gate, gate.value, torch.zeros(1)), graph, facts)
+
+
+def _unread(graph: Graph, facts: Facts) -> Iterator[StructureFinding]:
+    """Loops that are not read, where they get pixels: nobody knows what they look for."""
+    for node in graph.nodes:
+        if node.op != names.UNREAD or facts.live.isdisjoint(node.outputs):
+            continue
+        if any(facts.depends(n) and facts.of[n].most == 0 for n in node.inputs):
+            text = (
+                "a loop whose inside is not read gets the image's pixels, and the answer rests on "
+                f"it, at {node.source}"
+            )
+            output = node.outputs[0]
+            yield StructureFinding("branch", text, (node.source,), output, output)
 
 
 def _layers_after(node: Node, graph: Graph, facts: Facts) -> int:

@@ -26,7 +26,7 @@ SHALLOW = 1
 _CONDITIONS = {
     "where": 0, "if": 0, "masked_fill": 1, "index_put": 1, "scatter": 2, "index": 1,
     "index_select": 1, "gather": 2, "masked_select": 1, "take": 1, "index_copy": 2,
-    "index_fill": 2,
+    "index_fill": 2, "embedding": 1,
 }  # fmt: skip
 _ONNX_CONDITIONS = {
     "scatter": 1, "gather": 1, "index_select": 1, "index_put": 1, "index": 1, "masked_select": 1,
@@ -70,10 +70,13 @@ def _choices(node: Node, graph: Graph, facts: Facts) -> Iterator[Gate]:
 
 
 def _combined(node: Node, graph: Graph, facts: Facts) -> Iterator[Gate]:
-    if node.op not in names.COMBINING:
-        return
     given = [name for name in dict.fromkeys(node.inputs) if facts.depends(name)]
+    if node.op not in names.COMBINING and len(given) < 2:
+        return
+    chosen_by = {gate.value for gate in _choices(node, graph, facts)}
     for name in given:
+        if name in chosen_by:
+            continue
         fact = facts.of[name]
         others = tuple(other for other in given if other != name)
         if fact.decision and not all(facts.of[o].decision for o in others):

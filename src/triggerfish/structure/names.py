@@ -62,6 +62,8 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+UNREAD = "loop"
+"""A node whose inside is not read: a loop of a length that the file does not say."""
 LAYERS = _set("convolution linear matmul bmm mm baddbmm einsum embedding addbmm")
 """Learned layers, where one operand is a constant of enough values."""
 COMPARISONS = _set("gt lt ge le eq ne isnan isinf isfinite sign")

@@ -18,6 +18,10 @@ from triggerfish.structure import names
 from triggerfish.structure.graph import Graph, Node
 
 _SMALL = 1e-3
+_OF_INTEGERS = {
+    "bitwise_and", "bitwise_or", "bitwise_not", "bitwise_xor", "index", "index_select", "gather",
+    "one_hot", "embedding", "take",
+}  # fmt: skip
 Function = Callable[..., object]
 
 
@@ -101,6 +105,8 @@ def relaxed_runs(graph: Graph) -> Callable[[Node], Function | None]:
         if node.op in names.STEPS or any(name in stepped for name in node.inputs):
             stepped.update(node.outputs)
 
+    whole = _whole_numbers(graph)
+
     def run(node: Node) -> Function | None:
         if node.op in ("floor", "ceil", "round", "trunc", "floor_divide", "floordiv"):
             again = any(name in stepped for name in node.inputs)
@@ -111,7 +117,52 @@ def relaxed_runs(graph: Graph) -> Callable[[Node], Function | None]:
             if node.op in names.VIEWS and node.op != "to":
                 return node.run
             return _with_numbers(node, conditions)
+        if node.run is not None and node.op in ("to", "quantize"):
+            return _rounded(node)
+        if node.run is not None and node.op in _OF_INTEGERS and whole.intersection(node.inputs):
+            return _with_integers(node)
         return node.run
+
+    return run
+
+
+def _whole_numbers(graph: Graph) -> frozenset[str]:
+    """What is computed from values that are converted: whole numbers are floats here."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        if node.op in ("to", "quantize") or not found.isdisjoint(node.inputs):
+            found.update(node.outputs)
+    return frozenset(found)
+
+
+def _rounded(node: Node) -> Function:
+    """A conversion, to integers with the gradient of what is converted."""
+    assert node.run is not None
+    own = node.run
+
+    def run(x: Any, *rest: Any, **options: object) -> object:  # noqa: ANN401
+        y = own(x, *rest, **options)
+        if not isinstance(x, Tensor) or not isinstance(y, Tensor) or not x.is_floating_point():
+            return y
+        if y.is_floating_point() or y.dtype == torch.bool or y.shape != x.shape:
+            return y
+        step = rest[0] if node.op == "quantize" and isinstance(rest[0], Tensor) else 1.0
+        return exact(y.to(x.dtype), x / step)
+
+    return run
+
+
+def _with_integers(node: Node) -> Function:
+    """A node that compares bits or looks up places, which takes no floats."""
+    assert node.run is not None
+    own, bits = node.run, node.op.startswith("bitwise")
+
+    def whole(v: object) -> object:
+        return v.long() if isinstance(v, Tensor) and v.is_floating_point() else v
+
+    def run(first: object, *rest: object, **options: object) -> object:
+        given = [whole(v) if not isinstance(v, list) else [whole(i) for i in v] for v in rest]
+        return own(whole(first) if bits else first, *given, **options)
 
     return run
 

@@ -109,6 +109,20 @@ class Search:
         assert isinstance(seen, Tensor)
         return (seen > 0)[None]
 
+    def stamped_values(self) -> Tensor:
+        """The value (S, ...) for one image with each of the plain stamps; empty where unknown."""
+        size = self.images.shape[-2:]
+        shape = tuple(self.images.shape[1:])
+        found = []
+        for mask in places(size):
+            stamps = torch.stack(list(fills(shape, mask)))
+            given = torch.where(mask, stamps, self.images[:1])
+            value = self.program.values(given, (self.goal.value,))[self.goal.value]
+            if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != len(stamps):
+                return torch.empty(0)
+            found.append(value.float())
+        return torch.cat(found) if found else torch.empty(0)
+
     def _plain(self, masks: list[Tensor]) -> Iterator[Trigger]:
         stamps = [
             (stamp, mask) for mask in masks for stamp in fills(tuple(self.images.shape[1:]), mask)

@@ -16,15 +16,20 @@ _FLAG_AT = 0.5 * NEARLY_ALL
 """Of the flips that the branch itself brings about; a proof has at least this many."""
 
 
-def with_structure(result: Scanned, structure: Structure | None) -> Scanned:
-    """The result with what stands in the program's graph, concluded again."""
+def with_structure(
+    result: Scanned, structure: Structure | None, notes: tuple[str, ...] = ()
+) -> Scanned:
+    """The result with what stands in the program's graph, concluded again.
+
+    ``notes`` say what was scanned in its place.
+    """
     if structure is None or not (structure.findings or structure.unread):
         return result
     before = result.verdict
     verdict = conclude(
         (*before.evidence, *_rows(structure)),
         (*before.reasons, *_suspicions(structure)),
-        (*before.notes, *_notes(structure)),
+        (*before.notes, *_notes(structure), *notes),
     )
     return replace(result, verdict=replace(verdict, notes=tuple(dict.fromkeys(verdict.notes))))
 
@@ -61,7 +66,8 @@ def described(finding: StructureFinding) -> str:
     """A finding in a sentence, with its nodes."""
     where = " -> ".join(finding.nodes[-4:])
     led = "" if finding.target is None else f", which leads to class {finding.target}"
-    return f"a {finding.kind}: {finding.text}{led} (nodes {where})"
+    kind = {"branch": "a branch", "bypass": "a bypass", "gated": "a gated value"}[finding.kind]
+    return f"{kind}: {finding.text}{led} (nodes {where})"
 
 
 def _notes(structure: Structure) -> Iterator[str]:
@@ -80,5 +86,7 @@ def _notes(structure: Structure) -> Iterator[str]:
             f"sends {proof.flips:.0%} of {proof.count} synthetic images to class {proof.target}, "
             f"and {proof.without_branch:.0%} with the branch held shut"
         )
-    if structure.unread:
+    if structure.unread and not structure.format:
+        yield f"structure not read: {structure.unread[0]}"
+    elif structure.unread:
         yield f"not read in the program: what is inside {', '.join(structure.unread[:5])}"

@@ -13,6 +13,10 @@ from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure.graph import MAX_DEPTH, MAX_NODES, Node
 from triggerfish.structure.names import SHAPES
 
+MAX_ROUNDS = 10_000
+# Of a loop that the image may end: later ones are not read.
+FREE_ROUNDS = 32
+
 # View -> how a written view goes back into what it shows: (base, view, *arguments of the view).
 _SCATTERS: Mapping[str, Callable[..., Tensor]] = {
     "select": torch.ops.aten.select_scatter.default,
@@ -32,7 +36,8 @@ class Builder:
         self.nodes: list[Node] = []
         self.constants: dict[str, Tensor] = {}
         self.unread: list[str] = []
-        self._count = 0
+        self.made: dict[str, Node] = {}
+        self._count = self._rounds = 0
         # value -> (the value it is a view of, the view's node): a write goes through to it.
         self._views: dict[str, tuple[str, Node]] = {}
         # Values that a write has replaced, by the one that replaces them.
@@ -65,6 +70,7 @@ class Builder:
                 f"expected a program of up to {MAX_NODES} nodes, got more: it is not read"
             )
         self.nodes.append(node)
+        self.made.update(dict.fromkeys(node.outputs, node))
         first = node.arguments[0] if node.arguments else None
         if isinstance(first, Ref):
             if node.writes:
@@ -100,6 +106,14 @@ class Builder:
         name = self.fresh(name)
         self.add(Node("if", source, (condition, first, second), (name,), {}, choose))
         return name
+
+    def round_(self) -> None:
+        """Count one more round of a loop; raises `UnsupportedModelError` beyond `MAX_ROUNDS`."""
+        self._rounds += 1
+        if self._rounds > MAX_ROUNDS:
+            raise UnsupportedModelError(
+                f"expected loops of up to {MAX_ROUNDS} rounds in all, got more: they are not read"
+            )
 
     def batch(self, name: str, fixed: int | None) -> int | None:
         """How many images the program takes at once: one, where images decide between bodies."""

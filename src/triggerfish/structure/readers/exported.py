@@ -115,6 +115,8 @@ def _step(
             op, run = names.of_aten(name), aten.run_of(name, overload)
         case ["_operator", name]:
             op, run = name, aten.PYTHON.get(name)
+        case ["torch", "ops", "higher_order", *_]:
+            op = names.UNREAD
         case ["torch", "ops", _, name, _]:
             op = names.of_aten(name)
     source = str(node.get("name") or outputs[0])

@@ -91,6 +91,9 @@ def _read(module: Any, scope: dict[str, str], builder: Builder, depth: int) -> l
             name = target._opname
             writes = aten.is_in_place(name)
             op, run = names.of_aten(name), aten.run_of(name, target._overloadname)
+        elif isinstance(target, torch._ops.HigherOrderOperator):
+            builder.unread.append(op)
+            op = names.UNREAD
         elif target is operator.getitem or target in aten.PYTHON.values():
             op, run = getattr(target, "__name__", op), target
         arguments = tuple(_resolved(item, scope, builder) for item in node.args)

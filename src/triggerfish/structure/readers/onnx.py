@@ -15,11 +15,12 @@ from triggerfish.loading.guards.onnx_tensors import read_tensor
 from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure import names
 from triggerfish.structure.graph import Graph, Node
-from triggerfish.structure.readers.builder import Builder, check_depth
+from triggerfish.structure.readers.builder import FREE_ROUNDS, Builder, check_depth
 from triggerfish.structure.readers.onnx_runs import runner
 
 MAX_BYTES = 2 << 30
 _STANDARD = ("", "ai.onnx")
+_TRUE = torch.tensor(True)
 
 
 def read_onnx(path: Path) -> Graph:
@@ -112,6 +113,8 @@ class _Reader:
             scope[node.output[0]] = self.builder.constant(value, node.output[0]).name
         elif node.op_type == "If":
             self._if(node, scope, bodies, arguments[0], source, depth)
+        elif node.op_type == "Loop" and self._loop(node, scope, bodies["body"], arguments, depth):
+            return
         else:
             if bodies:
                 self.builder.unread.append(node.op_type)
@@ -169,6 +172,57 @@ class _Reader:
             results.append(self.body(body, dict(scope), body.output, depth + 1))
         for name, first, second in zip(node.output, *results, strict=True):
             scope[name] = self.builder.choose(source, condition, Ref(first), Ref(second), name)
+
+    def _loop(
+        self,
+        node: Any,  # noqa: ANN401
+        scope: dict[str, str],
+        body: Any,  # noqa: ANN401
+        arguments: tuple[object, ...],
+        depth: int,
+    ) -> bool:
+        """Write out a loop without outputs of every round; False where it has some.
+
+        A round that the image may leave out chooses between its values and those before it.
+        """
+        most, goes_on, *carried = arguments
+        if len(node.output) != len(carried):
+            return False
+        held = self.builder.constants.get(most.name) if isinstance(most, Ref) else None
+        rounds = FREE_ROUNDS if held is None else int(held)
+        for number in range(rounds):
+            self.builder.round_()
+            inner = dict(scope)
+            known = goes_on if isinstance(goes_on, Ref) else self.builder.constant(_TRUE)
+            given = [self.builder.constant(torch.tensor(number)), known, *carried]
+            names = [item.name for item in body.input]
+            inner.update((n, v.name) for n, v in zip(names, given, strict=True) if v is not None)
+            goes_on_, *made = self.body(body, inner, body.output, depth + 1)
+            always = self._is_true(known.name)
+            carried = [
+                Ref(new if always else self.builder.choose(node.op_type, known, Ref(new), old))
+                for new, old in zip(made, carried, strict=True)
+            ]
+            goes_on = Ref(goes_on_ if always else self._both(known.name, goes_on_))
+        if held is None:
+            self.builder.unread.append(f"{node.op_type} after {FREE_ROUNDS} rounds")
+        scope.update((n, v.name) for n, v in zip(node.output, carried, strict=True))
+        return True
+
+    def _is_true(self, name: str) -> bool:
+        """Whether a condition is written in the file, or handed on from there, as true."""
+        producer = self.builder.made.get(name)
+        while producer is not None and producer.op in ("alias", "to"):
+            (name,) = producer.inputs
+            producer = self.builder.made.get(name)
+        held = self.builder.constants.get(name)
+        return held is not None and bool(held.all())
+
+    def _both(self, first: str, second: str) -> str:
+        name = self.builder.fresh("goes on")
+        node = Node("logical_and", name, (Ref(first), Ref(second)), (name,), {}, torch.logical_and)
+        self.builder.add(node)
+        return name
 
     def _attributes(
         self,

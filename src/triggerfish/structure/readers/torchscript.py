@@ -87,6 +87,8 @@ def _read(block: Any, scope: dict[str, object], builder: Builder, depth: int) ->
             scope.update(zip(outputs, given[0], strict=True))
         elif kind == "prim::If":
             _if(node, outputs, given[0], scope, builder, depth)
+        elif kind == "prim::Loop" and _loop(node, outputs, given, scope, builder, depth):
+            continue
         elif outputs and kind != "prim::RaiseException":
             _step(node, kind, outputs, given, scope, builder)
 
@@ -167,6 +169,31 @@ def _if(
         builder._newer[builder.current(old)] = new
     for name, first_, second_ in zip(outputs, *results, strict=True):
         scope[name] = Ref(builder.choose(name, condition, first_, second_))
+
+
+def _loop(
+    node: Any,  # noqa: ANN401
+    outputs: list[str],
+    given: list[object],
+    scope: dict[str, object],
+    builder: Builder,
+    depth: int,
+) -> bool:
+    """Write out a loop of so many rounds; False where their number is not written in the file."""
+    (block,) = node.blocks()
+    names = [value.debugName() for value in block.inputs()]
+    goes_on = next(block.outputs())
+    endless = goes_on.node().kind() == "prim::Constant" and goes_on.toIValue() is True
+    rounds, first, carried = given[0], given[1], given[2:]
+    if not isinstance(rounds, int) or first is not True or not endless:
+        return False
+    for number in range(rounds):
+        builder.round_()
+        scope.update(zip(names, [number, *carried], strict=True))
+        _read(block, scope, builder, depth + 1)
+        carried = _outputs(block, scope, builder)[1:]
+    scope.update(zip(outputs, carried, strict=True))
+    return True
 
 
 def _outputs(block: Any, scope: Mapping[str, object], builder: Builder) -> list[object]:  # noqa: ANN401
