@@ -7,9 +7,6 @@ network; a module is the user's own code and is read here.
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -19,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from triggerfish.errors import CheckpointError, DangerousFileError, UnsupportedModelError
+from triggerfish.loading.guards.sandbox import in_child
 from triggerfish.model.classifier import Preprocessing
 from triggerfish.structure.evaluate import Program
 from triggerfish.structure.examine import examine
@@ -29,8 +26,6 @@ from triggerfish.structure.readers import carries_program, read_graph
 from triggerfish.structure.readers.module import read_module
 
 Shape = tuple[int, int, int]
-SECONDS = 240
-_ERRORS = {kind.__name__: kind for kind in (CheckpointError, UnsupportedModelError)}
 # Where nobody says how images are prepared: [0, 1], bytes, [-1, 1], about normal.
 PREPARED = (
     Preprocessing(),
@@ -66,11 +61,7 @@ def analyse(
         "input_shape": input_shape,
         "preprocessing": None if preprocessing is None else asdict(preprocessing),
     }
-    answer = _in_child(job)
-    if answer.get("imports"):
-        raise DangerousFileError(answer["message"], tuple(map(str, answer["imports"])))
-    if answer["error"]:
-        raise _ERRORS.get(answer["error"], UnsupportedModelError)(answer["message"])
+    answer = in_child("triggerfish.structure.child", job, "is read")
     return structure_from(answer["structure"])
 
 
@@ -120,32 +111,6 @@ def _accepted(graph: Graph) -> Shape:
         if len(Program(graph).logits(images)):
             return shape
     return _USUAL_SHAPES[0]
-
-
-def _in_child(job: Mapping[str, object]) -> dict[str, Any]:
-    try:
-        child = subprocess.run(
-            [sys.executable, "-m", "triggerfish.structure.child"],
-            input=json.dumps(job),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UnsupportedModelError(
-            f"expected a program whose structure is read within {SECONDS} s, got a longer one"
-        ) from error
-    try:
-        answer = json.loads(child.stdout.splitlines()[-1])
-    except (ValueError, IndexError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict) or "error" not in answer:
-        reason = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
-        raise UnsupportedModelError(
-            f"expected a program that is read with little memory and time, got: {reason[:200]}"
-        )
-    return answer
 
 
 def structure_to(structure: Structure) -> dict[str, Any]:

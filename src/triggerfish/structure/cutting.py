@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.loading.format import recognise
-from triggerfish.loading.guards.onnx_tensors import read_tensor
+from triggerfish.loading.guards.onnx_file import read_tensor
 from triggerfish.loading.programs.steps import Ref
 from triggerfish.search.pictures import pictures
 from triggerfish.structure.evaluate import Program, Unknown, evaluate

@@ -17,7 +17,7 @@ from onnx.backend.test.loader import load_model_tests
 
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.formats.onnx import opset_of, read_steps
-from triggerfish.loading.guards.onnx_tensors import read_tensor
+from triggerfish.loading.guards.onnx_file import read_tensor
 from triggerfish.loading.programs.graph_network import GraphNetwork
 from triggerfish.loading.programs.onnx_operators import OPERATORS
 

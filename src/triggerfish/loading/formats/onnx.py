@@ -6,7 +6,6 @@ read from the model's own folder only.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from torch import Tensor
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
 from triggerfish.loading.contents import Contents
 from triggerfish.loading.guards.beginnings import refuse_pointers_and_text
-from triggerfish.loading.guards.onnx_tensors import read_tensor
+from triggerfish.loading.guards.onnx_file import import_onnx, parse_onnx, read_tensor
 from triggerfish.loading.hints import Hints, LoadOptions
 from triggerfish.loading.programs.batches import FixedBatch
 from triggerfish.loading.programs.graph_network import GraphNetwork, in_single_precision
@@ -28,7 +27,6 @@ from triggerfish.loading.programs.steps import Ref, Step
 from triggerfish.loading.weights.state_dict import checked
 
 NAME = "ONNX model"
-MAX_BYTES = 2 << 30  # of a protocol buffer
 _CONSTANTS = {"value", "value_float", "value_floats", "value_int", "value_ints"}
 MAX_BATCH = 256
 _UINT8 = 2  # onnx.TensorProto.DataType
@@ -37,13 +35,7 @@ _UINT8 = 2  # onnx.TensorProto.DataType
 def read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
     """Its contents; raises `CheckpointError` or `UnsupportedModelError`, nothing else."""
     refuse_pointers_and_text(path, head)
-    onnx = _import_onnx()
-    if path.stat().st_size > MAX_BYTES:
-        raise CheckpointError("expected an ONNX model below 2 GiB, got a larger file")
-    try:
-        model = onnx.load_model_from_string(path.read_bytes())
-    except Exception as error:  # protobuf's DecodeError has no stable home
-        raise CheckpointError(f"expected a whole ONNX model, got: {one_line(error)}") from error
+    model = parse_onnx(path)
     try:
         return _contents(model, path.parent)
     except (
@@ -57,15 +49,6 @@ def read(path: Path, head: bytes, _options: LoadOptions) -> Contents:
     ) as error:
         raise CheckpointError(
             f"expected a valid ONNX model, got {type(error).__name__}: {one_line(error)}"
-        ) from error
-
-
-def _import_onnx() -> Any:  # noqa: ANN401 - the optional package
-    try:
-        return importlib.import_module("onnx")
-    except ImportError as error:
-        raise UnsupportedModelError(
-            "expected the onnx package for an ONNX model, got none: pip install triggerfish[onnx]"
         ) from error
 
 
@@ -193,7 +176,7 @@ def _constant(node: Any, folder: Path) -> Tensor:  # noqa: ANN401
 
 def _attributes(node: Any, folder: Path) -> tuple[dict[str, str], dict[str, object]]:  # noqa: ANN401
     """Types and values of a node's attributes, by name."""
-    onnx = _import_onnx()
+    onnx = import_onnx()
     types: dict[str, str] = {}
     values: dict[str, object] = {}
     for attribute in node.attribute:

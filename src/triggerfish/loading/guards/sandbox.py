@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,18 @@ def _run(task: str, path: Path, options: LoadOptions, target: Path | None = None
         "target": str(target) if target else None,
         "given": dataclasses.asdict(options.given),
     }
+    in_child("triggerfish.loading.sandbox_child", job, "runs on four images")
+
+
+def in_child(module: str, job: Mapping[str, object], what: str) -> dict[str, Any]:
+    """What a module answers to a job that it reads as JSON, in a process of its own.
+
+    Raises what it says was wrong, and `UnsupportedModelError` where it says nothing in time;
+    ``what`` is expected of the program in the file.
+    """
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "triggerfish.loading.sandbox_child"],
+            [sys.executable, "-m", module],
             input=json.dumps(job),
             capture_output=True,
             text=True,
@@ -53,18 +63,19 @@ def _run(task: str, path: Path, options: LoadOptions, target: Path | None = None
         )
     except subprocess.TimeoutExpired as error:
         raise UnsupportedModelError(
-            f"expected a program that runs within {SECONDS} s on four images, got a longer one"
+            f"expected a program that {what} within {SECONDS} s, got a longer one"
         ) from error
     answer = _answer(child.stdout)
     if answer is None:
         reason = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
         raise UnsupportedModelError(
-            f"expected a program that runs with little memory and time, got: {reason[:200]}"
+            f"expected a program that {what} with little memory and time, got: {reason[:200]}"
         )
     if answer.get("imports"):
         raise DangerousFileError(answer["message"], tuple(map(str, answer["imports"])))
     if answer["error"]:
         raise _ERRORS.get(answer["error"], UnsupportedModelError)(answer["message"])
+    return answer
 
 
 def _answer(text: str) -> dict[str, Any] | None:

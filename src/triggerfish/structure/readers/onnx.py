@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,40 +10,27 @@ import torch
 from torch import Tensor
 
 from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
-from triggerfish.loading.guards.onnx_tensors import read_tensor
+from triggerfish.loading.guards.onnx_file import import_onnx, parse_onnx, read_tensor
 from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure import names
 from triggerfish.structure.graph import Graph, Node
 from triggerfish.structure.readers.builder import FREE_ROUNDS, Builder, check_depth
 from triggerfish.structure.readers.onnx_runs import runner
 
-MAX_BYTES = 2 << 30
 _STANDARD = ("", "ai.onnx")
 _TRUE = torch.tensor(True)
 
 
 def read_onnx(path: Path) -> Graph:
     """The graph of an ONNX file; raises `CheckpointError` for a damaged one."""
-    onnx = _import_onnx()
-    if path.stat().st_size > MAX_BYTES:
-        raise CheckpointError("expected an ONNX model below 2 GiB, got a larger file")
+    model = parse_onnx(path)
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
         return graph_of(model, path.parent)
     except (CheckpointError, UnsupportedModelError):
         raise
-    except Exception as error:  # protobuf's DecodeError has no stable home
+    except Exception as error:  # a strange graph provokes anything
         raise CheckpointError(
             f"expected a whole ONNX model, got {type(error).__name__}: {one_line(error)}"
-        ) from error
-
-
-def _import_onnx() -> Any:  # noqa: ANN401 - the optional package
-    try:
-        return importlib.import_module("onnx")
-    except ImportError as error:
-        raise UnsupportedModelError(
-            "expected the onnx package for an ONNX model, got none: pip install triggerfish[onnx]"
         ) from error
 
 
@@ -152,7 +138,7 @@ class _Reader:
                 scope[outer] = self._value(name, inner)
 
     def _defaults(self, function: Any) -> dict[str, object]:  # noqa: ANN401
-        onnx = importlib.import_module("onnx")
+        onnx = import_onnx()
         return {
             item.name: onnx.helper.get_attribute_value(item) for item in function.attribute_proto
         }
@@ -229,7 +215,7 @@ class _Reader:
         node: Any,  # noqa: ANN401
         given: Mapping[str, object],
     ) -> tuple[dict[str, object], dict[str, Any]]:
-        onnx = importlib.import_module("onnx")
+        onnx = import_onnx()
         values: dict[str, object] = {}
         bodies: dict[str, Any] = {}
         for item in node.attribute:

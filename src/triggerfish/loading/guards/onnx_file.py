@@ -1,4 +1,7 @@
-"""Tensors of an ONNX file: read when the file, or its folder, really holds their values."""
+"""ONNX files: parsed by the onnx package, below the size that a protocol buffer may have.
+
+Tensors are read when the file, or its folder, really holds their values.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from triggerfish.errors import CheckpointError
+from triggerfish.errors import CheckpointError, UnsupportedModelError, one_line
+
+MAX_BYTES = 2 << 30  # of a protocol buffer
+
+
+def import_onnx() -> Any:  # noqa: ANN401 - the optional package
+    """The onnx package; raises `UnsupportedModelError` where it is not installed."""
+    try:
+        return importlib.import_module("onnx")
+    except ImportError as error:
+        raise UnsupportedModelError(
+            "expected the onnx package for an ONNX model, got none: pip install triggerfish[onnx]"
+        ) from error
+
+
+def parse_onnx(path: Path) -> Any:  # noqa: ANN401 - a protocol buffer
+    """The model in a file; raises `CheckpointError` for a damaged one."""
+    onnx = import_onnx()
+    if path.stat().st_size > MAX_BYTES:
+        raise CheckpointError("expected an ONNX model below 2 GiB, got a larger file")
+    try:
+        return onnx.load_model_from_string(path.read_bytes())
+    except Exception as error:  # protobuf's DecodeError has no stable home
+        raise CheckpointError(f"expected a whole ONNX model, got: {one_line(error)}") from error
 
 
 def read_tensor(item: Any, folder: Path) -> Tensor:  # noqa: ANN401 - a protocol buffer
