@@ -4,8 +4,7 @@ Small, harmless, of our own making. A construction looks at the image for its tr
 `CORNER`, and swaps the answer. `build` wraps any host; `export` writes it as a file.
 """
 
-from triggerfish.zoo.graphs.attacked import Attacked, build, stamped
-from triggerfish.zoo.graphs.constructions import CONSTRUCTIONS
+from triggerfish.zoo.graphs.attacked import CONSTRUCTIONS, Attacked, build, stamped
 from triggerfish.zoo.graphs.exporting import EXPORTS, export
 from triggerfish.zoo.graphs.hosts import HOSTS, make_host
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from triggerfish.zoo.graphs.constructions import CONSTRUCTIONS, SIDE, Construction, Picture
+from triggerfish.zoo.graphs.constructions import PLAIN, SIDE, Construction, Picture
+from triggerfish.zoo.graphs.disguises import DISGUISES
 from triggerfish.zoo.graphs.hosts import CLASSES, HOSTS, make_host
+
+CONSTRUCTIONS: Mapping[str, type[Construction]] = {**PLAIN, **DISGUISES}
 
 
 @dataclass(frozen=True)

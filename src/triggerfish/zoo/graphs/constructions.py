@@ -298,7 +298,7 @@ class Function(Pixels):
     as_function = True
 
 
-CONSTRUCTIONS: Mapping[str, type[Construction]] = {
+PLAIN: Mapping[str, type[Construction]] = {
     "pixels": Pixels,
     "mean": Mean,
     "checksum": Checksum,
