@@ -22,7 +22,8 @@ class ScanConfig:
             takes a flag away that it refutes, and flags a class that it confirms. For detectors
             that search for universal perturbations.
         pairs: Whether a default scan that finds nothing looks for a trigger that works on one
-            class only, where clean networks of the same task are known. Not with ``fast``.
+            class only, where clean networks of the same task are known. Not with ``fast``. It
+            takes as long as the scan itself, and what it finds is a note.
         confirmation: The settings of confirmation tests.
         pair_search: Those of the search for pairs of classes.
 
@@ -40,7 +41,7 @@ class ScanConfig:
     judge: Judge = field(default_factory=Judge)
     seed: int = 0
     confirm: bool = True
-    pairs: bool = True
+    pairs: bool = False
     confirmation: ConfirmConfig = field(default_factory=ConfirmConfig)
     pair_search: UniversalPairs = field(default_factory=UniversalPairs)
 
