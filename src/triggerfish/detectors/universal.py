@@ -49,9 +49,9 @@ SEARCHED_VALUES = 10**7
 There are half a dozen copies of them."""
 FEWEST = 24  # so many classes are all searched, however large the images are
 
-SCREENING, GOING = 0.2, 0.7
-"""For the progress report: the fraction of the time that the first pass takes, and that of the
-steps that a class takes on average, as some stop early."""
+SCREENING, GOING, CLIMBING, LED = 0.2, 0.6, 0.5, 9
+"""For the progress report: the fraction of the time that the first pass takes, those of the steps
+that a class and a margin take on average, as some stop early, and the steps of a led image."""
 _SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
 
 
@@ -131,18 +131,19 @@ class Universal(Detector):
         """Whether no class is left out."""
         return classifier.num_classes <= self.screening_of(classifier).above
 
-    def _shares(self, classes: int, *, screened: bool) -> tuple[float, float]:
-        """Fractions of the work by which margins, and then the search for classes, are done.
+    def _shares(self, classes: int, *, screened: bool, sure: bool) -> tuple[float, float]:
+        """Fractions of the work by which the search for classes begins, and is done.
 
-        By the pictures that pass the network; of the classes' about half stop early.
+        By the pictures that pass the network: before it, margins climb, or images are led.
         """
         runs = 1 + len(self.search.budget.starts)
-        margins = classes * self.margin_starts * self.margin_steps
+        margins = classes * self.margin_starts * self.margin_steps * CLIMBING
+        before = SURE * LED if sure else margins
         found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
-        all_of_it = margins + found + self.untargeted_pictures * self.universal_steps
+        all_of_it = before + found + self.untargeted_pictures * self.universal_steps
         first = SCREENING if screened else 0.0
         rest = 1.0 - first
-        return first + rest * margins / all_of_it, first + rest * (margins + found) / all_of_it
+        return first + rest * before / all_of_it, first + rest * (before + found) / all_of_it
 
     def __call__(self, classifier: Classifier, seed: int = 0, *, sure: bool = False) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures.
@@ -161,7 +162,7 @@ class Universal(Detector):
         )
         classes, margins = selection.measured, None
         climbed, found_by = self._shares(
-            len(classes), screened=len(classes) < classifier.num_classes
+            len(classes), screened=len(classes) < classifier.num_classes, sure=sure
         )
         if not sure:
             starts = fresh.images[: self.margin_starts]
@@ -169,6 +170,12 @@ class Universal(Detector):
                 classifier, starts, classes.to(starts.device), self.margin_steps, rows
             ).cpu()
         report(climbed)
+        rows = rows_that_fit(
+            classifier,
+            self.memory_mib,
+            images=len(pool.images) + len(fresh.images),
+            runs=len(classes) * (1 + len(self.search.budget.starts)),
+        )
         with share_of_work(climbed, found_by):
             found = _search_classes(classifier, pool, classes, self.search, seed, rows)
         with share_of_work(found_by, 1.0):
