@@ -1,4 +1,12 @@
-"""How time and memory of min-norm and of the default scan grow with classes and pixels."""
+"""How time and memory of min-norm and of the default scan grow.
+
+    python -m benchmarks.growth [--series classes] [--largest 43]
+
+measures default scans by classes, pixels and parameters: CPU seconds, what the arithmetic alone
+would take at the rate of a matrix product on the same core, and the fraction of that rate. The
+networks are untrained, which is the worst case: what reaches no class stops nothing early. Results:
+results/growth.json. The functions measure sections of `benchmarks.speed`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +17,7 @@ import sys
 
 import click
 
-from benchmarks.common import record
+from benchmarks.common import record, recorded
 
 CLASSES = (10, 30, 100, 300, 1000)
 SIDES = (28, 56, 112, 224)
@@ -33,6 +41,58 @@ seconds = time.process_time() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"seconds": seconds, "peak_mib": peak / 1024, "before_mib": before / 1024}))
 """
+
+# The same for a whole scan, with the arithmetic behind it, by the images that pass the network.
+SCAN = """
+import json, resource, sys, time, torch
+from torch.utils.flop_counter import FlopCounterMode
+from triggerfish.architectures import ARCHITECTURES
+from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import folded
+from triggerfish.runtime import keep_freed_memory
+from triggerfish.scanning import ScanConfig, scan_classifier
+keep_freed_memory(); torch.set_num_threads(1); torch.manual_seed(0)
+name, classes, shape = json.loads(sys.argv[1])
+network = ARCHITECTURES[name](classes, shape[0])
+classifier = Classifier(network, shape)
+a, count = torch.randn(1024, 1024), 5
+a @ a
+start = time.process_time()
+for _ in range(count): a @ a
+rate = count * 2 * 1024**3 / (time.process_time() - start)
+image = torch.full((1, *shape), 0.5, requires_grad=True)
+with FlopCounterMode(display=False) as forward:
+    logits = folded(classifier).logits(image)
+with FlopCounterMode(display=False) as backward:
+    logits.sum().backward()
+passed, logits = {False: 0, True: 0}, Classifier.logits
+def counting(self, images):
+    passed[images.requires_grad] += len(images)
+    return logits(self, images)
+Classifier.logits = counting
+start = time.process_time()
+scan_classifier(classifier, ScanConfig())
+seconds = time.process_time() - start
+both = forward.get_total_flops() + backward.get_total_flops()
+flops = passed[False] * forward.get_total_flops() + passed[True] * both
+print(json.dumps({
+    "seconds": seconds, "floor": flops / rate, "fraction": flops / rate / seconds,
+    "parameters": sum(p.numel() for p in network.parameters()), "images": sum(passed.values()),
+    "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+}))
+"""
+GRAY, COLOR = (1, 28, 28), (3, 32, 32)
+SCANS: dict[str, tuple[tuple[int, str, int, tuple[int, int, int]], ...]] = {
+    "classes": tuple((k, "paper_cnn", k, GRAY) for k in (2, 10, 43, 200, 1000)),
+    "pixels (side)": tuple((s, "small_resnet", 10, (3, s, s)) for s in (28, 32, 64, 128, 224)),
+    "network": (
+        (1, "pytorch_tutorial_cnn", 10, COLOR),
+        (2, "plain_cnn_32_64_32", 10, COLOR),
+        (3, "akamaster_resnet20", 10, COLOR),
+        (4, "kuangliu_resnet18", 10, COLOR),
+    ),
+}
+"""Per series its points: size, network of the catalogue, classes, and shape of the images."""
 
 ENSEMBLE_CLASSES = (10, 43, 100)
 DEFAULT_SCANS = (
@@ -116,3 +176,31 @@ def default_scans() -> None:
         title = f"{name}, {classes:,} classes at {'x'.join(map(str, shape))}"
         rows[title] = measure(network, classes, shape)
         record("speed", "default-scans", rows)
+
+
+def scan(network: str, classes: int, shape: tuple[int, int, int]) -> dict[str, float]:
+    """A default scan of an untrained network, in a fresh process."""
+    point = json.dumps([network, classes, shape])
+    done = subprocess.run(
+        [sys.executable, "-c", SCAN, point], capture_output=True, text=True, check=True
+    )
+    return dict(json.loads(done.stdout))
+
+
+@click.command()
+@click.option("--series", type=click.Choice([*SCANS]), multiple=True, help="These alone.")
+@click.option("--largest", type=int, default=10**9, help="Sizes up to this one.")
+def main(series: tuple[str, ...], largest: int) -> None:
+    """Measure default scans; what is measured already stays, unless measured again."""
+    for name in series or SCANS:
+        for size, network, classes, shape in SCANS[name]:
+            if size > largest:
+                continue
+            found = recorded("growth").get(name, {})
+            found[str(size)] = {"network": network, **scan(network, classes, shape)}
+            record("growth", name, found)
+            click.echo(f"{name} {size}: {found[str(size)]}", err=True)
+
+
+if __name__ == "__main__":
+    main()

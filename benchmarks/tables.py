@@ -189,6 +189,26 @@ def default_scans() -> str:
     return markdown(("network, untrained", "CPU seconds", "peak MiB"), rows)
 
 
+def scan_growth() -> str:
+    """Default scans by size, with the arithmetic behind them."""
+    rows = [
+        (
+            series,
+            point["network"] if series == "network" else size,
+            f"{point['parameters']:,}",
+            f"{point['seconds']:.1f}",
+            f"{point['floor']:.1f}",
+            f"{point['fraction']:.0%}",
+            f"{point['peak_mib']:.0f}",
+        )
+        for series, points in recorded("growth").items()
+        if series != "machine"
+        for size, point in sorted(points.items(), key=lambda pair: int(pair[0]))
+    ]
+    header = ("series", "size", "parameters", "CPU seconds", "at the matrix rate", "of it", "MiB")
+    return markdown(header, rows)
+
+
 def memory() -> str:
     """The peak of every search, against its bound."""
     rows = [
@@ -303,6 +323,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default-scans": default_scans,
     "two-builds": two_builds.rendered,
     "memory": memory,
+    "scan-growth": scan_growth,
     "verdicts": verdicts,
     "optimiser": optimiser,
     **{

@@ -28,4 +28,4 @@ def reference(count: int = 99):
 def class_scores(values: np.ndarray) -> ClassScores:
     statistic = torch.from_numpy(values)
     images, logits = torch.zeros(8, 1, 4, 4), torch.zeros(8, 8)
-    return ClassScores("s", statistic, (Status.CONVERGED,) * 8, images, statistic, logits)
+    return ClassScores("s", statistic, (Status.CONVERGED,) * len(values), images, statistic, logits)

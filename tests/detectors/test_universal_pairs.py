@@ -178,7 +178,9 @@ def _pair(row: Evidence) -> tuple[int | None, int | None]:
 
 def test_a_default_scan_notes_the_pair_and_accuses_nobody_by_it(shipped) -> None:
     config = ScanConfig(
-        Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200), pair_search=QUICK
+        Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200),
+        pairs=True,
+        pair_search=QUICK,
     )
     found, twin = (scan_classifier(blocks(backdoored=b), config) for b in (True, False))
     rows = [row for row in found.verdict.evidence if row.hypothesis.kind == "pair"]
@@ -203,15 +205,17 @@ def test_a_default_scan_notes_the_pair_and_accuses_nobody_by_it(shipped) -> None
     "config",
     [
         ScanConfig(
-            Ensemble(fast=True, steps=5, universal_steps=12, pictures=100), pair_search=QUICK
-        ),
-        ScanConfig(
-            Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100),
-            pairs=False,
+            Ensemble(fast=True, steps=5, universal_steps=12, pictures=100),
+            pairs=True,
             pair_search=QUICK,
         ),
         ScanConfig(
-            Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), Judge(threshold=50.0)
+            Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), pair_search=QUICK
+        ),
+        ScanConfig(
+            Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100),
+            Judge(threshold=50.0),
+            pairs=True,
         ),
     ],
     ids=["fast", "not wanted", "a threshold of one's own"],
@@ -226,7 +230,9 @@ def test_pairs_are_left_out_where_nothing_is_known_of_the_task(shipped) -> None:
     order = torch.arange(CLASSES).roll(4)
     network = nn.Sequential(Blocks(backdoored=True), _Reordered(order))
     config = ScanConfig(
-        Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), pair_search=QUICK
+        Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100),
+        pairs=True,
+        pair_search=QUICK,
     )
     result = scan_classifier(Classifier(network, SHAPE, output="logits"), config)
     assert result.scores.pairs is None
@@ -250,7 +256,9 @@ def test_what_is_flagged_at_first_and_not_again_is_no_verdict(shipped, monkeypat
     missed = replace(missed, status=Status.UNREACHABLE, size=float("nan"))
     monkeypatch.setattr("triggerfish.stages.pairs.pair_perturbation", lambda *_: missed)
     config = ScanConfig(
-        Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200), pair_search=QUICK
+        Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200),
+        pairs=True,
+        pair_search=QUICK,
     )
     result = scan_classifier(blocks(backdoored=True), config)
     index = np.array(result.verdict.anomaly_index)

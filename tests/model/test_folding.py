@@ -63,3 +63,35 @@ def test_what_cannot_be_traced_stays_as_it_is() -> None:
     assert folded(classifier) is classifier
     plain = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), SHAPE)
     assert folded(plain) is plain
+
+
+class Outside(nn.Module):
+    """A rectifier before a pooling, both kept where no state dict sees them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(3, 4, 3), nn.Linear(36, 3)
+        self.steps = [(nn.ReLU(),), (nn.MaxPool2d(2),)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.convolution(x)
+        for (step,) in self.steps:
+            x = step(x)
+        return self.linear(torch.relu(x).flatten(1))
+
+
+def test_a_rectifier_comes_after_the_pooling() -> None:
+    classifier = Classifier(Outside(), SHAPE)
+    faster, x = folded(classifier), torch.rand(5, *SHAPE)
+    assert [name for name in called(faster) if name in ("ReLU", "MaxPool2d")] == [
+        "MaxPool2d",
+        "ReLU",
+    ]
+    assert torch.equal(faster.logits(x), classifier.logits(x))
+    assert not hasattr(classifier.model, "unlisted_2")
+
+
+def called(classifier: Classifier) -> list[str]:
+    assert isinstance(classifier.model, torch.fx.GraphModule)
+    nodes = [n for n in classifier.model.graph.nodes if n.op == "call_module"]
+    return [type(classifier.model.get_submodule(str(n.target))).__name__ for n in nodes]

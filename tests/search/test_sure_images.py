@@ -42,7 +42,7 @@ def test_images_that_lead_already_stay() -> None:
 
 def test_batches_do_not_matter() -> None:
     model, images = made(), pictures(20, (1, 8, 8), 3)
-    whole, parts = (sure_images(model, images, 1.0, rows) for rows in (512, 3))
+    whole, parts = (sure_images(model, images, rows, 1.0) for rows in (512, 3))
     assert torch.allclose(whole, parts, atol=1e-5)
 
 

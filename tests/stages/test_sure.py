@@ -9,18 +9,14 @@ import pytest
 import torch
 from scored import class_scores
 
+from triggerfish.detectors import Universal
+from triggerfish.detectors.universal import SURE_SEED
 from triggerfish.levels import LEVELS, SURE, sure_test
 from triggerfish.references.known import Known
-from triggerfish.results import Evidence, Hypothesis, Null
+from triggerfish.results import ClassScores, Evidence, Hypothesis, Null
 from triggerfish.scanning import ScanConfig
 from triggerfish.stages.state import State
-from triggerfish.stages.sure import (
-    MOST_CLASSES,
-    SureImages,
-    SureScores,
-    classes_to_search,
-    search_sure,
-)
+from triggerfish.stages.sure import Control, SureImages, class_rows, decides_alone
 from triggerfish.verdict.conclude import conclude
 from triggerfish.verdict.judge import Judge
 
@@ -31,49 +27,53 @@ def row(score: float, null: str = "fixed", h: Hypothesis = TARGET, test: str = "
     return Evidence(h, test, score, 1.0, 0.8, Null(null))
 
 
-def found(*scores: float, everywhere: float | None = None) -> SureScores:
-    values = torch.tensor(scores, dtype=torch.float64)
-    return SureScores(tuple(range(len(scores))), values, everywhere)
+def control(score: float) -> Evidence:
+    level = LEVELS[SURE, "target", "same-size"]
+    return Evidence(TARGET, SURE, score, level.flag_at, level.suspect_at, Null("same-size"))
+
+
+def found(*scores: float, everywhere: float | None = None) -> ClassScores:
+    return replace(class_scores(np.array(scores)), all_classes=everywhere)
 
 
 def test_it_decides_where_no_task_is_known() -> None:
     quiet = [0.1] * 7
-    flagged = conclude([row(0.3), *found(0.1, 2.0, *quiet).rows()])
+    flagged = conclude([row(0.3), *class_rows(found(0.1, 2.0, *quiet))])
     assert (flagged.name, flagged.flagged) == ("backdoored", (1,))
-    settled = conclude([row(3.0), *found(0.1, 0.2, *quiet).rows()])
+    settled = conclude([row(3.0), *class_rows(found(0.1, 0.2, *quiet))])
     assert (settled.name, settled.reasons) == ("clean", ())
-    unclear = conclude([row(0.3), *found(0.1, 1.2, *quiet).rows()])
+    unclear = conclude([row(0.3), *class_rows(found(0.1, 1.2, *quiet))])
     assert [reason.code for reason in unclear.reasons] == ["unclear-score"]
 
 
 @pytest.mark.parametrize("null", ["same-task", "same-recipe"])
 def test_a_flag_by_known_models_stands_only_where_the_class_is_small_here_too(null: str) -> None:
-    rows = [row(3.0, null)]
+    flagged = row(3.0, null)
     for score, name in ((0.2, "inconclusive"), (1.5, "backdoored")):
-        tests = found(0.1, score, *[0.1] * 7).tests((TARGET,))
-        assert conclude([*rows, *tests]).name == name
+        tested = [control(score)]
+        assert conclude([flagged, *tested]).name == name
 
 
 def test_a_suspect_of_the_task_is_flagged_or_cleared() -> None:
     suspected = row(0.9, "same-task")
     for score, name in ((0.2, "clean"), (0.9, "inconclusive"), (1.8, "backdoored")):
-        tests = found(0.1, score, *[0.1] * 7).tests((TARGET,))
-        assert conclude([suspected, *tests]).name == name
+        tested = [control(score)]
+        assert conclude([suspected, *tested]).name == name
 
 
 def test_all_classes_have_a_null_of_their_own() -> None:
     plain = row(1.3, h=Hypothesis("all-classes"))
     quiet = [0.1] * 8
-    assert conclude([plain, *found(*quiet, everywhere=0.1).rows()]).name == "clean"
-    assert conclude([plain, *found(*quiet, everywhere=1.8).rows()]).all_classes
+    assert conclude([plain, *class_rows(found(*quiet, everywhere=0.1))]).name == "clean"
+    assert conclude([plain, *class_rows(found(*quiet, everywhere=1.8))]).all_classes
 
 
 def test_few_classes_have_levels_of_their_own() -> None:
-    four, three = found(0.0, 1.4, 0.0, 0.1).rows(), found(0.0, 1.4, 0.1).rows()
+    four, three = class_rows(found(0.0, 1.4, 0.0, 0.1)), class_rows(found(0.0, 1.4, 0.1))
     assert conclude(four).flagged == (1,)
     assert conclude(three).name == "inconclusive"
-    assert conclude(found(0.0, 0.5, 0.1).rows()).name == "clean"
-    assert math.isnan(found(0.0, 9.0).rows()[0].flag_at)
+    assert conclude(class_rows(found(0.0, 0.5, 0.1))).name == "clean"
+    assert math.isnan(class_rows(found(0.0, 9.0))[0].flag_at)
     assert sure_test(6) == SURE
 
 
@@ -82,25 +82,10 @@ def test_every_level_suspects_before_it_flags() -> None:
         assert level.suspect_at is None or level.suspect_at <= level.flag_at
 
 
-def test_very_many_classes_are_sampled_with_the_suspects() -> None:
-    scores = many_scores(1000)
-    chosen = classes_to_search(scores)
-    assert len(chosen) <= MOST_CLASSES + 1
-    assert 517 in chosen
-    assert chosen == tuple(sorted(set(chosen)))
-    assert classes_to_search(many_scores(20)) == tuple(range(20))
-
-
-def many_scores(classes: int):
-    statistic = torch.zeros(classes, dtype=torch.float64)
-    statistic[min(517, classes - 1)] = 3.0
-    return replace(class_scores(np.zeros(8)), statistic=statistic)
-
-
 @pytest.mark.parametrize("backdoored", [True, False])
 def test_a_planted_trigger_is_found_and_its_clean_twin_is_not(backdoored: bool) -> None:
     model = planted.classifier(backdoored=backdoored)
-    score = search_sure(model, tuple(range(planted.CLASSES)), seed=0).score
+    score = Universal()(model, sure=True).statistic
     if backdoored:
         assert int(score.argmax()) == planted.TARGET
         assert score[planted.TARGET] > LEVELS[SURE, "target", "outliers"].flag_at
@@ -108,7 +93,22 @@ def test_a_planted_trigger_is_found_and_its_clean_twin_is_not(backdoored: bool) 
         assert score.max() < LEVELS[SURE, "target", "outliers"].suspect_at
 
 
+@pytest.mark.parametrize("backdoored", [True, False])
+def test_as_a_control_it_says_what_the_search_for_all_says(backdoored: bool) -> None:
+    model, quick = planted.classifier(backdoored=backdoored), Universal(universal_steps=20)
+    classes = torch.arange(planted.CLASSES)
+    scores = quick(model, sure=True)
+    target = Hypothesis("target", planted.TARGET)
+    control = Control(model, quick, classes, SURE_SEED)
+    (alone,) = control((target,))
+    both = {row.hypothesis: row.score for row in control((target, Hypothesis("all-classes")))}
+    assert alone.score == both[target]
+    assert alone.flags == (float(scores.statistic[planted.TARGET]) > alone.flag_at) == backdoored
+    assert both.get(Hypothesis("all-classes")) == pytest.approx(scores.all_classes, abs=1e-3)
+
+
 def test_who_judges_by_own_rules_gets_no_other() -> None:
     model = planted.classifier(backdoored=True)
     state = State(model, ScanConfig(judge=Judge(threshold=2.0)), Known(model, None, ()))
     assert not SureImages().applies(state)
+    assert not decides_alone(state)

@@ -53,8 +53,8 @@ COMMON = (
               help="A confirmation test of every class that the scan flags.")  # fmt: skip
 @click.option(
     "--pairs/--no-pairs",
-    default=True,
-    help="Where nothing is found, also look for a trigger for one source class.",
+    default=False,
+    help="Where nothing is found, also look for a trigger for one source class: a note.",
 )
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context

@@ -30,7 +30,7 @@ from triggerfish.results import BASES, Basis, BasisEvidence, Confirmation, Pertu
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.frequency import CosineBasis, cosine_basis
 from triggerfish.search.picture_pool import PicturePool
-from triggerfish.search.pictures import pictures
+from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import share_of_work
 from triggerfish.search.universal import UniversalPerturbations
 
@@ -68,9 +68,11 @@ def confirm(
         raise ValueError(f"expected a class from 0 to {classifier.num_classes - 1}, got {target}")
     start, config, seed = time.perf_counter(), config or ConfirmConfig(), seed + OWN_SEED
     classifier = folded(classifier)
-    rows = rows_that_fit(classifier, config.memory_mib)
-    fresh = PicturePool.of(classifier, pictures(config.fresh, classifier.input_shape, seed))
+    count = as_many(config.fresh, classifier.num_pixels)
+    fresh = PicturePool.of(classifier, pictures(count, classifier.input_shape, seed))
     pool = families_of(classifier, config, seed)
+    images = len(fresh.images) + len(pool.images)
+    rows = rows_that_fit(classifier, config.memory_mib, images=images)
     test = _Test(classifier, target, config, seed, fresh, pool, rows)
     first = likelier_basis(classifier, target)
     measured = dict[Basis, tuple[BasisEvidence, list[Perturbation]]]()

@@ -6,6 +6,9 @@ and once over the coefficients of a cosine basis. A target's perturbation costs 
 others'. Beside it stands the largest margin a class can be driven to, which triggers that cover the
 image raise, and one search for a perturbation that moves pictures away from whatever they are
 called: with an attack on every class it is much cheaper than the cheapest class.
+
+Where no clean networks of the task are known, a scan asks for the same on images that the network
+is sure of (``sure``): what is small there is compared with the network's own other classes.
 """
 
 from __future__ import annotations
@@ -28,22 +31,32 @@ from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report, share_of_work
 from triggerfish.search.recall import ClassSearches, keep_searches
 from triggerfish.search.screening import Screening, select_classes
+from triggerfish.search.sure_images import sure_images
 from triggerfish.search.universal import UniversalPerturbations, UniversalSearch, search_universal
 from triggerfish.statistics.outliers import Largest
-from triggerfish.statistics.scores import all_classes_score, log_ratios, universal_score
+from triggerfish.statistics.scores import (
+    all_classes_score,
+    everywhere_score,
+    log_ratios,
+    sure_score,
+    universal_score,
+)
 
 FRESH = 80  # pictures that no search draws, to measure success on
 SHOWN = 8  # of them, to show a perturbation on
 PERTURBATIONS_SHOWN = 3  # classes whose perturbations a result carries
+SURE, SURE_SEED = 240, 700_001
+"""Images that the network is made sure of, and what is added to the seed that they come from: no
+other search has seen them."""
 
 SEARCHED_VALUES = 10**7
 """Values of all perturbations, in every basis and from every start: time and memory grow by it.
 There are half a dozen copies of them."""
 FEWEST = 24  # so many classes are all searched, however large the images are
 
-SCREENING, GOING = 0.2, 0.7
-"""For the progress report: the fraction of the time that the first pass takes, and that of the
-steps that a class takes on average, as some stop early."""
+SCREENING, GOING, CLIMBING, LED = 0.2, 0.6, 0.5, 9
+"""For the progress report: the fraction of the time that the first pass takes, those of the steps
+that a class and a margin take on average, as some stop early, and the steps of a led image."""
 _SCREENING_LOG_ODDS = 9.21  # of the first pass over very many classes, as in min-norm
 
 
@@ -123,45 +136,77 @@ class Universal(Detector):
         """Whether no class is left out."""
         return classifier.num_classes <= self.screening_of(classifier).above
 
-    def _shares(self, classes: int, *, screened: bool) -> tuple[float, float]:
-        """Fractions of the work by which margins, and then the search for classes, are done.
+    def _shares(self, classes: int, *, screened: bool, sure: bool) -> tuple[float, float]:
+        """Fractions of the work by which the search for classes begins, and is done.
 
-        By the pictures that pass the network; of the classes' about half stop early.
+        By the pictures that pass the network: before it, margins climb, or images are led.
         """
         runs = 1 + len(self.search.budget.starts)
-        margins = classes * self.margin_starts * self.margin_steps
+        margins = classes * self.margin_starts * self.margin_steps * CLIMBING
+        before = SURE * LED if sure else margins
         found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
-        all_of_it = margins + found + self.untargeted_pictures * self.universal_steps
+        all_of_it = before + found + self.untargeted_pictures * self.universal_steps
         first = SCREENING if screened else 0.0
         rest = 1.0 - first
-        return first + rest * margins / all_of_it, first + rest * (margins + found) / all_of_it
+        return first + rest * before / all_of_it, first + rest * (before + found) / all_of_it
 
-    def __call__(self, classifier: Classifier, seed: int = 0) -> ClassScores:
-        """Scores of all classes, unless they are very many; ``seed`` decides the pictures."""
+    def __call__(self, classifier: Classifier, seed: int = 0, *, sure: bool = False) -> ClassScores:
+        """Scores of all classes, unless they are very many; ``seed`` decides the pictures.
+
+        On images that the network is ``sure`` of, scores are those of
+        `triggerfish.statistics.scores`, which need no margins.
+        """
         classifier = folded(classifier)
-        drawn = as_many(self.pictures, classifier.num_pixels)
-        images = pictures(drawn + FRESH, classifier.input_shape, seed)
-        pool, fresh = PicturePool.of(classifier, images).split(drawn)
         rows = rows_that_fit(classifier, self.memory_mib)
+        if sure:
+            seed += SURE_SEED
+        pool, fresh = self._images(classifier, seed, rows, sure=sure)
         screening = self.screening_of(classifier)
         selection = select_classes(
             classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=SCREENING
         )
-        classes = selection.measured
-        starts = fresh.images[: self.margin_starts]
+        classes, margins = selection.measured, None
         climbed, found_by = self._shares(
-            len(classes), screened=len(classes) < classifier.num_classes
+            len(classes), screened=len(classes) < classifier.num_classes, sure=sure
         )
-        margins = largest_margins(
-            classifier, starts, classes.to(starts.device), self.margin_steps, rows
-        ).cpu()
+        if not sure:
+            starts = fresh.images[: self.margin_starts]
+            margins = largest_margins(
+                classifier, starts, classes.to(starts.device), self.margin_steps, rows
+            ).cpu()
         report(climbed)
+        rows = rows_that_fit(
+            classifier,
+            self.memory_mib,
+            images=len(pool.images) + len(fresh.images),
+            runs=len(classes) * (1 + len(self.search.budget.starts)),
+        )
         with share_of_work(climbed, found_by):
             found = _search_classes(classifier, pool, classes, self.search, seed, rows)
         with share_of_work(found_by, 1.0):
-            anything = _search_untargeted(classifier, pool, self, seed, rows)
+            anything = search_untargeted(classifier, pool, self, seed, rows)
         evidence = _Evidence(classifier, fresh, classes, selection.typical, found, margins)
         return evidence.scores(anything)
+
+    def _images(
+        self, classifier: Classifier, seed: int, rows: int, *, sure: bool
+    ) -> tuple[PicturePool, PicturePool]:
+        """The images that steps draw from, and plain ones that no step draws."""
+        if sure:
+            return sure_pool(classifier, seed, rows), _plain(classifier, FRESH, seed + 1)
+        drawn = as_many(self.pictures, classifier.num_pixels)
+        return _plain(classifier, drawn + FRESH, seed).split(drawn)
+
+
+def sure_pool(classifier: Classifier, seed: int, rows: int) -> PicturePool:
+    """Images that the network is sure of, from no other seed of a scan."""
+    count = as_many(SURE, classifier.num_pixels)
+    images = pictures(count, classifier.input_shape, seed)
+    return PicturePool.of(classifier, sure_images(classifier, images, rows))
+
+
+def _plain(classifier: Classifier, count: int, seed: int) -> PicturePool:
+    return PicturePool.of(classifier, pictures(count, classifier.input_shape, seed))
 
 
 def _search_classes(
@@ -181,7 +226,7 @@ def _search_classes(
     return pixel, waves
 
 
-def _search_untargeted(
+def search_untargeted(
     classifier: Classifier, pool: PicturePool, detector: Universal, seed: int, rows: int
 ) -> UniversalPerturbations:
     """The smallest perturbation of pixels that moves pictures away from what they are called."""
@@ -192,27 +237,30 @@ def _search_untargeted(
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What was found for the ``classes`` (M,), of which ``typical`` (M,) make the medians."""
+    """What was found for the ``classes`` (M,), of which ``typical`` (M,) make the medians.
+
+    Without ``margins`` (M,) it was found on images that the network is sure of.
+    """
 
     classifier: Classifier
     fresh: PicturePool
     classes: Tensor
     typical: Tensor
     found: tuple[UniversalPerturbations, UniversalPerturbations]
-    margins: Tensor
+    margins: Tensor | None
 
     def scores(self, anything: UniversalPerturbations) -> ClassScores:
         """The detector's answer, with the perturbations of the most suspicious classes."""
         sizes = [measured_sizes(found) for found in self.found]
         ratios = [log_ratios(size, self.typical) for size in sizes]
-        score = universal_score(ratios[0], ratios[1], self.margins.double(), self.typical)
         untargeted = float(measured_sizes(anything))
+        name, score, everywhere = self._scored(sizes, ratios, untargeted)
         basis = torch.stack([r.nan_to_num(-torch.inf) for r in ratios]).argmax(0)
         images = self._images(basis)
         logits = evaluate(self.classifier, images).double().cpu()
         probability = logits.softmax(1).gather(1, self.classes.view(-1, 1)).squeeze(1)
         details = {
-            "margin": self.margins.double(),
+            **({} if self.margins is None else {"margin": self.margins.double()}),
             **{f"size_{name}": size for name, size in zip(BASES, sizes, strict=True)},
             **{f"ratio_{name}": r for name, r in zip(BASES, ratios, strict=True)},
             **{
@@ -221,7 +269,7 @@ class _Evidence:
             },
         }
         return ClassScores(
-            name="universal_score",
+            name=name,
             statistic=self._spread(score),
             status=self._status(sizes),
             images=images.cpu(),
@@ -231,8 +279,20 @@ class _Evidence:
             shown=tuple(self.classes.tolist()),
             perturbations=self._perturbations(score, basis, sizes, anything),
             pictures=self.fresh.images[self._shown(score)].cpu(),
-            all_classes=all_classes_score(sizes[0], untargeted),
+            all_classes=everywhere,
         )
+
+    def _scored(
+        self, sizes: list[Tensor], ratios: list[Tensor], untargeted: float
+    ) -> tuple[str, Tensor, float | None]:
+        """The score's name, that of each class (M,), and that of an attack on all of them."""
+        pixel, waves = sizes
+        if self.margins is None:
+            shape = self.classifier.input_shape
+            score = sure_score(pixel, waves, shape)
+            return "sure_score", score, everywhere_score(pixel, untargeted, shape)
+        score = universal_score(ratios[0], ratios[1], self.margins.double(), self.typical)
+        return "universal_score", score, all_classes_score(pixel, untargeted)
 
     def _shown(self, score: Tensor) -> Tensor:
         """Indices of new pictures to show changes on: those that are not the suspect first."""

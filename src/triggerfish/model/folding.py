@@ -1,7 +1,9 @@
-"""A faster copy of a network for searches: batch norm folded into the convolutions before it.
+"""A faster copy of a network for searches: batch norm folded, rectifiers after the pooling.
 
-In evaluation mode batch norm is one factor and one shift a channel, which the kernels can bear. It
-saves two passes over every activation, forwards and backwards.
+In evaluation mode batch norm is one factor and one shift a channel, which the kernels of the
+convolution before it can bear: that saves two passes over every activation, forwards and backwards.
+The largest of rectified values is the rectified largest, so behind max pooling a rectifier has a
+quarter of the values or less to look at.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn import functional
 
 from triggerfish.model.classifier import Classifier
 
@@ -22,7 +25,7 @@ _copies: WeakKeyDictionary[Classifier, Classifier] = WeakKeyDictionary()
 
 
 def folded(classifier: Classifier) -> Classifier:
-    """The same function with batch norm folded, or ``classifier`` itself where that is not safe.
+    """The same function in fewer steps, or ``classifier`` itself where that is not safe.
 
     It is safe where the network's steps can be traced and the copy answers alike. The copy is made
     once, so what is found about it is found once.
@@ -33,25 +36,39 @@ def folded(classifier: Classifier) -> Classifier:
 
 
 class _Tracer(fx.Tracer):
-    """Takes a convolution of ours as one step, as the library's are."""
+    """Takes a convolution of ours as one step, as the library's are.
+
+    Layers that a network keeps outside of its tree of modules get a name in it.
+    """
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+
+    def path_of_module(self, mod: nn.Module) -> str:
+        """Where a layer is."""
+        try:
+            return super().path_of_module(mod)
+        except NameError:
+            name = (
+                f"unlisted_{len(self.root._modules)}"  # children() leaves out what is there twice
+            )
+            self.root.add_module(name, mod)
+            return name
 
 
 def _folded(classifier: Classifier) -> Classifier:
     model = classifier.model
     if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
         return classifier
-    if not any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()):
-        return classifier
     try:
         steps = copy.deepcopy(model)
         traced = fx.GraphModule(steps, _Tracer().trace(steps))
     except Exception:  # a stranger's code: whatever it says, it cannot be traced
         return classifier
-    if not _fold(traced):
+    if not _fold(traced) + _rectify_late(traced):
         return classifier
+    traced.delete_all_unused_submodules()
+    traced.recompile()
     faster = copy.copy(classifier)
     faster.model = traced.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return faster if _answer_alike(classifier, faster) else classifier
@@ -59,7 +76,7 @@ def _folded(classifier: Classifier) -> Classifier:
 
 def _fold(traced: fx.GraphModule) -> int:
     """Fold every batch norm that alone follows a convolution; returns how many there were."""
-    layers, count = dict(traced.named_modules()), 0
+    layers, count = dict(traced.named_modules(remove_duplicate=False)), 0
     calls = [node.target for node in traced.graph.nodes if node.op == "call_module"]
     for node in list(traced.graph.nodes):
         if node.op != "call_module" or not isinstance(layers[node.target], nn.BatchNorm2d):
@@ -75,8 +92,37 @@ def _fold(traced: fx.GraphModule) -> int:
         node.replace_all_uses_with(before)
         traced.graph.erase_node(node)
         count += 1
-    traced.delete_all_unused_submodules()
-    traced.recompile()
+    return count
+
+
+def _rectify_late(traced: fx.GraphModule) -> int:
+    """Put every max pooling that alone follows a rectifier before it; returns how many."""
+    layers, count = dict(traced.named_modules(remove_duplicate=False)), 0
+
+    def is_a(node: object, layer: type[nn.Module], *functions: object) -> bool:
+        if not isinstance(node, fx.Node):
+            return False
+        if node.op == "call_module":
+            return isinstance(layers[str(node.target)], layer)
+        return node.op in ("call_function", "call_method") and node.target in functions
+
+    for pool in list(traced.graph.nodes):
+        if not is_a(pool, nn.MaxPool2d, functional.max_pool2d, torch.max_pool2d):
+            continue
+        rectifier = pool.args[0] if pool.args else None
+        if not is_a(rectifier, nn.ReLU, functional.relu, torch.relu, "relu"):
+            continue
+        if len(rectifier.users) > 1 or len(rectifier.all_input_nodes) > 1:
+            continue
+        before, after = rectifier.args[0], list(pool.users)
+        pool.replace_input_with(rectifier, before)
+        with traced.graph.inserting_after(pool):
+            moved = traced.graph.node_copy(rectifier)
+        moved.replace_input_with(before, pool)
+        for user in after:
+            user.replace_input_with(pool, moved)
+        traced.graph.erase_node(rectifier)
+        count += 1
     return count
 
 

@@ -104,6 +104,15 @@ class Known:
             return Choice(None, because, others, same_task, withheld=True)
         return Choice(fitting[0])
 
+    def has_population(self, detector: Detector) -> bool:
+        """Whether clean networks of the recipe or of the task are known to compare with."""
+        choice = self.choose(detector)
+        return (
+            choice.reference is not None
+            or choice.same_task is not None
+            or any(map(self.can_decide, detector.parts))
+        )
+
     def can_decide(self, part: Detector) -> bool:
         """Whether clean models are known by which that part of a detector decides by itself."""
         if self.asked is not None and not self.asked.is_made_with(part):

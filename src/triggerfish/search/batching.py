@@ -27,6 +27,8 @@ _FREE_SHARE = 0.6
 _MOST_HALVINGS = 10
 # Images, baselines, gradients, running means, sort orders (int64) and candidates of a row.
 _STATE_TENSORS = 14
+# Values, slopes and gradients of a run, its best perturbation, and the next ones of them.
+_RUN_TENSORS = 8
 
 Result = TypeVar("Result")
 _share: ContextVar[float] = ContextVar("share of the budget", default=1.0)
@@ -52,9 +54,16 @@ def bytes_per_row(classifier: Classifier) -> int:
     return int(_SLACK * sum(saved.values())) + state
 
 
-def rows_that_fit(classifier: Classifier, budget_mib: float) -> int:
-    """Rows of one batch under a budget in MiB, or in the free memory of a GPU; at least one."""
-    budget = budget_mib * 2**20
+def rows_that_fit(
+    classifier: Classifier, budget_mib: float, *, images: int = 0, runs: int = 0
+) -> int:
+    """Rows of one batch under a budget in MiB, or in the free memory of a GPU; at least one.
+
+    The budget also holds ``images`` that are kept meanwhile, and the state of ``runs`` searches for
+    universal perturbations.
+    """
+    held = (images + _RUN_TENSORS * runs) * classifier.num_pixels * classifier.dtype.itemsize
+    budget = budget_mib * 2**20 - held
     if classifier.device.type == "cuda":
         budget = _FREE_SHARE * torch.cuda.mem_get_info(classifier.device)[0]
     return max(1, int(budget * _share.get()) // bytes_per_row(classifier))

@@ -23,7 +23,7 @@ STEP = 0.04
 
 @torch.no_grad()
 def sure_images(
-    classifier: Classifier, images: Tensor, lead: float = LEAD, rows_at_once: int = 512
+    classifier: Classifier, images: Tensor, rows_at_once: int = 512, lead: float = LEAD
 ) -> Tensor:
     """``images`` (N, C, H, W) led to the classes in turn, image n to class n mod K.
 
@@ -43,16 +43,18 @@ def sure_images(
 
 
 def _led(classifier: Classifier, images: Tensor, goal: Tensor, lead: float) -> Tensor:
-    """The images (n, C, H, W) after ascent to ``goal`` (n,)."""
+    """The images (n, C, H, W) after ascent to ``goal`` (n,); those that are there pass no more."""
     length = STEP * classifier.num_pixels**0.5
+    led, left = images.clone(), torch.arange(len(images), device=images.device)
     for _ in range(STEPS):
         with torch.enable_grad():
-            moving = images.detach().requires_grad_()
-            odds = log_odds(classifier.logits(moving), goal)
-            (slope,) = torch.autograd.grad(odds.clamp_max(lead).sum(), moving)
-        short = (odds < lead).view(-1, 1, 1, 1)
+            moving = led[left].requires_grad_()
+            odds = log_odds(classifier.logits(moving), goal[left])
+            (slope,) = torch.autograd.grad(odds.sum(), moving)
+        short = odds < lead
         if not bool(short.any()):
             break
+        left, slope = left[short], slope[short]
         norm = slope.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
-        images = (images + short * slope * (length / norm)).clamp(0.0, 1.0)
-    return images
+        led[left] = (moving.detach()[short] + slope * (length / norm)).clamp(0.0, 1.0)
+    return led

@@ -57,20 +57,23 @@ def evidence_of(test: Confirmation) -> Evidence:
 def classes_to_confirm(verdict: Verdict) -> list[int]:
     """The flagged classes, or where none is, those whose uncalibrated score is suspicious.
 
-    A class that is flagged on sure images beside a population needs no other test.
+    None where a search on sure images decides, and none of a class that it flags or refutes as a
+    test: that search is one of its own, and clean networks stay below its level (levels.py).
     """
+    if verdict.evidence and verdict.evidence[0].test == SURE:
+        return []
+    settled = {
+        row.hypothesis.target
+        for row in verdict.evidence
+        if row.test == SURE and row.null.kind == "same-size" and row.flags == row.is_suspicious
+    }
     if verdict.flagged:
-        settled = {
-            row.hypothesis.target
-            for row in verdict.evidence
-            if row.test == SURE and row.null.kind == "same-size" and row.flags
-        }
         flagged = [k for k in _above(verdict, -math.inf) if k in verdict.flagged]
         return [k for k in flagged if k not in settled][:MOST_TESTS]
     level = verdict.suspicion_threshold
     if level is None or verdict.all_classes or is_void(verdict.reasons):
         return []
-    return _above(verdict, level)[:MOST_SUSPECTED]
+    return [k for k in _above(verdict, level) if k not in settled][:MOST_SUSPECTED]
 
 
 def _above(verdict: Verdict, level: float) -> list[int]:

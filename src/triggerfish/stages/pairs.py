@@ -1,7 +1,8 @@
-"""The last search of a default scan: a perturbation that flips one class into another.
+"""The last search of a scan, on request: a perturbation that flips one class into another.
 
 It costs as much as all others together and means something only beside clean networks of the same
-task, so it follows where they found nothing and such networks are known.
+task, so it follows where they found nothing and such networks are known. Its rows are notes
+(levels.py), so no verdict waits for it.
 """
 
 from __future__ import annotations

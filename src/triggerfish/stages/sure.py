@@ -8,128 +8,179 @@ yet, and a flag stands only where the class is small on such images too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from triggerfish.detectors import Universal
-from triggerfish.detectors.universal import measured_sizes
+from triggerfish.confirmation.search import likelier_basis
+from triggerfish.detectors import Detector, Ensemble, Universal
+from triggerfish.detectors.universal import (
+    SURE_SEED,
+    measured_sizes,
+    search_untargeted,
+    sure_pool,
+)
 from triggerfish.levels import SURE, Level, level_of, sure_test
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Evidence, Hypothesis, Null, NullKind
+from triggerfish.model.folding import folded
+from triggerfish.results import (
+    BASES,
+    Basis,
+    ClassScores,
+    Evidence,
+    Hypothesis,
+    Null,
+    NullKind,
+    Status,
+)
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
-from triggerfish.search.picture_pool import UNTARGETED, PicturePool
-from triggerfish.search.pictures import pictures
-from triggerfish.search.sure_images import sure_images
+from triggerfish.search.picture_pool import PicturePool
+from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import search_universal
 from triggerfish.stages.state import Found, State
 from triggerfish.statistics.scores import everywhere_score, sure_score
 from triggerfish.verdict.conclude import is_void
-from triggerfish.verdict.judge import Judge
+from triggerfish.verdict.judge import Judge, choose_case
+from triggerfish.verdict.score_checks import check_scores
 
-IMAGES = 240
-MOST_CLASSES = 48
-"""With more, the most suspicious half of so many is searched, and others spread over the rest."""
 FEWEST_CLASSES = 3
 """Of two, clean classes are as small as targets, on images of any kind (docs/limits.md)."""
 START = 0.5  # of the time, where the search begins
-OWN_SEED = 700_001  # added to the scan's seed: other images than those of the first search
 
 
 class SureImages:
     """Every class once more, on images that lead for each class in turn."""
 
     def applies(self, state: State) -> bool:
-        """By the default rules, where no task is known or something is in question."""
-        judge, scores = state.config.judge, state.scores
-        if judge != Judge(false_positive_rate=judge.false_positive_rate):
-            return False
-        if scores is None or not scores.perturbations or is_void(state.findings):
-            return False
-        if state.classifier.num_classes < FEWEST_CLASSES:
-            return False
-        return not _has_population(state) or bool(_in_question(state))
+        """By the default rules, where clean networks are known and something is in question."""
+        return _may_run(state) and _has_population(state) and bool(_in_question(state))
 
     def share(self, state: State) -> tuple[float, float]:
         """Half of the time."""
         return START, 1.0
 
     def __call__(self, state: State) -> Found:
-        """A row per class that was searched and one on all classes; tests of what is flagged."""
-        scores = state.scores
-        assert scores is not None
-        classes = classes_to_search(scores)
-        found = with_enough_memory(
-            lambda: search_sure(state.classifier, classes, state.config.seed + OWN_SEED)
-        )
-        return Found((*found.rows(), *found.tests(_in_question(state))))
+        """Tests of what is flagged or suspected."""
+        return Found(with_enough_memory(lambda: Control.of(state)(_in_question(state))))
+
+
+def decides_alone(state: State) -> bool:
+    """Whether this search is the one for classes: no clean networks are known to compare with."""
+    return _may_run(state) and not state.known.has_population(state.config.detector)
+
+
+def judged_alone(state: State) -> Found:
+    """A row per class and one on all of them, against the network's other classes."""
+    detector, scores = state.config.detector, sure_scores(state)
+    because = choose_case(state.known, detector, scores).choice.because
+    findings = check_scores(scores, state.classifier.num_pixels, detector.may_be_unreachable)
+    note = f"uncalibrated: {because}; judged by its own other classes, on images that it is sure of"
+    return Found(class_rows(scores), tuple(findings), (note,), scores)
+
+
+def sure_scores(state: State) -> ClassScores:
+    """What the search finds, with the settings of the scan's detector."""
+    search = universal_of(state.config.detector)
+    assert search is not None
+    return with_enough_memory(lambda: search(state.classifier, state.config.seed, sure=True))
+
+
+def universal_of(detector: Detector) -> Universal | None:
+    """The search for universal perturbations that a detector makes, if it makes one."""
+    made = (detector, *detector.parts) if isinstance(detector, Ensemble) else (detector,)
+    return next((one for one in made if isinstance(one, Universal)), None)
+
+
+def class_rows(scores: ClassScores) -> tuple[Evidence, ...]:
+    """Against the network's other classes and what triggers cost: one row a hypothesis."""
+    searched = sum(state is not Status.SCREENED for state in scores.status)
+    found = [
+        _row(Hypothesis("target", k), value, "outliers", sure_test(searched))
+        for k, value in enumerate(scores.statistic.tolist())
+    ]
+    if scores.all_classes is not None:
+        found.append(_row(Hypothesis("all-classes"), scores.all_classes, "outliers"))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
-class SureScores:
-    """The ``score`` (M,) of each of the ``classes`` (M,), NaN where neither basis reaches it.
+class Control:
+    """The same search as a test of what is in question, over the ``classes`` (M,) of the first one.
 
-    ``everywhere`` is the score of an attack on all of them, None where it was not reached.
+    Of two bases the likelier comes first; the other follows where the score, the larger of both,
+    may still be another one.
     """
 
-    classes: tuple[int, ...]
-    score: Tensor
-    everywhere: float | None
+    classifier: Classifier
+    search: Universal
+    classes: Tensor
+    seed: int
 
-    def rows(self) -> list[Evidence]:
-        """Against the network's other classes and what triggers cost: one row a hypothesis."""
-        found = [
-            _row(Hypothesis("target", k), value, "outliers", sure_test(len(self.classes)))
-            for k, value in zip(self.classes, self.score.tolist(), strict=True)
-        ]
-        if self.everywhere is not None:
-            found.append(_row(Hypothesis("all-classes"), self.everywhere, "outliers"))
-        return found
+    @staticmethod
+    def of(state: State) -> Control:
+        """With the settings of the scan's detector."""
+        search, classifier = universal_of(state.config.detector), folded(state.classifier)
+        found = searches_of(classifier)
+        assert search is not None
+        assert found is not None
+        return Control(classifier, search, found.classes, state.config.seed + SURE_SEED)
 
-    def tests(self, hypotheses: tuple[Hypothesis, ...]) -> list[Evidence]:
-        """Whether what other rows flag is small on these images too."""
-        by_class = dict(zip(self.classes, self.score.tolist(), strict=True))
-        values = {
-            h: self.everywhere if h.kind == "all-classes" else by_class.get(h.target or 0)
-            for h in hypotheses
-        }
-        return [
-            _row(h, value, "same-size")
-            for h, value in values.items()
-            if value is not None and not math.isnan(value)
-        ]
+    def __call__(self, hypotheses: tuple[Hypothesis, ...]) -> tuple[Evidence, ...]:
+        """Whether what other rows flag is small on these images too; no row where unmeasured."""
+        rows = rows_that_fit(self.classifier, self.search.memory_mib)
+        pool = sure_pool(self.classifier, self.seed, rows)
+        targets = [h.target for h in hypotheses if h.target is not None]
+        place = torch.searchsorted(self.classes, torch.tensor(targets, dtype=torch.long))
+        values, sizes = self._of_classes(pool, targets, place, rows)
+        found = {Hypothesis("target", k): v for k, v in zip(targets, values, strict=True)}
+        if len(targets) < len(hypotheses):
+            pixel = sizes["pixel"] if "pixel" in sizes else self._sizes(pool, "pixel", rows)
+            found[Hypothesis("all-classes")] = self._of_all(pool, pixel, rows)
+        return tuple(_row(h, found[h], "same-size") for h in hypotheses if not math.isnan(found[h]))
+
+    def _of_classes(
+        self, pool: PicturePool, targets: list[int], place: Tensor, rows: int
+    ) -> tuple[list[float], dict[Basis, Tensor]]:
+        """The scores of ``targets``, at ``place`` among the classes, and the sizes (M,) behind."""
+        sizes, score = dict[Basis, Tensor](), torch.full((len(self.classes),), torch.nan)
+        nothing, level = score.double(), level_of(SURE, "target", "same-size")
+        assert level is not None
+        first = likelier_basis(self.classifier, targets[0]) if targets else "pixel"
+        for basis in sorted(BASES, key=lambda one: one != first) if targets else ():
+            sizes[basis] = self._sizes(pool, basis, rows)
+            pixel, waves = (sizes.get(one, nothing) for one in BASES)
+            score = sure_score(pixel, waves, self.classifier.input_shape)
+            if bool((score[place] > level.flag_at).all()):
+                break
+        return score[place].tolist(), sizes
+
+    def _of_all(self, pool: PicturePool, pixel: Tensor, rows: int) -> float:
+        away = search_untargeted(self.classifier, pool, self.search, self.seed, rows)
+        size, shape = float(measured_sizes(away)), self.classifier.input_shape
+        score = everywhere_score(pixel, size, shape)
+        return math.nan if score is None else score
+
+    def _sizes(self, pool: PicturePool, basis: Basis, rows: int) -> Tensor:
+        """Of all classes (M,) in one basis."""
+        frequency = torch.full_like(self.classes, basis == "frequency").bool()
+        search = self.search.search
+        return measured_sizes(
+            search_universal(
+                self.classifier, pool, self.classes, frequency, search, self.seed, rows
+            )
+        )
 
 
-def search_sure(classifier: Classifier, classes: tuple[int, ...], seed: int) -> SureScores:
-    """Search for ``classes`` in both bases, and for any way out, on images that are led first."""
-    search, rows = Universal().search, rows_that_fit(classifier, Universal().memory_mib)
-    images = sure_images(classifier, pictures(IMAGES, classifier.input_shape, seed))
-    pool = PicturePool.of(classifier, images)
-    targets = torch.tensor(classes).repeat(2)
-    frequency = torch.arange(len(targets)) >= len(classes)
-    found = search_universal(classifier, pool, targets, frequency, search, seed, rows)
-    many = replace(search, images_per_step=Universal().untargeted_pictures)
-    away = search_universal(
-        classifier, pool, torch.tensor([UNTARGETED]), torch.tensor([False]), many, seed, rows
+def _may_run(state: State) -> bool:
+    """By the default rules, with a search that they are for, and classes enough."""
+    judge = state.config.judge
+    return (
+        judge == Judge(false_positive_rate=judge.false_positive_rate)
+        and universal_of(state.config.detector) is not None
+        and not is_void(state.findings)
+        and state.classifier.num_classes >= FEWEST_CLASSES
     )
-    sizes = measured_sizes(found)
-    pixel, waves = sizes[: len(classes)], sizes[len(classes) :]
-    return SureScores(
-        classes,
-        sure_score(pixel, waves, classifier.input_shape),
-        everywhere_score(pixel, float(measured_sizes(away)), classifier.input_shape),
-    )
-
-
-def classes_to_search(scores: ClassScores) -> tuple[int, ...]:
-    """All classes; of very many the most suspicious, and some of the others at even distances."""
-    count = len(scores.statistic)
-    if count <= MOST_CLASSES:
-        return tuple(range(count))
-    order = scores.statistic.nan_to_num(-torch.inf).argsort(descending=True).tolist()
-    first, rest = order[: MOST_CLASSES // 2], sorted(order[MOST_CLASSES // 2 :])
-    return tuple(sorted({*first, *rest[:: -(-len(rest) // (MOST_CLASSES // 2))]}))
 
 
 def _has_population(state: State) -> bool:
