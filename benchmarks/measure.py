@@ -47,6 +47,7 @@ from triggerfish.verdict.sanity import probe_pictures, spread
 FOLDER = RESULTS / "family"
 SURE = 240  # images that the network is made sure of
 FEW, PSEUDO = 5, 4  # classes up to which pseudo-classes are measured, and how many
+UNTARGETED_IMAGES = 16  # a step
 TRIED_ON, NOISE = 120, 0.1
 MANY = 16  # classes: with more a network takes longest
 LARGE_FILE = 900_000  # bytes
@@ -182,7 +183,7 @@ def measured(case: Case, *, with_pseudo: bool = False) -> dict[str, Any]:
         "pixel": _short(scores.details["size_pixel"]),
         "frequency": _short(scores.details["size_frequency"]),
         "margin": _short(scores.details["margin"]),
-        "untargeted": _short(torch.tensor([scores.perturbations[-1].size]))[0],
+        "untargeted": None,  # rows of earlier detectors have one
         "trials": [_trials(model, change) for change in scores.perturbations[:-1]],
         "search_seconds": round(search, 2),
     }
@@ -200,7 +201,7 @@ def sure_sizes(model: Classifier) -> dict[str, Any]:
     frequency = torch.arange(len(classes)) >= model.num_classes
     made = search_universal(model, pool, classes, frequency, Universal().search, 0, 512)
     sizes = torch.where(made.converged, made.size, torch.nan)
-    many = replace(Universal().search, images_per_step=Universal().untargeted_pictures)
+    many = replace(Universal().search, images_per_step=UNTARGETED_IMAGES)
     away = search_universal(
         model, pool, torch.tensor([UNTARGETED]), torch.tensor([False]), many, 0, 512
     )

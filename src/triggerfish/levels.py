@@ -31,6 +31,9 @@ CONFIRMATION = "confirmation test"
 CONFIRMED_LEAD = 0.45
 """Of a confirmation test, above which its grade is *confirmed*: a word for a person, no flag."""
 
+UNTARGETED_TEST = "ways out of classes"
+"""The name in evidence of the untargeted searches."""
+
 SURE = "sure images"
 """The name in evidence of the search on images that the network is sure of."""
 
@@ -45,7 +48,6 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Chosen on development networks of other people; docs/method.md has the numbers.
     ("universal", "target", "fixed"): Level(1.3, 1.07),
     ("universal", "target", "same-task"): Level(0.95, 0.8),
-    ("universal", "all-classes", "fixed"): Level(1.0, 0.92),
     # Above nearly all clean development models; the shipped references are calibrated.
     ("min-norm", "target", "fixed"): Level(1.4, 1.0),
     ("pairwise-norm", "pair", "fixed"): Level(1.6, 1.1),
@@ -67,12 +69,14 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Among three classes clean ones (up to 1.51) and targets overlap: none is flagged, and where
     # all are low the network is clean. Of two classes nothing is known at all.
     (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
-    # Clean networks had up to 0.39, two of three all-to-all attacks 1.35 and 1.82.
-    (SURE, "all-classes", "outliers"): Level(1.0, 0.75),
+    # Of 60 clean networks of other people the largest had 1.08; four of nine attacked ones more.
+    (UNTARGETED_TEST, "pair", "outliers"): Level(1.1),
+    # Of 60 clean ones no way out led each class to an end of its own, five of eight all-to-all
+    # attacks had 0.85 and more.
+    (UNTARGETED_TEST, "all-classes", "outliers"): Level(0.75, 0.6),
     # Beside clean networks of the task: what they flag stands only above the second level, and what
     # they suspect is flagged above the first.
     (SURE, "target", "same-size"): Level(1.3, 0.65),
-    (SURE, "all-classes", "same-size"): Level(math.inf, 0.5),
 }
 
 

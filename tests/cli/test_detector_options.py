@@ -67,7 +67,7 @@ def test_values_reach_the_detector_in_its_own_types(triggerfish: Cli, models: Pa
     assert (settings["steps"], settings["rounds"], settings["restarts"]) == (2, 1, 1)
     assert settings["target_log_odds"] == pytest.approx(math.log(9))
     assert set(result["config"]) == {
-        "detector", "settings", "judge", "seed", "confirm", "confirmation", "pairs", "pair_search",
+        "detector", "settings", "judge", "seed", "confirm", "confirmation", "untargeted",
     }  # fmt: skip
 
 

@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from triggerfish.detectors import Ensemble, UniversalPairs
+from triggerfish.detectors import UniversalPairs
 from triggerfish.detectors.universal_pairs import pair_perturbation
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.references.making import make_task_reference
 from triggerfish.results import Evidence, Status
-from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.pictures import pictures
 from triggerfish.verdict.judge import Judge
 
@@ -174,93 +173,3 @@ def test_a_reference_that_nobody_named_makes_a_note_of_it(shipped) -> None:
 
 def _pair(row: Evidence) -> tuple[int | None, int | None]:
     return row.hypothesis.source, row.hypothesis.target
-
-
-def test_a_default_scan_notes_the_pair_and_accuses_nobody_by_it(shipped) -> None:
-    config = ScanConfig(
-        Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200),
-        pairs=True,
-        pair_search=QUICK,
-    )
-    found, twin = (scan_classifier(blocks(backdoored=b), config) for b in (True, False))
-    rows = [row for row in found.verdict.evidence if row.hypothesis.kind == "pair"]
-    (row,) = (row for row in rows if row.flags)
-    assert (_pair(row), row.test, row.null.kind) == (
-        (SOURCE, TARGET),
-        "universal-pairs",
-        "same-task",
-    )
-    assert row.score > 2 * row.flag_at
-    assert all(row.note_only for row in rows)  # levels.py says why
-    assert (found.verdict.name, found.verdict.accused) == ("clean", ())
-    assert (found.verdict.flagged, found.verdict.sources) == ((), {})
-    assert not any("is flagged" in note for note in found.verdict.notes)
-    assert found.scores.perturbations[0].target == TARGET  # found again, and shown
-    assert (twin.verdict.name, twin.verdict.accused) == ("clean", ())
-    assert not any(row.flags for row in twin.verdict.evidence)
-    assert twin.scores.pairs is not None  # looked for, and not found
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        ScanConfig(
-            Ensemble(fast=True, steps=5, universal_steps=12, pictures=100),
-            pairs=True,
-            pair_search=QUICK,
-        ),
-        ScanConfig(
-            Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100), pair_search=QUICK
-        ),
-        ScanConfig(
-            Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100),
-            Judge(threshold=50.0),
-            pairs=True,
-        ),
-    ],
-    ids=["fast", "not wanted", "a threshold of one's own"],
-)
-def test_pairs_are_left_out(shipped, config: ScanConfig) -> None:
-    result = scan_classifier(blocks(backdoored=False), config)
-    assert result.verdict.name == "clean"
-    assert result.scores.pairs is None
-
-
-def test_pairs_are_left_out_where_nothing_is_known_of_the_task(shipped) -> None:
-    order = torch.arange(CLASSES).roll(4)
-    network = nn.Sequential(Blocks(backdoored=True), _Reordered(order))
-    config = ScanConfig(
-        Ensemble(restarts=1, steps=5, universal_steps=12, pictures=100),
-        pairs=True,
-        pair_search=QUICK,
-    )
-    result = scan_classifier(Classifier(network, SHAPE, output="logits"), config)
-    assert result.scores.pairs is None
-
-
-class _Reordered(nn.Module):
-    """The classes in another order."""
-
-    def __init__(self, order: Tensor) -> None:
-        super().__init__()
-        self.order = order
-
-    def forward(self, logits: Tensor) -> Tensor:
-        return logits[:, self.order]
-
-
-def test_what_is_flagged_at_first_and_not_again_is_no_verdict(shipped, monkeypatch) -> None:
-    missed = pair_perturbation(
-        blocks(backdoored=False), QUICK, SOURCE, TARGET, QUICK(blocks(backdoored=False))
-    )
-    missed = replace(missed, status=Status.UNREACHABLE, size=float("nan"))
-    monkeypatch.setattr("triggerfish.stages.pairs.pair_perturbation", lambda *_: missed)
-    config = ScanConfig(
-        Ensemble(restarts=1, steps=10, universal_steps=20, pictures=200),
-        pairs=True,
-        pair_search=QUICK,
-    )
-    result = scan_classifier(blocks(backdoored=True), config)
-    index = np.array(result.verdict.anomaly_index)
-    assert (result.verdict.name, result.verdict.flagged) == ("clean", ())
-    assert np.isfinite(index).all()

@@ -52,9 +52,9 @@ COMMON = (
 @click.option("--confirm/--no-confirm", "confirmation", default=True,
               help="A confirmation test of every class that the scan flags.")  # fmt: skip
 @click.option(
-    "--pairs/--no-pairs",
-    default=False,
-    help="Where nothing is found, also look for a trigger for one source class: a note.",
+    "--untargeted/--no-untargeted",
+    default=True,
+    help="Where no target is found, also look for triggers for one source class, and for all.",
 )
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
@@ -66,7 +66,7 @@ def scan_command(
     detector: str | None,
     preset: str | None,
     confirmation: bool,
-    pairs: bool,
+    untargeted: bool,
     seed: int,
     **values: Any,  # noqa: ANN401
 ) -> None:
@@ -80,7 +80,7 @@ def scan_command(
     options = take_run_options(values)
     loading = take_load_options(values)
     config = scan_config(detector, preset, seed, values)
-    config = replace(config, confirm=confirmation, pairs=pairs)
+    config = replace(config, confirm=confirmation, untargeted=untargeted)
     batch = FileScan(
         config=config,
         out=options.out,

@@ -4,8 +4,8 @@ A trigger fires on synthetic images (docs/method.md). So for every class y the s
 perturbation is searched that makes most of ever new synthetic images y, once as L1 norm over pixels
 and once over the coefficients of a cosine basis. A target's perturbation costs a fraction of the
 others'. Beside it stands the largest margin a class can be driven to, which triggers that cover the
-image raise, and one search for a perturbation that moves pictures away from whatever they are
-called: with an attack on every class it is much cheaper than the cheapest class.
+image raise. Triggers for one source class, and for all of them, are looked for by
+`triggerfish.stages.untargeted`.
 
 Where no clean networks of the task are known, a scan asks for the same on images that the network
 is sure of (``sure``): what is small there is compared with the network's own other classes.
@@ -26,7 +26,7 @@ from triggerfish.results import BASES, Basis, ClassScores, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.margin import largest_margins
-from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
+from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report, share_of_work
 from triggerfish.search.recall import ClassSearches, keep_searches
@@ -35,8 +35,6 @@ from triggerfish.search.sure_images import sure_images
 from triggerfish.search.universal import UniversalPerturbations, UniversalSearch, search_universal
 from triggerfish.statistics.outliers import Largest
 from triggerfish.statistics.scores import (
-    all_classes_score,
-    everywhere_score,
     log_ratios,
     sure_score,
     universal_score,
@@ -77,8 +75,8 @@ class Universal(Detector):
         >>> import triggerfish as tf
         >>> detector = tf.Universal(universal_steps=2, pictures=40, margin_steps=2)
         >>> scores = detector(classifier, seed=0)
-        >>> scores.perturbations[-1].target is None  # away from whatever pictures are called
-        True
+        >>> len(scores.perturbations)  # those of the most suspicious classes
+        3
     """
 
     name: ClassVar[str] = "universal"
@@ -89,7 +87,6 @@ class Universal(Detector):
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
     pictures_per_step: int = setting(8, "New pictures per class and step")
-    untargeted_pictures: int = setting(16, "New pictures per step of the untargeted search")
     pictures: int = setting(400, "Synthetic images that steps draw from")
     margin_starts: int = setting(4, "Pictures per class that margins climb from")
     margin_steps: int = setting(30, "Steps of each climb")
@@ -100,12 +97,12 @@ class Universal(Detector):
     sample: int = setting(64, "Random classes that they are compared with")
 
     def __post_init__(self) -> None:
-        if min(self.untargeted_pictures, self.margin_starts, self.margin_steps) < 1:
+        if min(self.margin_starts, self.margin_steps) < 1:
             raise ValueError(
-                "expected untargeted_pictures, margin_starts and margin_steps >= 1, got "
-                f"{self.untargeted_pictures}, {self.margin_starts}, {self.margin_steps}"
+                "expected margin_starts and margin_steps >= 1, got "
+                f"{self.margin_starts} and {self.margin_steps}"
             )
-        if self.pictures < max(self.pictures_per_step, self.untargeted_pictures):
+        if self.pictures < self.pictures_per_step:
             raise ValueError(f"expected more pictures than a step draws, got {self.pictures}")
         if not self.memory_mib > 0:
             raise ValueError(f"expected a memory budget > 0 MiB, got {self.memory_mib}")
@@ -136,8 +133,8 @@ class Universal(Detector):
         """Whether no class is left out."""
         return classifier.num_classes <= self.screening_of(classifier).above
 
-    def _shares(self, classes: int, *, screened: bool, sure: bool) -> tuple[float, float]:
-        """Fractions of the work by which the search for classes begins, and is done.
+    def _share_before(self, classes: int, *, screened: bool, sure: bool) -> float:
+        """Fraction of the work by which the search for classes begins.
 
         By the pictures that pass the network: before it, margins climb, or images are led.
         """
@@ -145,10 +142,8 @@ class Universal(Detector):
         margins = classes * self.margin_starts * self.margin_steps * CLIMBING
         before = SURE * LED if sure else margins
         found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
-        all_of_it = before + found + self.untargeted_pictures * self.universal_steps
         first = SCREENING if screened else 0.0
-        rest = 1.0 - first
-        return first + rest * before / all_of_it, first + rest * (before + found) / all_of_it
+        return first + (1.0 - first) * before / (before + found)
 
     def __call__(self, classifier: Classifier, seed: int = 0, *, sure: bool = False) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures.
@@ -166,7 +161,7 @@ class Universal(Detector):
             classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=SCREENING
         )
         classes, margins = selection.measured, None
-        climbed, found_by = self._shares(
+        climbed = self._share_before(
             len(classes), screened=len(classes) < classifier.num_classes, sure=sure
         )
         if not sure:
@@ -181,12 +176,9 @@ class Universal(Detector):
             images=len(pool.images) + len(fresh.images),
             runs=len(classes) * (1 + len(self.search.budget.starts)),
         )
-        with share_of_work(climbed, found_by):
+        with share_of_work(climbed, 1.0):
             found = _search_classes(classifier, pool, classes, self.search, seed, rows)
-        with share_of_work(found_by, 1.0):
-            anything = search_untargeted(classifier, pool, self, seed, rows)
-        evidence = _Evidence(classifier, fresh, classes, selection.typical, found, margins)
-        return evidence.scores(anything)
+        return _Evidence(classifier, fresh, classes, selection.typical, found, margins).scores()
 
     def _images(
         self, classifier: Classifier, seed: int, rows: int, *, sure: bool
@@ -226,15 +218,6 @@ def _search_classes(
     return pixel, waves
 
 
-def search_untargeted(
-    classifier: Classifier, pool: PicturePool, detector: Universal, seed: int, rows: int
-) -> UniversalPerturbations:
-    """The smallest perturbation of pixels that moves pictures away from what they are called."""
-    config = replace(detector.search, images_per_step=detector.untargeted_pictures)
-    target, frequency = torch.tensor([UNTARGETED]), torch.tensor([False])
-    return search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
-
-
 @dataclass(frozen=True)
 class _Evidence:
     """What was found for the ``classes`` (M,), of which ``typical`` (M,) make the medians.
@@ -249,12 +232,11 @@ class _Evidence:
     found: tuple[UniversalPerturbations, UniversalPerturbations]
     margins: Tensor | None
 
-    def scores(self, anything: UniversalPerturbations) -> ClassScores:
+    def scores(self) -> ClassScores:
         """The detector's answer, with the perturbations of the most suspicious classes."""
         sizes = [measured_sizes(found) for found in self.found]
         ratios = [log_ratios(size, self.typical) for size in sizes]
-        untargeted = float(measured_sizes(anything))
-        name, score, everywhere = self._scored(sizes, ratios, untargeted)
+        name, score = self._scored(sizes, ratios)
         basis = torch.stack([r.nan_to_num(-torch.inf) for r in ratios]).argmax(0)
         images = self._images(basis)
         logits = evaluate(self.classifier, images).double().cpu()
@@ -277,22 +259,15 @@ class _Evidence:
             logits=logits,
             details={name: self._spread(values) for name, values in details.items()},
             shown=tuple(self.classes.tolist()),
-            perturbations=self._perturbations(score, basis, sizes, anything),
+            perturbations=self._perturbations(score, basis, sizes),
             pictures=self.fresh.images[self._shown(score)].cpu(),
-            all_classes=everywhere,
         )
 
-    def _scored(
-        self, sizes: list[Tensor], ratios: list[Tensor], untargeted: float
-    ) -> tuple[str, Tensor, float | None]:
-        """The score's name, that of each class (M,), and that of an attack on all of them."""
-        pixel, waves = sizes
+    def _scored(self, sizes: list[Tensor], ratios: list[Tensor]) -> tuple[str, Tensor]:
+        """The score's name, and that of each class (M,)."""
         if self.margins is None:
-            shape = self.classifier.input_shape
-            score = sure_score(pixel, waves, shape)
-            return "sure_score", score, everywhere_score(pixel, untargeted, shape)
-        score = universal_score(ratios[0], ratios[1], self.margins.double(), self.typical)
-        return "universal_score", score, all_classes_score(pixel, untargeted)
+            return "sure_score", sure_score(*sizes, self.classifier.input_shape)
+        return "universal_score", universal_score(*ratios, self.margins.double(), self.typical)
 
     def _shown(self, score: Tensor) -> Tensor:
         """Indices of new pictures to show changes on: those that are not the suspect first."""
@@ -322,23 +297,21 @@ class _Evidence:
         return torch.stack(images)
 
     def _perturbations(
-        self, score: Tensor, basis: Tensor, sizes: list[Tensor], anything: UniversalPerturbations
+        self, score: Tensor, basis: Tensor, sizes: list[Tensor]
     ) -> tuple[Perturbation, ...]:
-        """Of the most suspicious classes, each in the basis that saw it, and the untargeted one."""
+        """Of the most suspicious classes, each in the basis that saw it."""
         shown = []
         order = score.nan_to_num(-torch.inf).argsort(descending=True)
         for row in order[:PERTURBATIONS_SHOWN].tolist():
             b = int(basis[row])
             target, found = int(self.classes[row]), self.found[b].rows(slice(row, row + 1))
             shown.append(self._perturbation(target, BASES[b], found, sizes[b]))
-        return (*shown, self._perturbation(None, "pixel", anything, sizes[0]))
+        return tuple(shown)
 
     def _perturbation(
-        self, target: int | None, basis: Basis, found: UniversalPerturbations, sizes: Tensor
+        self, target: int, basis: Basis, found: UniversalPerturbations, sizes: Tensor
     ) -> Perturbation:
-        goal = torch.tensor([UNTARGETED if target is None else target]).to(
-            found.perturbation.device
-        )
+        goal = torch.tensor([target]).to(found.perturbation.device)
         success = success_rate(self.classifier, self.fresh, found.perturbation, goal)
         size = measured_sizes(found)
         reached = bool(size.isfinite())

@@ -88,7 +88,7 @@ def _is_of(result: Scanned, rates: Rates) -> bool:
 def decisive(config: Mapping[str, object]) -> Mapping[str, object]:
     """What of a configuration, as JSON has it, changes how often a scan is wrong."""
     plain = {k: v for k, v in config.items() if k != "seed"}
-    for name in ("settings", "confirmation", "pair_search"):
+    for name in ("settings", "confirmation"):
         settings = plain.get(name)
         if isinstance(settings, Mapping):
             plain[name] = {k: v for k, v in settings.items() if k != "memory_mib"}

@@ -14,9 +14,9 @@ import torch
 from triggerfish.detectors import Ensemble
 from triggerfish.results import ClassScores, Evidence, Finding, Hypothesis, Null, Status
 from triggerfish.search.batching import with_enough_memory
-from triggerfish.stages.pairs import PAIRS_START, may_follow
 from triggerfish.stages.state import Found, State
 from triggerfish.stages.sure import FEWEST_CLASSES, decides_alone, judged_alone
+from triggerfish.stages.untargeted import START
 from triggerfish.verdict.conclude import FEW, is_void
 
 DEAD = "constant-output"
@@ -32,8 +32,8 @@ class Classes:
         return state.scores is None
 
     def share(self, state: State) -> tuple[float, float]:
-        """All of it, but for a search for pairs."""
-        return 0.0, PAIRS_START if may_follow(state) else 1.0
+        """Most of it."""
+        return 0.0, START if state.config.untargeted else 1.0
 
     def __call__(self, state: State) -> Found:
         """Rows of every class, and of an attack on all of them."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Protocol
 
 from triggerfish.confirmation import ConfirmConfig
-from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight, UniversalPairs
+from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.references.known import Known
@@ -30,10 +30,9 @@ class ScanConfig:
         confirm: Whether classes that are flagged, or nearly, get a confirmation test. It
             takes a flag away that it refutes, and flags a class that it confirms. For detectors
             that search for universal perturbations.
-        pairs: Whether a default scan that finds nothing looks for a trigger that works on one
-            class only, where clean networks of the same task are known. Not with ``fast``.
+        untargeted: Whether a scan that finds no target looks for a trigger that moves the images
+            of one class only, or those of every class.
         confirmation: The settings of confirmation tests.
-        pair_search: Those of the search for pairs of classes.
 
     Raises:
         ValueError: No detector, or a judge that cannot judge what it measures.
@@ -49,9 +48,8 @@ class ScanConfig:
     judge: Judge = field(default_factory=Judge)
     seed: int = 0
     confirm: bool = True
-    pairs: bool = True
+    untargeted: bool = True
     confirmation: ConfirmConfig = field(default_factory=ConfirmConfig)
-    pair_search: UniversalPairs = field(default_factory=UniversalPairs)
 
     def __post_init__(self) -> None:
         if isinstance(self.detector, type) or not isinstance(self.detector, Detector):
@@ -69,9 +67,8 @@ class ScanConfig:
             "judge": self.judge.as_plain(),
             "seed": self.seed,
             "confirm": self.confirm,
-            "pairs": self.pairs,
+            "untargeted": self.untargeted,
             "confirmation": asdict(self.confirmation),
-            "pair_search": settings_of(self.pair_search),
         }
 
 

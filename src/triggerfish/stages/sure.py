@@ -1,8 +1,8 @@
 """A search on images that the network is sure of: the network itself is the null.
 
-Where no clean networks of the task are known, this search decides about classes, and about all of
-them together. Where some are, it is a confirmation test: being unusual among them is no trigger
-yet, and a flag stands only where the class is small on such images too.
+Where no clean networks of the task are known, this search decides about classes. Where some are, it
+is a confirmation test: being unusual among them is no trigger yet, and a flag stands only where the
+class is small on such images too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from triggerfish.detectors import Detector, Ensemble, Universal
 from triggerfish.detectors.universal import (
     SURE_SEED,
     measured_sizes,
-    search_untargeted,
     sure_pool,
 )
 from triggerfish.levels import SURE, Level, level_of, sure_test
@@ -39,10 +38,10 @@ from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import search_universal
 from triggerfish.stages.state import Found, State
-from triggerfish.statistics.scores import everywhere_score, sure_score
+from triggerfish.statistics.scores import sure_score
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge, choose_case
-from triggerfish.verdict.score_checks import check_scores
+from triggerfish.verdict.sanity import check_scores
 
 FEWEST_CLASSES = 3
 """Of two, clean classes are as small as targets, on images of any kind (docs/limits.md)."""
@@ -71,7 +70,7 @@ def decides_alone(state: State) -> bool:
 
 
 def judged_alone(state: State) -> Found:
-    """A row per class and one on all of them, against the network's other classes."""
+    """A row per class, against the network's other classes."""
     detector, scores = state.config.detector, sure_scores(state)
     because = choose_case(state.known, detector, scores).choice.because
     findings = check_scores(scores, state.classifier.num_pixels, detector.may_be_unreachable)
@@ -99,8 +98,6 @@ def class_rows(scores: ClassScores) -> tuple[Evidence, ...]:
         _row(Hypothesis("target", k), value, "outliers", sure_test(searched))
         for k, value in enumerate(scores.statistic.tolist())
     ]
-    if scores.all_classes is not None:
-        found.append(_row(Hypothesis("all-classes"), scores.all_classes, "outliers"))
     return tuple(found)
 
 
@@ -126,40 +123,31 @@ class Control:
         assert found is not None
         return Control(classifier, search, found.classes, state.config.seed + SURE_SEED)
 
-    def __call__(self, hypotheses: tuple[Hypothesis, ...]) -> tuple[Evidence, ...]:
+    def __call__(self, targets: tuple[int, ...]) -> tuple[Evidence, ...]:
         """Whether what other rows flag is small on these images too; no row where unmeasured."""
         rows = rows_that_fit(self.classifier, self.search.memory_mib)
         pool = sure_pool(self.classifier, self.seed, rows)
-        targets = [h.target for h in hypotheses if h.target is not None]
         place = torch.searchsorted(self.classes, torch.tensor(targets, dtype=torch.long))
-        values, sizes = self._of_classes(pool, targets, place, rows)
-        found = {Hypothesis("target", k): v for k, v in zip(targets, values, strict=True)}
-        if len(targets) < len(hypotheses):
-            pixel = sizes["pixel"] if "pixel" in sizes else self._sizes(pool, "pixel", rows)
-            found[Hypothesis("all-classes")] = self._of_all(pool, pixel, rows)
-        return tuple(_row(h, found[h], "same-size") for h in hypotheses if not math.isnan(found[h]))
+        scores = self._scores(pool, targets[0], place, rows)
+        return tuple(
+            _row(Hypothesis("target", k), value, "same-size")
+            for k, value in zip(targets, scores.tolist(), strict=True)
+            if not math.isnan(value)
+        )
 
-    def _of_classes(
-        self, pool: PicturePool, targets: list[int], place: Tensor, rows: int
-    ) -> tuple[list[float], dict[Basis, Tensor]]:
-        """The scores of ``targets``, at ``place`` among the classes, and the sizes (M,) behind."""
+    def _scores(self, pool: PicturePool, first: int, place: Tensor, rows: int) -> Tensor:
+        """The scores (T,) of the classes at ``place`` (T,), the ``first`` of them in front."""
         sizes, score = dict[Basis, Tensor](), torch.full((len(self.classes),), torch.nan)
         nothing, level = score.double(), level_of(SURE, "target", "same-size")
         assert level is not None
-        first = likelier_basis(self.classifier, targets[0]) if targets else "pixel"
-        for basis in sorted(BASES, key=lambda one: one != first) if targets else ():
+        likelier = likelier_basis(self.classifier, first)
+        for basis in sorted(BASES, key=lambda one: one != likelier):
             sizes[basis] = self._sizes(pool, basis, rows)
             pixel, waves = (sizes.get(one, nothing) for one in BASES)
             score = sure_score(pixel, waves, self.classifier.input_shape)
             if bool((score[place] > level.flag_at).all()):
                 break
-        return score[place].tolist(), sizes
-
-    def _of_all(self, pool: PicturePool, pixel: Tensor, rows: int) -> float:
-        away = search_untargeted(self.classifier, pool, self.search, self.seed, rows)
-        size, shape = float(measured_sizes(away)), self.classifier.input_shape
-        score = everywhere_score(pixel, size, shape)
-        return math.nan if score is None else score
+        return score[place]
 
     def _sizes(self, pool: PicturePool, basis: Basis, rows: int) -> Tensor:
         """Of all classes (M,) in one basis."""
@@ -188,10 +176,11 @@ def _has_population(state: State) -> bool:
     return any(row.null.kind in ("same-recipe", "same-task") for row in state.evidence)
 
 
-def _in_question(state: State) -> tuple[Hypothesis, ...]:
-    """What rows so far flag or suspect."""
-    flagged = (r.hypothesis for r in state.evidence if r.is_suspicious and not r.note_only)
-    return tuple(dict.fromkeys(h for h in flagged if h.kind in ("target", "all-classes")))
+def _in_question(state: State) -> tuple[int, ...]:
+    """The classes that rows so far flag or suspect."""
+    found = (r.hypothesis for r in state.evidence if r.is_suspicious and not r.note_only)
+    targets = (h.target for h in found if h.kind == "target" and h.target is not None)
+    return tuple(dict.fromkeys(targets))
 
 
 def _row(h: Hypothesis, score: float, null: NullKind, test: str = SURE) -> Evidence:

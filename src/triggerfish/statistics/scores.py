@@ -62,18 +62,6 @@ def margin_score(margin: Tensor, typical: Tensor) -> Tensor:
     return (margin.clamp_min(MARGIN_FLOOR * float(median)) / median).log()
 
 
-def all_classes_score(size: Tensor, untargeted: float) -> float | None:
-    """How much cheaper *any other class* is than one class: ``log(sqrt(least * median) / B)``.
-
-    ``size`` (M,) are those of the classes in the pixel basis, NaN where not measured; B is that of
-    the ``untargeted`` change. None where either search did not get there.
-    """
-    if not math.isfinite(untargeted) or not bool(size.isfinite().any()):
-        return None
-    logs = size[size.isfinite()].log()
-    return float((logs.min() + logs.quantile(0.5)) / 2 - math.log(untargeted))
-
-
 _SWEEPS = 50  # of the polish; ten classes settle in about five
 _SETTLED = 1e-12
 
@@ -136,6 +124,14 @@ def sure_score(pixel: Tensor, frequency: Tensor, shape: tuple[int, int, int]) ->
     wave = above_the_others(frequency) + low
     score = torch.maximum(spot.nan_to_num(-torch.inf), wave.nan_to_num(-torch.inf))
     return torch.where(score.isfinite(), score, torch.nan)
+
+
+def way_out_scores(size: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """The scores (K,) of ways out of classes, of sizes (K,) over pixels; NaN where not reached."""
+    channels, height, width = shape
+    allowed = PIXELS * math.sqrt(height * width) / SIDE
+    small = math.log(allowed) - (size.double() / channels).log()
+    return above_the_others(size) + SIZE_WEIGHT * small
 
 
 def everywhere_score(pixel: Tensor, untargeted: float, shape: tuple[int, int, int]) -> float | None:

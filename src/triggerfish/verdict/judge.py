@@ -23,7 +23,6 @@ from triggerfish.results import (
     ClassScores,
     Evidence,
     Finding,
-    Hypothesis,
     HypothesisKind,
     Null,
     Status,
@@ -138,7 +137,6 @@ class Judge:
         rows = [
             *index.rows(case.detector.scored_by, _sources(case.scores)),
             *self._beside(case, detector, scores),
-            *_everywhere(scores, detector),
         ]
         runs = _runs(case.scores, rule)
         findings = [
@@ -265,16 +263,6 @@ def _sources(scores: ClassScores) -> tuple[int, ...]:
     if scores.pairs is None:
         return ()
     return tuple(s for s, _ in scores.pairs.strongest(range(len(scores.status))))
-
-
-def _everywhere(scores: ClassScores, detector: Detector) -> Iterator[Evidence]:
-    """The row on an attack on every class at once, where it was looked for."""
-    level = level_of(detector.scored_by, "all-classes", "fixed")
-    if scores.all_classes is not None and level is not None:
-        yield Evidence(
-            Hypothesis("all-classes"), detector.scored_by, scores.all_classes,
-            level.flag_at, level.suspect_at, Null("fixed"), note_only=level.note_only,
-        )  # fmt: skip
 
 
 def _runs(scores: ClassScores, rule: Rule) -> list[tuple[int, ...]]:
