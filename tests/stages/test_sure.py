@@ -1,7 +1,6 @@
 """The search on images that a network is sure of, as a stage of a scan."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import planted
@@ -32,8 +31,8 @@ def control(score: float) -> Evidence:
     return Evidence(TARGET, SURE, score, level.flag_at, level.suspect_at, Null("same-size"))
 
 
-def found(*scores: float, everywhere: float | None = None) -> ClassScores:
-    return replace(class_scores(np.array(scores)), all_classes=everywhere)
+def found(*scores: float) -> ClassScores:
+    return class_scores(np.array(scores))
 
 
 def test_it_decides_where_no_task_is_known() -> None:
@@ -59,13 +58,6 @@ def test_a_suspect_of_the_task_is_flagged_or_cleared() -> None:
     for score, name in ((0.2, "clean"), (0.9, "inconclusive"), (1.8, "backdoored")):
         tested = [control(score)]
         assert conclude([suspected, *tested]).name == name
-
-
-def test_all_classes_have_a_null_of_their_own() -> None:
-    plain = row(1.3, h=Hypothesis("all-classes"))
-    quiet = [0.1] * 8
-    assert conclude([plain, *class_rows(found(*quiet, everywhere=0.1))]).name == "clean"
-    assert conclude([plain, *class_rows(found(*quiet, everywhere=1.8))]).all_classes
 
 
 def test_few_classes_have_levels_of_their_own() -> None:
@@ -98,13 +90,10 @@ def test_as_a_control_it_says_what_the_search_for_all_says(backdoored: bool) -> 
     model, quick = planted.classifier(backdoored=backdoored), Universal(universal_steps=20)
     classes = torch.arange(planted.CLASSES)
     scores = quick(model, sure=True)
-    target = Hypothesis("target", planted.TARGET)
     control = Control(model, quick, classes, SURE_SEED)
-    (alone,) = control((target,))
-    both = {row.hypothesis: row.score for row in control((target, Hypothesis("all-classes")))}
-    assert alone.score == both[target]
+    (alone,) = control((planted.TARGET,))
+    assert alone.hypothesis == Hypothesis("target", planted.TARGET)
     assert alone.flags == (float(scores.statistic[planted.TARGET]) > alone.flag_at) == backdoored
-    assert both.get(Hypothesis("all-classes")) == pytest.approx(scores.all_classes, abs=1e-3)
 
 
 def test_who_judges_by_own_rules_gets_no_other() -> None:

@@ -6,7 +6,6 @@ import torch
 from scored import class_scores, model, reference
 
 from triggerfish.detectors import DETECTORS, MMBD, Ensemble, MinNorm
-from triggerfish.levels import LEVELS, Level
 from triggerfish.references.making import make_any_network_reference
 from triggerfish.references.store import parse_reference, render_reference
 from triggerfish.results import Assumption, ClassScores, Status
@@ -14,16 +13,6 @@ from triggerfish.statistics.outliers import OUTLIER_TESTS
 from triggerfish.verdict.judge import Judge
 
 CLEAN = np.arange(8) / 100
-
-
-@pytest.fixture
-def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """min-norm has levels for an attack on all classes."""
-    monkeypatch.setitem(LEVELS, ("min-norm", "all-classes", "fixed"), Level(2.0, 1.5))
-
-
-def with_all_classes(score: float, values: np.ndarray = CLEAN) -> ClassScores:
-    return dataclasses.replace(class_scores(values), all_classes=score)
 
 
 @pytest.mark.parametrize("test", [name for name in OUTLIER_TESTS if name != "largest"])
@@ -130,33 +119,6 @@ def test_a_collection_of_strangers_may_be_asked_for() -> None:
     assert "of 72 clean networks of other people, 65 score as high" in verdict.notes[0]
 
 
-@pytest.mark.parametrize(
-    ("score", "name", "codes"),
-    [
-        (1.0, "clean", ()),
-        (1.7, "inconclusive", ("unclear-all-classes",)),
-        (2.5, "backdoored", ()),
-    ],
-)
-def test_an_attack_on_every_class_has_levels_of_its_own(score, name, codes, everywhere) -> None:
-    verdict = Judge()(with_all_classes(score), model(), MinNorm())
-    assert (verdict.name, verdict.flagged) == (name, ())
-    assert verdict.all_classes == (name == "backdoored")
-    assert tuple(reason.code for reason in verdict.reasons) == codes
-    if verdict.all_classes:
-        assert str(verdict) == "backdoored (all classes)"
-
-
-def test_without_levels_a_score_of_all_classes_says_nothing() -> None:
-    assert Judge()(with_all_classes(2.5), model(), MinNorm()).name == "clean"
-
-
-def test_an_attack_on_every_class_is_voided_like_any_flag(everywhere) -> None:
-    judge = Judge(reference=reference())
-    verdict = judge(with_all_classes(9.0), model(width=6), MinNorm())
-    assert (verdict.name, verdict.all_classes) == ("inconclusive", False)
-
-
 def test_flagged_classes_name_who_saw_them() -> None:
     values = CLEAN.copy()
     values[5] = 3.0
@@ -206,14 +168,6 @@ def test_a_part_with_a_reference_decides(norms, whole, name, flagged, codes) -> 
         assert verdict.seen_by[7][0] == "min-norm"
     if codes:
         assert "class 7 at 9.00" in verdict.reasons[0].text
-
-
-def test_an_attack_on_every_class_counts_beside_the_reference_of_a_part() -> None:
-    scores = of_two(
-        CLEAN, CLEAN, all_classes=LEVELS["universal", "all-classes", "fixed"].flag_at + 0.1
-    )
-    verdict = Judge(reference=reference())(scores, model(), Ensemble())
-    assert (verdict.name, verdict.all_classes) == ("backdoored", True)
 
 
 def test_without_a_reference_the_whole_decides() -> None:
