@@ -157,11 +157,11 @@ def search_ways_out(classifier: Classifier, pixel: Tensor, seed: int) -> WaysOut
     count = max(FEWEST_IMAGES, min(OF_A_CLASS * classes, MOST_IMAGES))
     plain = pictures(as_many(count, classifier.num_pixels), classifier.input_shape, seed)
     rows = rows_that_fit(classifier, Universal().memory_mib)
-    lead_little = sure_images(classifier, plain, ALL_LEAD, rows)
+    lead_little = sure_images(classifier, plain, rows, ALL_LEAD)
     of_all = _out_of_all(classifier, PicturePool.of(classifier, lead_little), pixel, seed)
     if classes > MOST_CLASSES:
         return WaysOut((), of_all)
-    lead_much = sure_images(classifier, lead_little, ONE_LEAD, rows)
+    lead_much = sure_images(classifier, lead_little, rows, ONE_LEAD)
     pool = PicturePool.of(classifier, lead_much)
     return WaysOut(_beyond_rivals(tuple(_out_of_classes(classifier, pool, seed))), of_all)
 
