@@ -1,7 +1,10 @@
+import json
 from dataclasses import replace
 
-from made_up import accepted, dangerous
+from made_up import accepted, clean, dangerous, found
 
+from triggerfish.reports import FORMATS
+from triggerfish.reports.html import render_page
 from triggerfish.reports.summary import Summary, outcome, summarize
 from triggerfish.results import Scanned, Skipped
 
@@ -28,3 +31,13 @@ def test_a_clean_file_needs_no_acceptance(clean: Scanned) -> None:
     acceptance = accepted().accepted
     assert outcome(replace(clean, accepted=acceptance)) == "clean"
     assert outcome(replace(dangerous(), accepted=acceptance)) == "accepted"
+
+
+def test_every_report_names_the_other_networks_of_a_file() -> None:
+    other = replace(clean(), part="ema")
+    both = replace(found(), part="model", others=(other,))
+    assert "ema: clean" in "".join(FORMATS["csv"]([both]))
+    (result,) = json.loads("".join(FORMATS["sarif"]([both])))["runs"][0]["results"]
+    assert result["properties"]["parts"] == {"model": str(both.verdict), "ema": "clean"}
+    assert "<dt>part ema of it</dt>" in render_page(both)
+    assert "part ema of the file: clean" in "".join(FORMATS["table"]([both]))

@@ -97,6 +97,17 @@ def is_list(hint: Any) -> bool:  # noqa: ANN401
     return get_origin(hint) in (tuple, list, Sequence)
 
 
+def is_fixed(hint: Any) -> bool:  # noqa: ANN401
+    """Whether an array has a type for each place, and so a length."""
+    return get_origin(hint) is tuple and Ellipsis not in get_args(hint)
+
+
+def element_types(hint: Any, count: int) -> tuple[Any, ...]:  # noqa: ANN401
+    """The types of an array's elements, without marks, where it has ``count`` of them."""
+    kinds = tuple(without_marks(kind)[0] for kind in get_args(hint) if kind is not Ellipsis)
+    return kinds if is_fixed(hint) else kinds[:1] * count
+
+
 def is_mapping(hint: Any) -> bool:  # noqa: ANN401
     """Whether the type is written as an object of entries."""
     return get_origin(hint) in (dict, Mapping)

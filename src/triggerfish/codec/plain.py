@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from datetime import date
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from triggerfish.codec.fields import (
     Field,
+    element_types,
     fields_of,
     is_list,
     is_mapping,
@@ -26,10 +26,9 @@ from triggerfish.codec.fields import (
     tagged,
     without_marks,
 )
+from triggerfish.codec.scalars import LARGEST
 from triggerfish.codec.tensors import Shelf, is_inline
 
-LARGEST = sys.float_info.max
-"""Stands for infinity, which JSON has not, in a field of a record."""
 TAG = "type"
 """The key that tells the records of a union apart."""
 
@@ -82,7 +81,7 @@ def _value(value: Any, hint: Any, place: str, shelf: Shelf) -> Any:  # noqa: ANN
         return {TAG: tag_of(type(value)), **data} if tagged(hint) else data
     hint = _member(hint, value)
     if is_list(hint):
-        kinds = _elements(hint, len(value))
+        kinds = element_types(hint, len(value))
         return [
             _value(item, kind, f"{place}.{number}", shelf)
             for number, (item, kind) in enumerate(zip(value, kinds, strict=True))
@@ -101,12 +100,6 @@ def _member(hint: Any, value: object) -> Any:  # noqa: ANN401
         if is_mapping(member) and isinstance(value, Mapping):
             return member
     return None if is_record(hint) else hint
-
-
-def _elements(hint: Any, count: int) -> list[Any]:  # noqa: ANN401
-    """The types of the elements of an array."""
-    kinds = [without_marks(kind)[0] for kind in hint.__args__ if kind is not Ellipsis]
-    return kinds * count if len(hint.__args__) == 1 or Ellipsis in hint.__args__ else kinds
 
 
 def _tensor(tensor: Tensor, place: str, shelf: Shelf) -> Any:  # noqa: ANN401

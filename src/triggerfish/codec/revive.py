@@ -5,18 +5,15 @@ What is read comes from a file: every value is checked against the type of its f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from datetime import date
-from enum import Enum
-from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import torch
 from torch import Tensor
 
 from triggerfish.codec.fields import (
     Field,
+    element_types,
     fields_of,
     is_list,
     is_mapping,
@@ -28,7 +25,8 @@ from triggerfish.codec.fields import (
     tagged,
     without_marks,
 )
-from triggerfish.codec.plain import LARGEST, TAG
+from triggerfish.codec.plain import TAG
+from triggerfish.codec.scalars import scalar_of
 from triggerfish.codec.tensors import Shelf, as_tensor, missing, shape_of
 
 Record = TypeVar("Record")
@@ -91,12 +89,6 @@ def _value(hint: Any, data: Any, place: str, shelf: Shelf) -> Any:  # noqa: ANN4
 
 def _may_be(hint: Any, data: Any, *, several: bool) -> bool:  # noqa: ANN401
     """Whether the data has the outer form of the type."""
-    if hint in (object, Any):
-        return True
-    if hint is float:
-        return data is None or (isinstance(data, (int, float)) and not isinstance(data, bool))
-    if hint is int:
-        return isinstance(data, int) and not isinstance(data, bool)
     if hint is Tensor:
         return not isinstance(data, dict) or "shape" in data
     if is_record(hint):
@@ -105,9 +97,8 @@ def _may_be(hint: Any, data: Any, *, several: bool) -> bool:  # noqa: ANN401
         return isinstance(data, dict)
     if is_list(hint):
         return isinstance(data, list)
-    if get_origin(hint) is Literal:
-        return any(data is value or data == value for value in get_args(hint))
-    return isinstance(data, bool if hint is bool else str)
+    scalar = scalar_of(hint)
+    return scalar is not None and scalar.fits(data)
 
 
 def _one(hint: Any, data: Any, place: str, shelf: Shelf) -> Any:  # noqa: ANN401
@@ -119,25 +110,13 @@ def _one(hint: Any, data: Any, place: str, shelf: Shelf) -> Any:  # noqa: ANN401
         key, value = get_args(hint)
         return {_key(key, k, place): _value(value, v, f"{place}.{k}", shelf)
                 for k, v in data.items()}  # fmt: skip
-    if hint is float:
-        return _float(data)
-    if hint is Path:
-        return Path(data)
-    if hint is date:
-        return date.fromisoformat(data)
-    return hint(data) if isinstance(hint, type) and issubclass(hint, Enum) else data
-
-
-def _float(data: float | None) -> float:
-    if data is None:
-        return math.nan
-    return math.copysign(math.inf, data) if abs(data) >= LARGEST else float(data)
+    scalar = scalar_of(hint)
+    assert scalar is not None
+    return scalar.read(data)
 
 
 def _list(hint: Any, data: list[Any], place: str, shelf: Shelf) -> Any:  # noqa: ANN401
-    kinds = get_args(hint)
-    if get_origin(hint) is not tuple or Ellipsis in kinds:
-        kinds = kinds[:1] * len(data)
+    kinds = element_types(hint, len(data))
     _expect(len(data) == len(kinds), f"{len(kinds)} values", data, place)
     items = (
         _value(kind, item, f"{place}.{number}", shelf)

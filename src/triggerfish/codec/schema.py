@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from datetime import date
-from enum import Enum
-from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args
 
 from torch import Tensor
 
 from triggerfish.codec.fields import (
     Field,
     described_fields,
+    element_types,
     fields_of,
+    is_fixed,
     is_list,
     is_mapping,
     is_optional,
@@ -27,19 +25,8 @@ from triggerfish.codec.fields import (
     without_marks,
 )
 from triggerfish.codec.plain import TAG
+from triggerfish.codec.scalars import Schema, scalar_of
 
-Schema = dict[str, Any]
-
-_SCALARS: dict[Any, Schema] = {
-    bool: {"type": "boolean"},
-    int: {"type": "integer"},
-    float: {"type": ["number", "null"]},
-    str: {"type": "string"},
-    Path: {"type": "string"},
-    date: {"type": "string", "format": "date"},
-    object: {},
-    Any: {},
-}
 _NUMBERS = {"$ref": "#/$defs/numbers"}
 _TENSORS: dict[str, Schema] = {
     "numbers": {
@@ -88,7 +75,7 @@ def _any_of(options: list[Schema]) -> Schema:
     """One of several; types without further limits as a list, which is shorter."""
     if all(set(option) == {"type"} and isinstance(option["type"], str) for option in options):
         return {"type": [option["type"] for option in options]}
-    if options[0] == _SCALARS[float]:  # which may be null as it is
+    if "null" in options[0].get("type", ()):  # a float, which may be null as it is
         return options[0]
     return {"anyOf": options}
 
@@ -135,24 +122,20 @@ def _one(hint: Any, found: dict[str, Schema], *, several: bool) -> Schema:  # no
         return {"$ref": f"#/$defs/{tag_of(hint)}"}
     if hint is Tensor:
         return _TENSOR
-    if get_origin(hint) is Literal:
-        return {"enum": list(get_args(hint))}
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return {"enum": [member.value for member in hint]}
     if is_mapping(hint):
         key, value = get_args(hint)
         names = {"propertyNames": {"pattern": "^[0-9]+$"}} if key is int else {}
         return {"type": "object", **names, "additionalProperties": schema_of(value, found)}
     if is_list(hint):
         return _array(hint, found)
-    if hint is NoneType or hint not in _SCALARS:
+    scalar = scalar_of(hint)
+    if scalar is None:
         raise TypeError(f"expected a type that JSON can have, got {hint}")
-    return _SCALARS[hint]
+    return scalar.schema
 
 
 def _array(hint: Any, found: dict[str, Schema]) -> Schema:  # noqa: ANN401
-    kinds = get_args(hint)
-    if get_origin(hint) is not tuple or Ellipsis in kinds:
-        return {"type": "array", "items": schema_of(without_marks(kinds[0])[0], found)}
-    items = [schema_of(without_marks(kind)[0], found) for kind in kinds]
-    return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
+    items = [schema_of(kind, found) for kind in element_types(hint, 1)]
+    if is_fixed(hint):
+        return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
+    return {"type": "array", "items": items[0]}

@@ -7,14 +7,14 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.summary import outcome
+from triggerfish.reports.summary import outcome, parts_of
 from triggerfish.reports.text import largest, number, optional, printable
 from triggerfish.results import Scanned, Skipped
 
 COLUMNS = (
     "path", "sha256", "status", "verdict", "flagged", "largest_anomaly_index", "threshold",
     "p_value", "smallest_p_value", "reference", "reasons", "seconds", "detector",
-    "outcome", "flagged_names", "imports", "accepted",
+    "outcome", "flagged_names", "imports", "accepted", "parts",
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def csv_line(cells: Sequence[object]) -> str:
 
 
 def _outcome(result: Scanned | Skipped) -> list[object]:
-    """The last columns: what it counts as, names, and who accepted it."""
+    """The last columns: what it counts as, names, who accepted it, and each network of the file."""
     names = result.class_names if isinstance(result, Scanned) else ()
     flagged = result.verdict.flagged if isinstance(result, Scanned) else ()
     imports = result.imports if isinstance(result, Skipped) else ()
@@ -42,6 +42,7 @@ def _outcome(result: Scanned | Skipped) -> list[object]:
         printable(";".join(names[k] for k in flagged if k < len(names))),
         printable(";".join(imports)),
         "" if result.accepted is None else printable(result.accepted.reason),
+        "; ".join(f"{part}: {verdict.headline}" for part, verdict in parts_of(result)),
     ]
 
 

@@ -10,7 +10,7 @@ from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import next_step
 from triggerfish.reports.scope import KINDS, not_looked_for
-from triggerfish.reports.summary import outcome
+from triggerfish.reports.summary import outcome, parts_of
 from triggerfish.reports.text import printable
 from triggerfish.reports.words import (
     dissent,
@@ -84,8 +84,8 @@ def _assumed(result: Scanned) -> Iterator[str]:
 
 def _parts(result: Scanned) -> Iterator[str]:
     """What every part of the file got, where it has several."""
-    for one in (result, *result.others) if result.others else ():
-        yield f"part {printable(one.part)} of the file: {printable(one.verdict)}"
+    for part, verdict in parts_of(result):
+        yield f"part {part} of the file: {printable(verdict)}"
 
 
 def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:

@@ -16,8 +16,8 @@ from triggerfish._version import __version__
 from triggerfish.codec.plain import as_plain
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.paragraph import paragraph
-from triggerfish.reports.summary import outcome
-from triggerfish.reports.text import largest
+from triggerfish.reports.summary import outcome, parts_of
+from triggerfish.reports.text import largest, printable
 from triggerfish.results import Scanned, Skipped
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -159,4 +159,5 @@ def _properties(result: Scanned | Skipped) -> dict[str, object]:
         "pValue": verdict.p_value,
         "reference": verdict.reference,
         "reasons": [reason.code for reason in verdict.reasons],
+        "parts": {part: printable(verdict) for part, verdict in parts_of(result)},
     }

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from triggerfish.results import Scanned, Skipped
+from triggerfish.reports.text import printable
+from triggerfish.results import Scanned, Skipped, Verdict
 
 Outcome = Literal["clean", "backdoored", "inconclusive", "skipped", "dangerous", "accepted"]
 
@@ -73,3 +74,10 @@ def summarize(outcomes: Iterable[str], other_files: Mapping[str, int] | None = N
         accepted=found["accepted"],
         other_files=dict(other_files or {}),
     )
+
+
+def parts_of(result: Scanned | Skipped) -> tuple[tuple[str, Verdict], ...]:
+    """The networks of a file that has several, each with its verdict, the reported one first."""
+    if isinstance(result, Skipped) or not result.others:
+        return ()
+    return tuple((printable(r.part), r.verdict) for r in (result, *result.others))

@@ -23,7 +23,7 @@ from triggerfish.reports.html.plain_perturbation import beyond_ground
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import CHECKS, next_step
 from triggerfish.reports.scope import KINDS, looked_for, not_looked_for
-from triggerfish.reports.summary import outcome
+from triggerfish.reports.summary import outcome, parts_of
 from triggerfish.reports.text import number, printable
 from triggerfish.reports.words import calibration, evidence, headline, label, perturbations
 from triggerfish.results import ClassScores, Scanned, Skipped
@@ -201,6 +201,7 @@ def _applies(code: str, result: Scanned) -> bool:
 def _provenance(result: Scanned) -> Iterator[tuple[str, str]]:
     yield "file", "model in memory" if result.path is None else printable(result.path)
     yield "SHA-256", result.sha256 or "not known"
+    yield from ((f"part {part} of it", printable(verdict)) for part, verdict in parts_of(result))
     yield "detector", result.detector
     yield "seconds", f"{result.seconds:.1f}"
     if "seed" in result.config:
