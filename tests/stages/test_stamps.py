@@ -7,6 +7,7 @@ import torch
 import trained
 from torch import nn
 
+from triggerfish.detectors import MinNorm
 from triggerfish.levels import STAMPS
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier
 from triggerfish.results import Finding, Hypothesis
@@ -65,7 +66,9 @@ def test_it_looks_by_the_default_rules_at_small_images(clean: Classifier) -> Non
     stage, state = PlainStamps(), state_of(clean)
     assert stage.applies(state)
     assert not stage.applies(replace(state, config=ScanConfig(judge=Judge(threshold=2.0))))
-    assert not stage.applies(replace(state, findings=(Finding("not-finite", "x"),)))
+    assert not stage.applies(replace(state, config=ScanConfig(MinNorm())))
+    for code in ("not-finite", "flat-output"):
+        assert not stage.applies(replace(state, findings=(Finding(code, "x"),)))
     large = nn.Sequential(nn.AvgPool2d(32), nn.Flatten(), nn.Linear(9, 10))
     assert not stage.applies(state_of(Classifier(large, (1, 96, 96))))
     two = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))

@@ -7,6 +7,7 @@ by itself: nothing is searched, so there is nothing to be small.
 
 from __future__ import annotations
 
+from triggerfish.detectors import Ensemble
 from triggerfish.levels import STAMPS, Level, level_of
 from triggerfish.results import Evidence, Hypothesis, Null, Stamp
 from triggerfish.search.batching import with_enough_memory
@@ -17,6 +18,8 @@ from triggerfish.verdict.judge import Judge
 
 LARGEST_SIDE = 64
 """Of larger images thousands of forward passes are no look in passing."""
+UNTRAINED = "flat-output"
+"""The finding that answers hardly move: then anything moves them."""
 FEWEST_CLASSES = 3
 """Of two, half of all images are the target's already."""
 START = 0.98  # of the time, where it begins
@@ -26,11 +29,13 @@ class PlainStamps:
     """One row and one picture for each class that a plain stamp leads to."""
 
     def applies(self, state: State) -> bool:
-        """By the default rules, on small images."""
+        """By the default rules, on small images of a network that tells them apart."""
         judge, classifier = state.config.judge, state.classifier
         return (
             judge == Judge(false_positive_rate=judge.false_positive_rate)
+            and isinstance(state.config.detector, Ensemble)
             and not is_void(state.findings)
+            and all(finding.code != UNTRAINED for finding in state.findings)
             and classifier.num_classes >= FEWEST_CLASSES
             and max(classifier.input_shape[1:]) <= LARGEST_SIDE
         )

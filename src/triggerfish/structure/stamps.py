@@ -20,6 +20,8 @@ SIDES = (1, 2, 3, 4, 6)
 _FIRST, _FEW, _MANY = 2, 8, 64
 _SHOWN = 6
 _ROWS = 256
+LARGEST_PART = 0.05
+"""Of the image: more of it is the image."""
 NEARLY_ALL = 0.9
 # What the negative and the neighbours may still flip.
 CONTROL = 0.5
@@ -58,7 +60,9 @@ def stamp_hits(
     """
     few = pictures(_FEW, shape, seed=seed + 21)
     before = _classes(logits, few)
-    every = [(fill, mask) for mask in places(shape[1:], SIDES) for fill in fills(shape, mask)]
+    most = LARGEST_PART * shape[1] * shape[2]
+    sides = tuple(side for side in SIDES if side * side <= most)
+    every = [(fill, mask) for mask in places(shape[1:], sides) for fill in fills(shape, mask)]
     stamps = list(_agreeing(logits, every, few[_two(before)]))
     found: dict[int, list[tuple[float, int]]] = {}
     per_batch = max(1, _ROWS // _FEW)
