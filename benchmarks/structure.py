@@ -3,11 +3,14 @@
     python -m benchmarks.structure attacks [--hosts cnn,vit] [--forms onnx,pt2] [--keep FOLDER]
     python -m benchmarks.structure clean FOLDER
     python -m benchmarks.structure catalogue [--forms pt2,onnx]
+    python -m benchmarks.structure cost
 
 ``attacks`` makes every construction of `triggerfish.zoo.graphs` on every host in every form and
 analyses the files. ``catalogue`` does the same with networks of our catalogue, untrained; ``clean``
-analyses program files that somebody else has made, whose names end in ``_SIDE_FORM``. A line of
-``results/structure.jsonl`` is one program: what was found, with what proof, in what time.
+analyses program files that somebody else has made, whose names end in ``_SIDE_FORM``, as
+``benchmarks/export_programs.py`` writes them. ``cost`` is the processor time for an EfficientNet-B0
+and for a vision transformer of 10,000 nodes. A line of ``results/structure.jsonl`` is one program:
+what was found, with what proof, in what time.
 """
 
 from __future__ import annotations
@@ -17,14 +20,17 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.common import RESULTS
 from triggerfish.architectures import ARCHITECTURES
+from triggerfish.architectures.vision_transformer import VisionTransformer
 from triggerfish.errors import TriggerfishError
 from triggerfish.structure.analyse import analyse_graph
 from triggerfish.structure.findings import Structure
@@ -36,11 +42,12 @@ FILE = RESULTS / "structure.jsonl"
 Row = dict[str, Any]
 _LARGEST = 64 << 20  # bytes of weights: larger catalogue networks only take time
 _SIDE = 64
+_DEPTH = 150  # layers of a transformer with 10,000 nodes as ONNX
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("attacks", "catalogue", "clean"))
+    parser.add_argument("what", choices=("attacks", "catalogue", "clean", "cost"))
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--hosts", default=",".join(HOSTS))
     parser.add_argument("--forms", default=",".join(EXPORTS))
@@ -57,6 +64,7 @@ def main() -> None:
             ),
             "catalogue": lambda: catalogue(folder, arguments.forms.split(","), known),
             "clean": lambda: clean(arguments.folder, known),
+            "cost": lambda: cost(folder, known),
         }
         for row in makers[arguments.what]():
             with FILE.open("a") as out:
@@ -133,15 +141,38 @@ def clean(folder: Path, known: set[str]) -> Iterator[Row]:
             yield {"program": path.stem, "kind": "clean", **analysed(path, shape)}
 
 
+def cost(folder: Path, known: set[str]) -> Iterator[Row]:
+    """Large graphs with narrow layers: what they cost grows with their nodes."""
+    made: Mapping[str, tuple[Callable[[], nn.Module], Sequence[int]]] = {
+        "cost efficientnet-b0": (lambda: ARCHITECTURES["efficientnet_b0"](10, 3), (3, 224, 224)),
+        "cost vision transformer": (
+            partial(
+                VisionTransformer, 10, 3, size=224, patch=32, width=32, layers=_DEPTH, heads=2,
+                hidden=32,
+            ),
+            (3, 224, 224),
+        ),
+    }  # fmt: skip
+    for name, (make, shape) in made.items():
+        for form in ("onnx", "pt2"):
+            program = f"{name} {form}"
+            if program in known:
+                continue
+            path = folder / f"cost{SUFFIXES[form]}"
+            export_network(make().eval(), torch.rand(2, *shape), form, path)
+            yield {"program": program, "kind": "cost", **analysed(path, shape)}
+            path.unlink()
+
+
 def analysed(path: Path, shape: Sequence[int]) -> Row:
     """One program file analysed in this process."""
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         graph = read_graph(path)
         structure = analyse_graph(graph, (shape[0], shape[1], shape[2]))
     except TriggerfishError as error:
         return {"error": str(error)[:200]}
-    return {**found(structure), "seconds": round(time.perf_counter() - start, 2)}
+    return {**found(structure), "seconds": round(time.process_time() - start, 2)}
 
 
 def found(structure: Structure) -> Row:

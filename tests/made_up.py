@@ -10,21 +10,26 @@ from torch import Tensor
 from verdicts import verdict
 
 from triggerfish.results import (
+    IN_PROGRAM,
     Acceptance,
     Assumption,
     BasisEvidence,
     ClassScores,
     Confirmation,
+    Evidence,
     Fact,
     Finding,
+    Hypothesis,
     Null,
     Pairs,
     Perturbation,
     Scanned,
     Skipped,
+    Stamp,
     Status,
     Trial,
 )
+from triggerfish.verdict.conclude import conclude
 
 NAMES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TARGET, SIDE, COUNT = 7, 16, len(NAMES)
@@ -183,6 +188,39 @@ def dangerous() -> Skipped:
 def unreadable() -> Skipped:
     """A hostile name."""
     return Skipped(Path("zoo/\x1b[31m<b>|broken\n.pt"), "expected a checkpoint, got text & <i>")
+
+
+def in_program() -> Scanned:
+    """Logic of the program alone: a white corner leads to class 7."""
+    claim = Hypothesis("structure", TARGET, place="/Where")
+    row = Evidence(claim, "structure", 1.0, 0.45, None, Null("fixed"))
+    quiet = clean()
+    shown = pictures(4)
+    mask = torch.zeros(3, SIDE, SIDE)
+    mask[:, :4, :4] = 1
+    image = torch.ones(3, SIDE, SIDE)
+    stamped = torch.where(mask > 0, image, shown)
+    return replace(
+        quiet,
+        path=Path("zoo/logic.onnx"),
+        verdict=conclude((*quiet.verdict.evidence, row), (), (f"{IN_PROGRAM} a branch: it looks",)),
+        stamps=(
+            Stamp(
+                TARGET,
+                "program",
+                image,
+                mask,
+                1.0,
+                0.0,
+                28,
+                shown,
+                stamped,
+                (0, 1, 2, 3),
+                (7, 7, 7, 7),
+            ),
+        ),
+        trials=(Trial(TARGET, "stamp", 20, 0.95, shown, (0, 1, 2, 3), (7, 7, 7, 3)),),
+    )
 
 
 EVERYTHING = {

@@ -38,7 +38,7 @@ class Status(str, Enum):
 
 
 VerdictName = Literal["clean", "backdoored", "inconclusive"]
-Basis = Literal["pixel", "frequency"]
+Basis = Literal["pixel", "frequency", "stamp"]
 BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 """In the order in which searches and evidence have them."""
 IN_PROGRAM = "in the program,"
@@ -154,7 +154,7 @@ class ClassScores:
         return tuple(range(len(self.status))) if self.shown is None else self.shown
 
 
-HypothesisKind = Literal["target", "pair", "all-classes", "structure"]
+HypothesisKind = Literal["target", "pair", "all-classes", "structure", "stamp"]
 NullKind = Literal["same-recipe", "same-task", "outliers", "fixed", "same-size"]
 """What a score is compared with: clean models of one recipe, clean networks of one task, the other
 classes of the model, fixed levels, perturbations of the same size towards other classes."""
@@ -166,7 +166,8 @@ class Hypothesis:
 
     Of kind *target*, any image is led to class ``target``; of kind *pair*, images of class
     ``source`` are; *all-classes*, every class is a target; *structure*, the part of its graph
-    that ``place`` names holds something that a classifier does not need.
+    that ``place`` names holds something that a classifier does not need; *stamp*, a plain stamp
+    leads any image to class ``target``.
     """
 
     kind: HypothesisKind = "target"
@@ -404,6 +405,32 @@ class Acceptance:
 
 
 @dataclass(frozen=True)
+class Stamp:
+    """A trigger that replaces pixels: computed from a file's program, or one of a dictionary.
+
+    ``image`` (C, H, W) in [0, 1] is seen through ``mask`` (C, H, W), where that is 1. Of ``count``
+    synthetic images of other classes the fraction ``success_rate`` goes to ``target`` with it, and
+    ``control`` when the branch that looks for it is held shut, or with its negative or itself
+    beside its place. ``pictures`` (P, C, H, W) are some
+    of them, ``stamped`` the same with it; ``before`` and ``after`` (P,) what they are called. Where
+    it has to be ``fitted`` to each image, ``image`` is one image's.
+    """
+
+    target: int
+    origin: Literal["program", "dictionary"]
+    image: Tensor
+    mask: Tensor
+    success_rate: float
+    control: float
+    count: int
+    pictures: Tensor
+    stamped: Tensor
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    fitted: bool = False
+
+
+@dataclass(frozen=True)
 class Trial:
     """A perturbation that was found, tried on pictures of the user's own.
 
@@ -486,7 +513,8 @@ class Scanned:
     something said. ``class_names`` are in the order of the classes, empty when not known.
     ``command`` repeats the scan. ``accepted`` is set where somebody lists the file as accepted:
     it is then never called clean. ``trials`` are the perturbations on the user's own pictures,
-    ``confirmations`` the confirmation tests. ``readings`` is what each of several readings of the
+    ``confirmations`` the confirmation tests, ``stamps`` the triggers computed from its program.
+    ``readings`` is what each of several readings of the
     file says. ``part`` names the network or output of the file that this is about, empty where it
     has one; the results for the other parts, none of them worse, are in ``others``.
     """
@@ -506,6 +534,7 @@ class Scanned:
     accepted: Acceptance | None = None
     trials: tuple[Trial, ...] = ()
     confirmations: tuple[Confirmation, ...] = ()
+    stamps: tuple[Stamp, ...] = ()
     readings: tuple[ReadingResult, ...] = ()
     part: str = ""
     others: tuple[Scanned, ...] = ()

@@ -55,6 +55,7 @@ def scan_classifier(
         facts=classifier.facts,
         class_names=classifier.class_names,
         confirmations=state.confirmations,
+        stamps=state.stamps,
     )
 
 

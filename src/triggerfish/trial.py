@@ -13,7 +13,7 @@ from torch import Tensor
 
 from triggerfish.errors import DatasetError, one_line
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Perturbation, Scanned, Trial
+from triggerfish.results import ClassScores, Perturbation, Scanned, Stamp, Trial
 
 MOST_PICTURES = 200
 """A success counted on so many is known to 7 %: more would only take longer."""
@@ -46,8 +46,10 @@ def called(classifier: Classifier, pictures: Tensor) -> tuple[int, ...]:
     return tuple(map(int, answers))
 
 
-def changed(pictures: Tensor, perturbation: Perturbation) -> Tensor:
-    """Pictures (P, C, H, W) with the perturbation added, clamped to [0, 1]."""
+def changed(pictures: Tensor, perturbation: Perturbation | Stamp) -> Tensor:
+    """Pictures (P, C, H, W) with the perturbation added, clamped to [0, 1], or with the stamp."""
+    if isinstance(perturbation, Stamp):
+        return torch.where(perturbation.mask > 0, perturbation.image, pictures).to(pictures)
     return (pictures + perturbation.delta.to(pictures)).clamp(0, 1)
 
 
@@ -60,7 +62,8 @@ def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanne
     scores = (result.scores, *result.scores.parts)
     found = {(c.target, c.basis): c for part in reversed(scores) for c in part.perturbations}
     wanted = [
-        perturbation for perturbation in found.values() if _leads_to_a_flag(result, perturbation)
+        *(stamp for stamp in result.stamps if not stamp.fitted),
+        *(one for one in found.values() if _leads_to_a_flag(result, one)),
     ]
     if not wanted:
         return result
@@ -71,7 +74,10 @@ def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanne
 
 
 def trial(
-    classifier: Classifier, perturbation: Perturbation, pictures: Tensor, plain: tuple[int, ...]
+    classifier: Classifier,
+    perturbation: Perturbation | Stamp,
+    pictures: Tensor,
+    plain: tuple[int, ...],
 ) -> Trial:
     """The perturbation tried on pictures (P, C, H, W) that the network calls ``plain`` (P,)."""
     with_it = called(classifier, changed(pictures, perturbation))
@@ -80,7 +86,7 @@ def trial(
     shown = tried[:SHOWN]
     return Trial(
         target=perturbation.target,
-        basis=perturbation.basis,
+        basis="stamp" if isinstance(perturbation, Stamp) else perturbation.basis,
         count=len(tried),
         success_rate=len(turned) / len(tried) if tried else float("nan"),
         pictures=pictures[shown],
@@ -153,5 +159,5 @@ def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:
     )
 
 
-def _turned(perturbation: Perturbation, was: int, now: int) -> bool:
+def _turned(perturbation: Perturbation | Stamp, was: int, now: int) -> bool:
     return now != was if perturbation.target is None else now == perturbation.target

@@ -15,6 +15,7 @@ from made_up import (
     confirmation,
     dangerous,
     found,
+    in_program,
     inconclusive,
     unreadable,
 )
@@ -360,3 +361,14 @@ def test_a_repair_shows_the_old_change_on_both_networks() -> None:
     assert "The repaired network passes its own check" in outline.words()
     failed = RepairReport(result, clean(), "x", ("expected <b>, got it",), rows, ())
     assert "Because: expected <b>, got it" in Outline(render_repair(failed)).words()
+
+
+def test_the_trigger_of_a_program_is_shown_in_place_of_the_searchs_perturbations() -> None:
+    outline = Outline(render_page(in_program()))
+    text = " ".join(outline.text)
+    assert "This trigger, computed from the program, turns pictures" in text
+    assert "16 pixels replaced" in text
+    assert "turns 100% of 28 synthetic images, and 0% with the branch held shut" in text
+    assert "It takes the place of" in text or "it takes the place of" in text
+    assert "the stamp that was found turns 95% of 20" in text.lower()
+    assert "The smallest perturbation" not in text

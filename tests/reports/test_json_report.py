@@ -77,6 +77,7 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "accepted": None,
         "trials": [],
         "confirmations": [],
+        "stamps": [],
         "readings": [],
         "part": "",
         "others": [],

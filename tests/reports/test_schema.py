@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from made_up import EVERYTHING, found
+from made_up import EVERYTHING, found, in_program
 from verdicts import altered
 
 from triggerfish.codec.plain import LARGEST
@@ -38,6 +38,10 @@ STRICT = jsonschema.Draft202012Validator(
 def test_the_schema_is_one_and_says_its_version() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$id"] == f"urn:triggerfish:results:{SCHEMA_VERSION}"
+
+
+def test_a_trigger_of_a_program_follows_the_schema() -> None:
+    STRICT.validate(json.loads(render_result(in_program())))
 
 
 @pytest.mark.parametrize("name", EVERYTHING)

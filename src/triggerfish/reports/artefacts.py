@@ -8,6 +8,7 @@ from triggerfish.codec.tensors import Shelf, render_tensors
 from triggerfish.reports.class_table import image_name, render_class_table
 from triggerfish.reports.heat_map import render_heat_map
 from triggerfish.reports.html import REPORT, render_page
+from triggerfish.reports.html.pictures import stamp_picture
 from triggerfish.reports.images import render_contact_sheet, render_image
 from triggerfish.reports.json_report import as_dict, render_result
 from triggerfish.reports.outlier_plot import render_outlier_plot
@@ -44,6 +45,8 @@ def _pictures_and_tables(result: Scanned) -> Iterator[tuple[str, bytes]]:
     yield table, render_class_table(result).encode()
     for label, image in zip(result.scores.classes, result.scores.images, strict=True):
         yield image_name(label), render_image(image)
+    for stamp in result.stamps:
+        yield f"trigger_class_{stamp.target}.png", render_image(stamp_picture(stamp))
     yield "classes.png", render_contact_sheet(result)
     yield plot, render_outlier_plot(result)
     if result.scores.pairs is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from triggerfish.results import ClassScores, Scanned
+from triggerfish.results import IN_PROGRAM, ClassScores, Scanned
 
 KINDS: dict[str, str] = {
     "one-target": "a class that single pictures are led to by an unusually small perturbation",
@@ -18,7 +18,7 @@ KINDS: dict[str, str] = {
     "adaptive": "an attacker who trained the network against this very scan",
 }
 # Nothing here measures these, whatever the detector.
-NEVER = ("input-dependent", "semantic", "program", "adaptive")
+NEVER = ("input-dependent", "semantic", "adaptive")
 
 
 def looked_for(result: Scanned) -> list[str]:
@@ -27,6 +27,8 @@ def looked_for(result: Scanned) -> list[str]:
     found = {kind for scores in parts for kind in _kinds(scores)}
     if result.verdict.all_classes:
         found.add("all-to-all")
+    if any(note.startswith(IN_PROGRAM) for note in result.verdict.notes):
+        found.add("program")
     return [kind for kind in KINDS if kind in found]
 
 

@@ -10,7 +10,7 @@ from triggerfish.reports.text import largest, number, printable
 from triggerfish.results import ClassScores, Perturbation, ReadingResult, Scanned, Skipped, Trial
 
 MOST_NAMED = 5
-UNITS = {"pixel": "pixels", "frequency": "frequency coefficients"}
+UNITS = {"pixel": "pixels", "frequency": "frequency coefficients", "stamp": "replaced pixels"}
 KINDS = {
     "unreadable": "Not scanned: no model that can be read.",
     "unsupported": "Not scanned: a model of a kind that cannot be scanned.",
@@ -54,6 +54,8 @@ def _verdict(result: Scanned) -> str:
             f"Backdoored: logic in the file's program sends images with a trigger to "
             f"{targets(result)}."
         )
+    if all(item.kind == "stamp" for item in verdict.accused):
+        return f"Likely backdoored: a plain stamp leads any image to {targets(result)}."
     if verdict.all_classes:
         return (
             "Likely backdoored: one small perturbation leads images of every class to another one."
@@ -218,6 +220,8 @@ def into(target: int | None, names: Sequence[str]) -> str:
 def tried(trial: Trial, names: Sequence[str]) -> str:
     """What a perturbation did to pictures of the user's own."""
     perturbation = f"the perturbation in {UNITS[trial.basis]}"
+    if trial.basis == "stamp":
+        perturbation = "the stamp that was found"
     if not trial.count and trial.target is not None:
         called = label(trial.target, names)
         return f"{perturbation} cannot be tried: the network calls all of them {called} without it"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from triggerfish.stages.classes import Classes
 from triggerfish.stages.confirmation import ConfirmationTests
+from triggerfish.stages.stamps import PlainStamps
 from triggerfish.stages.state import Stage
 from triggerfish.stages.sure import SureImages
 from triggerfish.stages.untargeted import Untargeted
 
-STAGES: tuple[Stage, ...] = (Classes(), SureImages(), ConfirmationTests(), Untargeted())
+STAGES: tuple[Stage, ...] = (
+    Classes(), SureImages(), ConfirmationTests(), PlainStamps(), Untargeted()
+)  # fmt: skip

@@ -14,7 +14,7 @@ from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.references.known import Known
-from triggerfish.results import ClassScores, Confirmation, Evidence, Finding, Verdict
+from triggerfish.results import ClassScores, Confirmation, Evidence, Finding, Stamp, Verdict
 from triggerfish.verdict.conclude import conclude
 from triggerfish.verdict.judge import Judge, published_judge
 
@@ -87,6 +87,7 @@ class Found:
     notes: tuple[str, ...] = ()
     scores: ClassScores | None = None
     confirmations: tuple[Confirmation, ...] = ()
+    stamps: tuple[Stamp, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class State:
     notes: tuple[str, ...] = ()
     scores: ClassScores | None = None
     confirmations: tuple[Confirmation, ...] = ()
+    stamps: tuple[Stamp, ...] = ()
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -116,6 +118,7 @@ class State:
             notes=(*self.notes, *found.notes),
             scores=self.scores if found.scores is None else found.scores,
             confirmations=(*self.confirmations, *found.confirmations),
+            stamps=(*self.stamps, *found.stamps),
         )
 
 

@@ -118,8 +118,8 @@ def structure_to(structure: Structure) -> dict[str, Any]:
     data = asdict(structure)
     for finding, plain in zip(structure.findings, data["findings"], strict=True):
         if finding.proof is not None:
-            plain["proof"]["stamp"] = _packed(finding.proof.stamp.float())
-            plain["proof"]["mask"] = _packed(finding.proof.mask.float())
+            for name in ("stamp", "mask", "pictures", "stamped"):
+                plain["proof"][name] = _packed(getattr(finding.proof, name).float())
     return data
 
 
@@ -129,8 +129,9 @@ def structure_from(data: Mapping[str, Any]) -> Structure:
     for item in data["findings"]:
         proof = item.pop("proof")
         if proof is not None:
-            stamp, mask = _unpacked(proof.pop("stamp")), _unpacked(proof.pop("mask")) > 0
-            proof = Proof(stamp=stamp, mask=mask, **proof)
+            images = {name: _unpacked(proof[name]) for name in ("stamp", "pictures", "stamped")}
+            calls = {name: tuple(proof[name]) for name in ("before", "after")}
+            proof = Proof(**{**proof, **images, **calls, "mask": _unpacked(proof["mask"]) > 0})
         item["nodes"] = tuple(item["nodes"])
         findings.append(StructureFinding(proof=proof, **item))
     runs_on = None if data["runs_on"] is None else tuple(data["runs_on"])

@@ -41,6 +41,7 @@ _BATCHES = (1, 2, 4, 8)
 _CARRYING = ("logical_not", "sub", "mul", "neg", "add", "nonzero")
 # These too, of one decision and of constants: is it this class, or this place?
 _ASKING = ("logical_and", "logical_or", "bitwise_and", "bitwise_or", "one_hot", "eq", "ne")
+_SHOWN = 6
 _CONTROL = 0.5  # of the trigger's flips that may remain with the gate shut
 
 
@@ -299,14 +300,19 @@ def _proof(
         without = program.logits(carrying, forced={item.value: closed}).argmax(1)
         remains = float((without == target)[others].float().mean())
         if flips >= NEARLY_ALL and remains <= _CONTROL * flips:
+            shown = others.nonzero().flatten()[:_SHOWN]
             return Proof(
-                target,
-                trigger.stamp.detach().clone(),
-                trigger.mask.clone(),
-                flips,
-                remains,
-                int(others.sum()),
-                trigger.fitted is not None,
+                target=target,
+                stamp=trigger.stamp.detach().clone(),
+                mask=trigger.mask.clone(),
+                flips=flips,
+                without_branch=remains,
+                count=int(others.sum()),
+                pictures=fresh[shown],
+                stamped=carrying[shown].detach(),
+                before=tuple(before[shown].tolist()),
+                after=tuple(after[shown].tolist()),
+                fitted=trigger.fitted is not None,
             )
     return None
 

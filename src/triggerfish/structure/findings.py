@@ -17,7 +17,9 @@ class Proof:
     ``stamp`` (C, H, W) in [0, 1] replaces the image where ``mask`` (1, H, W) is true; where the
     trigger has to be fitted to each image (``fitted``), they are one image's. Of ``count``
     synthetic images that the program did not give to ``target``, the fraction ``flips`` went there
-    with the trigger; ``without_branch`` is that fraction with the branch cut off.
+    with the trigger; ``without_branch`` is that fraction with the branch cut off. ``pictures``
+    (P, C, H, W) are some of them, ``stamped`` the same with it, ``before`` and ``after`` (P,) the
+    classes that the program gives them.
     """
 
     target: int
@@ -26,6 +28,10 @@ class Proof:
     flips: float
     without_branch: float
     count: int
+    pictures: Tensor
+    stamped: Tensor
+    before: tuple[int, ...]
+    after: tuple[int, ...]
     fitted: bool = False
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from triggerfish.errors import TriggerfishError, UnsupportedModelError
@@ -26,9 +27,10 @@ from triggerfish.structure.facts import facts_of
 from triggerfish.structure.findings import Structure
 from triggerfish.structure.gates import gates_of
 from triggerfish.structure.graph import Graph
-from triggerfish.structure.readers import carries_program, read_graph
+from triggerfish.structure.readers import carries_program, read_graph, torchscript
 from triggerfish.structure.readers.module import read_module
 
+_CATALOGUE = "triggerfish.architectures."
 # What decides how images are prepared; where it is assumed, several ways are tried.
 _PREPARING = ("mean", "std", "input_range", "range")
 
@@ -89,7 +91,7 @@ def look_in_memory(classifier: Classifier) -> tuple[Structure, Graph | None]:
     nothing beside their layers.
     """
     model = classifier.model
-    if type(model).__module__.partition(".")[0] == __name__.partition(".")[0]:
+    if type(model).__module__.startswith(_CATALOGUE):
         return Structure("", 0, ()), None
     if not isinstance(model, nn.Module):
         return Structure("", 0, (), unread=("expected a module, got another callable",)), None
@@ -97,10 +99,16 @@ def look_in_memory(classifier: Classifier) -> tuple[Structure, Graph | None]:
     last = classifier.preprocessing.channels_last
     shape = (height, width, channels) if last else classifier.input_shape
     try:
-        graph = replace(read_module(copy.deepcopy(model).float().cpu(), shape), channels_last=last)
+        graph = replace(_graph_of(model, shape), channels_last=last)
     except UnsupportedModelError as error:
         return Structure("", 0, (), unread=(str(error),)), None
     return analyse_graph(graph, classifier.input_shape, classifier.preprocessing), graph
+
+
+def _graph_of(model: nn.Module, shape: tuple[int, int, int]) -> Graph:
+    if isinstance(model, torch.jit.ScriptModule):
+        return torchscript.graph_of(model)
+    return read_module(copy.deepcopy(model).float().cpu(), shape)
 
 
 class Cutting:

@@ -7,7 +7,7 @@ evidence of a trigger (handcrafted backdoors: Hong et al. 2022, https://arxiv.or
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +17,11 @@ from triggerfish.search.pictures import pictures
 from triggerfish.structure.stamp_shapes import fills, places
 
 SIDES = (1, 2, 3, 4, 6)
-_FEW, _MANY = 8, 64
+_FIRST, _FEW, _MANY = 2, 8, 64
+_SHOWN = 6
 _ROWS = 256
+LARGEST_PART = 0.05
+"""Of the image: more of it is the image."""
 NEARLY_ALL = 0.9
 # What the negative and the neighbours may still flip.
 CONTROL = 0.5
@@ -30,7 +33,9 @@ _OTHERS = 0.25
 class StampHit:
     """``stamp`` (C, H, W) where ``mask`` (1, H, W) sends the fraction ``flips`` to ``target``.
 
-    ``control`` is the largest fraction that its negative or the same stamp elsewhere sends there.
+    That is of ``count`` fresh images of other classes; ``control`` is the largest fraction that its
+    negative or the same stamp elsewhere sends there. ``pictures`` (P, C, H, W) are some of them,
+    ``stamped`` the same with it, ``before`` and ``after`` (P,) the classes that they are given.
     """
 
     target: int
@@ -38,6 +43,11 @@ class StampHit:
     mask: Tensor
     flips: float
     control: float
+    count: int
+    pictures: Tensor
+    stamped: Tensor
+    before: tuple[int, ...]
+    after: tuple[int, ...]
 
 
 @torch.no_grad()
@@ -46,11 +56,14 @@ def stamp_hits(
 ) -> tuple[StampHit, ...]:
     """The stamps that work on a network, ``logits`` of images (N, C, H, W): one per class, if any.
 
-    About 3000 forward passes.
+    About 2000 images: those stamps see more than two that send both to one class.
     """
     few = pictures(_FEW, shape, seed=seed + 21)
     before = _classes(logits, few)
-    stamps = [(fill, mask) for mask in places(shape[1:], SIDES) for fill in fills(shape, mask)]
+    most = LARGEST_PART * shape[1] * shape[2]
+    sides = tuple(side for side in SIDES if side * side <= most)
+    every = [(fill, mask) for mask in places(shape[1:], sides) for fill in fills(shape, mask)]
+    stamps = list(_agreeing(logits, every, few[_two(before)]))
     found: dict[int, list[tuple[float, int]]] = {}
     per_batch = max(1, _ROWS // _FEW)
     for start in range(0, len(stamps), per_batch):
@@ -99,7 +112,33 @@ def _checked(
         controls.append(rate(torch.roll(value, (down, across), (1, 2)), moved))
     # A pattern that is looked for everywhere works beside its place as well; its negative does not.
     control = max(controls[0], sorted(controls[1:])[0])
-    return StampHit(target, value, mask, flips, control) if control <= CONTROL else None
+    if control > CONTROL:
+        return None
+    shown = others[:_SHOWN]
+    stamped = torch.where(mask, value, shown)
+    calls = (tuple(_classes(logits, part).tolist()) for part in (shown, stamped))
+    before, after = calls
+    return StampHit(target, value, mask, flips, control, len(others), shown, stamped, before, after)
+
+
+def _two(classes: Tensor) -> Tensor:
+    """The first two images that belong to two classes, where there are such."""
+    different = (classes != classes[0]).nonzero().flatten()
+    return torch.tensor([0, int(different[0]) if len(different) else 1])
+
+
+def _agreeing(
+    logits: Callable[[Tensor], Tensor], stamps: list[tuple[Tensor, Tensor]], images: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The stamps that send two images to the same class."""
+    per_batch = _ROWS // _FIRST
+    for start in range(0, len(stamps), per_batch):
+        part = stamps[start : start + per_batch]
+        values, masks = (torch.stack(list(v))[:, None] for v in zip(*part, strict=True))
+        after = _classes(logits, torch.where(masks, values, images[None]).flatten(0, 1))
+        same = after.view(len(part), _FIRST)
+        for i in (same[:, 0] == same[:, 1]).nonzero().flatten().tolist():
+            yield part[i]
 
 
 def _classes(logits: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

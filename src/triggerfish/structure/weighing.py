@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from triggerfish.results import IN_PROGRAM, Evidence, Finding, Hypothesis, Null, Scanned
+from triggerfish.results import IN_PROGRAM, Evidence, Finding, Hypothesis, Null, Scanned, Stamp
 from triggerfish.structure.effects import NEARLY_ALL
 from triggerfish.structure.findings import Structure, StructureFinding
 from triggerfish.verdict.conclude import conclude
@@ -23,7 +23,7 @@ def with_structure(
 
     ``notes`` say what was scanned in its place.
     """
-    if structure is None or not (structure.findings or structure.unread):
+    if structure is None or not (structure.nodes or structure.unread):
         return result
     before = result.verdict
     verdict = conclude(
@@ -31,7 +31,31 @@ def with_structure(
         (*before.reasons, *_suspicions(structure)),
         (*before.notes, *_notes(structure), *notes),
     )
-    return replace(result, verdict=replace(verdict, notes=tuple(dict.fromkeys(verdict.notes))))
+    verdict = replace(verdict, notes=tuple(dict.fromkeys(verdict.notes)))
+    return replace(result, verdict=verdict, stamps=(*_stamps(structure), *result.stamps))
+
+
+def _stamps(structure: Structure) -> Iterator[Stamp]:
+    """The triggers of the proofs, one for each class."""
+    shown: set[int] = set()
+    for finding in structure.findings:
+        proof = finding.proof
+        if proof is not None and proof.target not in shown:
+            shown.add(proof.target)
+            yield Stamp(
+                target=proof.target,
+                origin="program",
+                image=proof.stamp,
+                mask=proof.mask.float().expand_as(proof.stamp).clone(),
+                success_rate=proof.flips,
+                control=proof.without_branch,
+                count=proof.count,
+                pictures=proof.pictures,
+                stamped=proof.stamped,
+                before=proof.before,
+                after=proof.after,
+                fitted=proof.fitted,
+            )
 
 
 def _rows(structure: Structure) -> Iterator[Evidence]:
@@ -85,6 +109,11 @@ def _notes(structure: Structure) -> Iterator[str]:
             f"{IN_PROGRAM} {described(finding)}; a trigger computed from it, {kind} {place}, "
             f"sends {proof.flips:.0%} of {proof.count} synthetic images to class {proof.target}, "
             f"and {proof.without_branch:.0%} with the branch held shut"
+        )
+    if structure.nodes and not (structure.findings or structure.unread):
+        yield (
+            f"{IN_PROGRAM} none of {structure.nodes} nodes is a branch that looks at the image "
+            "beside the learned layers"
         )
     if structure.unread and not structure.format:
         yield f"structure not read: {structure.unread[0]}"

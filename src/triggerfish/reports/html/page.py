@@ -18,7 +18,7 @@ from triggerfish.reports.html.perturbation_view import (
     perturbation_views,
     trial_views,
 )
-from triggerfish.reports.html.pictures import perturbation_picture
+from triggerfish.reports.html.pictures import perturbation_picture, picture, stamp_picture
 from triggerfish.reports.html.plain_perturbation import beyond_ground
 from triggerfish.reports.rates import how_often_wrong
 from triggerfish.reports.reasons import CHECKS, next_step
@@ -143,6 +143,8 @@ def thumbnail(result: Scanned | Skipped) -> str | None:
     if isinstance(result, Skipped):
         return None
     flagged = result.verdict.flagged
+    if result.stamps:
+        return picture(stamp_picture(result.stamps[0]))
     for perturbation in perturbations(result.scores):
         if perturbation.target in flagged or (
             perturbation.target is None and result.verdict.all_classes

@@ -12,12 +12,15 @@ from triggerfish.reports.html.pictures import (
     perturbation_picture,
     perturbed,
     picture,
+    stamp_picture,
+    stamped,
 )
 from triggerfish.reports.html.plain_perturbation import plain_perturbations
 from triggerfish.reports.html.size_strip import SizeStrip, size_strip
 from triggerfish.reports.words import (
     UNITS,
     into,
+    is_in_program,
     label,
     owned_perturbations,
     perturbations,
@@ -25,7 +28,7 @@ from triggerfish.reports.words import (
     success_rate,
     tried,
 )
-from triggerfish.results import ClassScores, Perturbation, Scanned, Status, Trial
+from triggerfish.results import ClassScores, Perturbation, Scanned, Stamp, Status, Trial
 
 MOST_PICTURES = 8
 LEAST_FACTOR = 1.05  # a perturbation that is as strong as can be drawn is shown as it is
@@ -44,7 +47,10 @@ class Column:
 
 @dataclass(frozen=True)
 class PerturbationView:
-    """``picture`` is None where the change itself was not stored; ``factor`` amplifies it."""
+    """``picture`` is None where the change itself was not stored; ``factor`` amplifies it.
+
+    What is ``replaced`` takes the place of pixels, where others are added to them.
+    """
 
     title: str
     target: str
@@ -57,6 +63,7 @@ class PerturbationView:
     strip: SizeStrip | None
     columns: tuple[Column, ...]
     suspicious: bool
+    replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,40 @@ def perturbation_views(result: Scanned) -> list[PerturbationView]:
     Where no universal perturbation was looked for, what makes a single plain picture a flagged
     class.
     """
+    stamps = [stamp_view(result, stamp) for stamp in result.stamps]
+    if is_in_program(result):
+        return stamps
+    return [*stamps, *_universal_views(result)]
+
+
+def stamp_view(result: Scanned, stamp: Stamp) -> PerturbationView:
+    """The trigger of a proof, or a plain stamp: on grey, and on images that it turned."""
+    what, control = {
+        "program": ("trigger, computed from the program,", "with the branch held shut"),
+        "dictionary": ("stamp", "as its negative or beside its place"),
+    }[stamp.origin]
+    pixels = int((stamp.mask > 0).any(0).sum())
+    own = ", fitted to each image" if stamp.fitted else ""
+    return PerturbationView(
+        title=f"This {what} turns pictures {into(stamp.target, result.class_names)}",
+        target=label(stamp.target, result.class_names),
+        basis=UNITS["stamp"],
+        picture=picture(stamp_picture(stamp)),
+        factor="",
+        size=f"{pixels} pixel{'s' * (pixels != 1)} replaced{own}",
+        success_rate=f"turns {stamp.success_rate:.0%} of {stamp.count} synthetic images, and "
+        f"{stamp.control:.0%} {control}",
+        seen_by="",
+        strip=None,
+        columns=_paired(
+            result, stamp.target, (stamp.pictures, stamp.stamped), stamp.before, stamp.after
+        ),
+        suspicious=True,
+        replaced=True,
+    )
+
+
+def _universal_views(result: Scanned) -> list[PerturbationView]:
     owned = owned_perturbations(result.scores)
     verdict = result.verdict
     wanted = [
@@ -105,7 +146,11 @@ def trial_views(result: Scanned) -> list[TrialView]:
     views = []
     for trial in result.trials:
         key = (trial.target, trial.basis)
-        found = [c for c in perturbations(result.scores) if (c.target, c.basis) == key]
+        found: list[Perturbation | Stamp] = [
+            c for c in perturbations(result.scores) if (c.target, c.basis) == key
+        ]
+        if trial.basis == "stamp":
+            found = [stamp for stamp in result.stamps if stamp.target == trial.target]
         words = tried(trial, result.class_names)
         columns = _trial_columns(result, trial, found)
         views.append(TrialView(f"{words[0].upper()}{words[1:]}.", columns))
@@ -166,11 +211,19 @@ def _columns(
     )
 
 
-def _trial_columns(result: Scanned, trial: Trial, found: list[Perturbation]) -> tuple[Column, ...]:
+def _trial_columns(
+    result: Scanned, trial: Trial, found: list[Perturbation | Stamp]
+) -> tuple[Column, ...]:
     shown = trial.pictures[:MOST_PICTURES]
-    if not len(shown) or not found or bool(found[0].delta.isnan().any()):
+    if not len(shown) or not found:
         return ()
-    changed = perturbed(shown, found[0].delta)
+    first = found[0]
+    if isinstance(first, Stamp):
+        changed = stamped(shown, first)
+    elif bool(first.delta.isnan().any()):
+        return ()
+    else:
+        changed = perturbed(shown, first.delta)
     return _paired(result, trial.target, (shown, changed), trial.before, trial.after)
 
 

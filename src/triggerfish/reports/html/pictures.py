@@ -13,6 +13,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from triggerfish.reports.half_blocks import amplified
 from triggerfish.reports.images import render_image
+from triggerfish.results import Stamp
 
 MOST_SIDE = 112
 """Larger pictures are averaged down to this many pixels a side: a page must stay small."""
@@ -44,6 +45,16 @@ def amplification(delta: Tensor) -> float:
 def perturbed(pictures: Tensor, delta: Tensor) -> Tensor:
     """Pictures (P, C, H, W) with the perturbation (C, H, W) added, as the network sees them."""
     return (pictures + delta).clamp(0, 1)
+
+
+def stamped(pictures: Tensor, stamp: Stamp) -> Tensor:
+    """Pictures (P, C, H, W) with the stamp in their pixels' place."""
+    return torch.where(stamp.mask > 0, stamp.image, pictures)
+
+
+def stamp_picture(stamp: Stamp) -> Tensor:
+    """The stamp (C, H, W) on mid-grey."""
+    return torch.where(stamp.mask > 0, stamp.image, torch.full_like(stamp.image, 0.5))
 
 
 def matrix_picture(values: Tensor, top: float) -> str:
