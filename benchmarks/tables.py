@@ -24,6 +24,7 @@ from benchmarks import (
     recognition,
     repair_table,
     stranger_tables,
+    time_left,
     zoo_summary,
 )
 from benchmarks import (
@@ -324,6 +325,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "two-builds": two_builds.rendered,
     "memory": memory,
     "scan-growth": scan_growth,
+    "time-left": lambda: time_left.table(recorded("time_left").get("networks", {})),
     "verdicts": verdicts,
     "optimiser": optimiser,
     **{

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from typing import TYPE_CHECKING
 
 from triggerfish.results import Pairs, Scanned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FLAGGED = "#c81e1e"
 MOST_NUMBERS = 20
@@ -23,6 +23,10 @@ def render_heat_map(result: Scanned, pairs: Pairs) -> bytes:
     diagonal, are hatched. The scale starts at 0 and reaches the threshold at least, so that a clean
     model looks pale.
     """
+    # It takes a quarter of a second to import, and only a scan that leaves files draws.
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
     count, verdict = len(pairs.score), result.verdict
     side = min(3.4 + 0.32 * count, 12.0)
     # A figure of its own instead of pyplot: no global state, so workers can draw side by side.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import math
 
-from matplotlib.figure import Figure
-
 from triggerfish.results import Scanned
 
 
 def render_outlier_plot(result: Scanned) -> bytes:
     """PNG bytes: one bar a class, flagged ones red, a dashed line at the threshold."""
+    from matplotlib.figure import Figure  # slow to import; only a scan that leaves files draws
+
     verdict = result.verdict
     classes = [k for k, v in enumerate(verdict.anomaly_index) if math.isfinite(v)]
     # A figure of its own instead of pyplot: no global state, so workers can draw side by side.

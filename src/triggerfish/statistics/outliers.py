@@ -13,7 +13,6 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -111,6 +110,8 @@ class Grubbs(OutlierTest):
 
     def __call__(self, values: Array) -> Outliers:
         """The score is ``(v - mean) / std``, the threshold its exact critical value."""
+        from scipy import special  # slow to import, and few scans need it
+
         count = int(np.isfinite(values).sum())
         score = (values - np.nanmean(values)) / np.nanstd(values, ddof=1)
         t = special.stdtrit(count - 2, 1 - self.alpha / count)
@@ -170,6 +171,8 @@ def two_sided_mad_is_decided(low: Array, high: Array, threshold: float) -> bool:
 
 def clopper_pearson(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact interval of a rate (Clopper and Pearson 1934)."""
+    from scipy import special  # slow to import, and few scans need it
+
     if not 0 <= successes <= count or count < 1:
         raise ValueError(f"expected 0 <= successes <= count, got {successes} of {count}")
     tail, failures = (1 - confidence) / 2, count - successes
