@@ -52,11 +52,15 @@ class StampHit:
 
 @torch.no_grad()
 def stamp_hits(
-    logits: Callable[[Tensor], Tensor], shape: tuple[int, int, int], seed: int = 0
+    logits: Callable[[Tensor], Tensor],
+    shape: tuple[int, int, int],
+    seed: int = 0,
+    lead: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> tuple[StampHit, ...]:
     """The stamps that work on a network, ``logits`` of images (N, C, H, W): one per class, if any.
 
-    About 2000 images: those stamps see more than two that send both to one class.
+    About 2000 images: those stamps see more than two that send both to one class. ``lead`` makes
+    harder images of those (64, C, H, W) that a stamp is checked on.
     """
     few = pictures(_FEW, shape, seed=seed + 21)
     before = _classes(logits, few)
@@ -77,7 +81,7 @@ def stamp_hits(
         rate = ((after == target[:, None]) & others).sum(1) / others.sum(1).clamp_min(1)
         for i in ((rate >= NEARLY_ALL) & (others.float().mean(1) >= _OTHERS)).nonzero().flatten():
             found.setdefault(int(target[i]), []).append((float(rate[i]), start + int(i)))
-    many = pictures(_MANY, shape, seed=seed + 22)
+    many = lead(pictures(_MANY, shape, seed=seed + 22)) if found else few
     hits = []
     for target_, candidates in found.items():
         for _, index in sorted(candidates, key=lambda c: int(stamps[c[1]][1].sum()))[:_FEW]:
