@@ -1,0 +1,120 @@
+"""Default scans of the zoo of tasks: verdicts on tasks that no level was chosen on.
+
+    python -m benchmarks.task_zoo.scan run ZOO [--half report] [--fewest-classes 3]
+    python -m benchmarks.task_zoo.scan table
+
+ZOO is described in `train`. Resumable. Results: results/task_zoo, a line a network; ``table`` has
+rates with their 95 % intervals (Clopper and Pearson 1934) by number of classes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from scipy.stats import binomtest
+
+from benchmarks.common import RESULTS
+from benchmarks.detection import SCANS
+from benchmarks.lines import append_line, read_lines
+from benchmarks.measure import zoo_networks
+from benchmarks.stranger_rows import row_of
+from benchmarks.strangers import setup_of
+from triggerfish.scanning import scan_classifier
+
+FOLDER = RESULTS / "task_zoo"
+METHOD = "ensemble"
+GROUPS = {"3": (3, 3), "4-5": (4, 5), "6-12": (6, 12), "13 and more": (13, 10**9)}
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+Row = dict[str, Any]
+
+
+@click.group()
+def main() -> None:
+    """Verdicts on the zoo of tasks."""
+
+
+@main.command()
+@click.argument("zoo", type=_FOLDER)
+@click.option("--half", type=click.Choice(["choose", "report"]), default="report")
+@click.option("--fewest-classes", type=int, default=3, show_default=True)
+def run(zoo: Path, half: str, fewest_classes: int) -> None:
+    """Scan the networks of ZOO that have no row of this setup yet."""
+    torch.set_num_threads(1)
+    path, setup = FOLDER / f"{half}.jsonl", setup_of(METHOD)
+    done = {row["id"] for row in read_lines(path) if row["setup"] == setup}
+    for name, make in zoo_networks(zoo, half):
+        if name in done:
+            continue
+        case = make()
+        if case.classifier.num_classes < fewest_classes:
+            continue
+        truth, before = case.truth, time.process_time()
+        result = scan_classifier(case.classifier, SCANS[METHOD])
+        record = {
+            "id": name, "split": half, "data": truth["task"], "attacked": truth["attacked"],
+            "attack": truth["way"], "trigger": truth["trigger"], "targets": truth["targets"],
+            "success": truth["success"],
+        }  # fmt: skip
+        row = row_of(record, setup, result, time.process_time() - before)
+        append_line(path, asdict(row) | {"sources": dict(result.verdict.sources)})
+        flagged = "all" if row.all_flagged else list(row.flagged)
+        click.echo(f"{name}: {row.verdict} {flagged}, truth {truth['way']} {truth['targets']}")
+
+
+@main.command()
+@click.option("--half", type=click.Choice(["choose", "report"]), default="report")
+def table(half: str) -> None:
+    """Rates by number of classes and by attack, as Markdown."""
+    rows = list({row["id"]: row for row in read_lines(FOLDER / f"{half}.jsonl")}.values())
+    click.echo("\n".join(lines(rows)))
+
+
+def lines(rows: Sequence[Row]) -> Iterator[str]:
+    """The table of rows."""
+    yield "| networks | n | right | clean by mistake | inconclusive | flagged wrongly |"
+    yield "|---|---|---|---|---|---|"
+    for name, (least, most) in GROUPS.items():
+        some = [r for r in rows if least <= len(r["statistic"]) <= most]
+        yield _line(f"clean, {name} classes", [r for r in some if not r["attacked"]])
+        for attack in ("all-to-one", "all-to-all", "source-specific"):
+            found = [r for r in some if r["attack"] == attack]
+            if found:
+                yield _line(f"{attack}, {name} classes", found)
+    yield _line("**clean, all**", [r for r in rows if not r["attacked"]])
+    for attack in ("all-to-one", "all-to-all", "source-specific"):
+        yield _line(f"**{attack}, all**", [r for r in rows if r["attack"] == attack])
+
+
+def is_right(row: Row) -> bool:
+    """Whether the verdict is the truth: clean, or the target and it alone."""
+    if not row["attacked"]:
+        return bool(row["verdict"] == "clean")
+    if row["attack"] == "all-to-all":
+        return bool(row["all_flagged"])
+    return list(row["flagged"]) == list(row["targets"])
+
+
+def _line(name: str, rows: Sequence[Row]) -> str:
+    n = len(rows)
+    missed = [r for r in rows if r["attacked"] and r["verdict"] == "clean"]
+    unclear = [r for r in rows if r["verdict"] == "inconclusive"]
+    wrong = [r for r in rows if r["verdict"] == "backdoored" and not is_right(r)]
+    cells = [_rate(sum(map(is_right, rows)), n), *(_rate(len(x), n) for x in (missed, unclear))]
+    return f"| {name} | {n} | {' | '.join(cells)} | {_rate(len(wrong), n)} |"
+
+
+def _rate(k: int, n: int) -> str:
+    if not n:
+        return "-"
+    low, high = binomtest(k, n).proportion_ci(method="exact")
+    return f"{k} ({low:.0%} to {high:.0%})"
+
+
+if __name__ == "__main__":
+    main()
