@@ -82,7 +82,7 @@ def test_without_a_trigger_no_way_out_stands_out() -> None:
     [("source-specific", {TARGET: SOURCE}, False), ("all-to-all", {}, True)],
 )
 def test_a_scan_concludes_from_them(attack: str, sources: dict[int, int], everywhere: bool) -> None:
-    # Of eight seeds five find the trigger for all classes: from the others a nearer way is as short.
+    # Of eight seeds five find the trigger for all classes: others find a nearer way as short.
     verdict = scan_classifier(blocks(attack), ScanConfig(QUICK, seed=1, confirm=False)).verdict
     assert (verdict.name, verdict.sources, verdict.all_classes) == (
         "backdoored",
