@@ -84,10 +84,9 @@ class Untargeted:
         """A row for every class with one way out, and one on all classes."""
         scores = state.scores
         assert scores is not None
+        classifier, pixel = folded(state.classifier), scores.details["size_pixel"]
         found = with_enough_memory(
-            lambda: search_ways_out(
-                folded(state.classifier), scores.details["size_pixel"], state.config.seed + SEED
-            )
+            lambda: search_ways_out(classifier, pixel, state.config.seed + SEED)
         )
         scores = replace(
             scores,
