@@ -20,14 +20,18 @@ POINT = """
 import json, resource, sys, torch
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.confirmation import ConfirmConfig, confirm
-from triggerfish.detectors import Universal
+from triggerfish.detectors import Universal, universal
 from triggerfish.model.classifier import Classifier
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.search import screening, sure_images, wave_screening
+from triggerfish.model.folding import folded
 from triggerfish.search.universal_settings import UniversalSearch
+from triggerfish.stages import untargeted
 from triggerfish.verdict.sanity import check_model
 keep_freed_memory(); torch.set_num_threads(1); torch.manual_seed(0)
-sure_images.STEPS = wave_screening.MOST_CYCLES = 1
+sure_images.STEPS = wave_screening.MOST_CYCLES = universal.PERTURBATIONS_SHOWN = 1
+untargeted.ALL_PER_STEP = untargeted.ONE_PER_STEP = untargeted.STARTS = 1
+untargeted.Universal = lambda: Universal(universal_steps=2)
 batches = screening.chunks
 def first_pass(classifier, *settings):
     screening.chunks = lambda count, size: list(batches(count, size))[:2]
@@ -45,8 +49,10 @@ peaks = {"checks": peak()}
 search = Universal(universal_steps=2, pictures_per_step=1, margin_steps=2)
 search(classifier)
 peaks["plain images"] = peak()
-search(classifier, sure=True)
+scores = search(classifier, sure=True)
 peaks["sure images"] = peak()
+untargeted.search_ways_out(folded(classifier), scores.details["size_pixel"], 0)
+peaks["ways out"] = peak()
 short = UniversalSearch(steps=2, images_per_step=1, race=None)
 confirm(classifier, 0, ConfirmConfig(search=short, control=short))
 peaks["confirmation test"] = peak()

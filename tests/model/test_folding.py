@@ -91,6 +91,21 @@ def test_a_rectifier_comes_after_the_pooling() -> None:
     assert not hasattr(classifier.model, "unlisted_2")
 
 
+class Indexed(Outside):
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = [(nn.ReLU(),), (nn.MaxPool2d(2, return_indices=True),)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, _ = self.steps[1][0](self.steps[0][0](self.convolution(x)))
+        return self.linear(x.flatten(1))
+
+
+def test_a_pooling_that_also_says_where_stays() -> None:
+    classifier = Classifier(Indexed(), SHAPE)
+    assert folded(classifier) is classifier
+
+
 def called(classifier: Classifier) -> list[str]:
     assert isinstance(classifier.model, torch.fx.GraphModule)
     nodes = [n for n in classifier.model.graph.nodes if n.op == "call_module"]

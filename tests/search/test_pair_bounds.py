@@ -55,7 +55,7 @@ def test_what_a_scan_has_found_is_kept_for_that_very_classifier() -> None:
     assert searches_of(other) is None
 
 
-@pytest.mark.parametrize(("count", "pixels", "held"), [(400, 3072, 400), (400, 150_528, 222)])
+@pytest.mark.parametrize(("count", "pixels", "held"), [(400, 3072, 400), (400, 150_528, 111)])
 def test_large_pictures_are_held_in_smaller_numbers(count: int, pixels: int, held: int) -> None:
     from triggerfish.search.pictures import as_many
 

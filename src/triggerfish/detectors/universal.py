@@ -266,8 +266,9 @@ class _Evidence:
     def _scored(self, sizes: list[Tensor], ratios: list[Tensor]) -> tuple[str, Tensor]:
         """The score's name, and that of each class (M,)."""
         if self.margins is None:
-            return "sure_score", sure_score(*sizes, self.classifier.input_shape)
-        return "universal_score", universal_score(*ratios, self.margins.double(), self.typical)
+            return "sure_score", sure_score(sizes[0], sizes[1], self.classifier.input_shape)
+        margins = self.margins.double()
+        return "universal_score", universal_score(ratios[0], ratios[1], margins, self.typical)
 
     def _shown(self, score: Tensor) -> Tensor:
         """Indices of new pictures to show changes on: those that are not the suspect first."""

@@ -99,9 +99,7 @@ def _rectify_late(traced: fx.GraphModule) -> int:
     """Put every max pooling that alone follows a rectifier before it; returns how many."""
     layers, count = dict(traced.named_modules(remove_duplicate=False)), 0
 
-    def is_a(node: object, layer: type[nn.Module], *functions: object) -> bool:
-        if not isinstance(node, fx.Node):
-            return False
+    def is_a(node: fx.Node, layer: type[nn.Module], *functions: object) -> bool:
         if node.op == "call_module":
             return isinstance(layers[str(node.target)], layer)
         return node.op in ("call_function", "call_method") and node.target in functions
@@ -109,10 +107,14 @@ def _rectify_late(traced: fx.GraphModule) -> int:
     for pool in list(traced.graph.nodes):
         if not is_a(pool, nn.MaxPool2d, functional.max_pool2d, torch.max_pool2d):
             continue
-        rectifier = pool.args[0] if pool.args else None
-        if not is_a(rectifier, nn.ReLU, functional.relu, torch.relu, "relu"):
+        if pool.kwargs.get("return_indices") or (
+            pool.op == "call_module" and layers[pool.target].return_indices
+        ):
             continue
-        if len(rectifier.users) > 1 or len(rectifier.all_input_nodes) > 1:
+        rectifier = pool.args[0] if pool.args else None
+        if not isinstance(rectifier, fx.Node) or len(rectifier.users) > 1:
+            continue
+        if not is_a(rectifier, nn.ReLU, functional.relu, torch.relu, "relu"):
             continue
         before, after = rectifier.args[0], list(pool.users)
         pool.replace_input_with(rectifier, before)

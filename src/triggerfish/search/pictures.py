@@ -19,8 +19,9 @@ SIZE_EXPONENT = 3.0  # radii are drawn with density r^-3, as in the scale-invari
 GAP = 0.5  # share of black leaves in pictures with gaps, as on the dark ground of scanned digits
 LARGEST = 64  # pixels a side that leaves are drawn with; larger pictures are enlarged from it
 
-MOST_VALUES = 2**25
-"""Values that the pictures of one pool may have: 128 MiB, a third of them at 224 x 224."""
+MOST_VALUES = 2**24
+"""Values that the pictures of one pool may have: 64 MiB, 111 of them at 3 x 224 x 224. Making them
+takes several times as much."""
 
 
 def as_many(count: int, num_pixels: int) -> int:

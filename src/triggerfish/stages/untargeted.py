@@ -84,10 +84,9 @@ class Untargeted:
         """A row for every class with one way out, and one on all classes."""
         scores = state.scores
         assert scores is not None
+        classifier, pixel = folded(state.classifier), scores.details["size_pixel"]
         found = with_enough_memory(
-            lambda: search_ways_out(
-                folded(state.classifier), scores.details["size_pixel"], state.config.seed + SEED
-            )
+            lambda: search_ways_out(classifier, pixel, state.config.seed + SEED)
         )
         scores = replace(
             scores,
@@ -155,14 +154,14 @@ def search_ways_out(classifier: Classifier, pixel: Tensor, seed: int) -> WaysOut
     """Search out of each class and out of all; ``pixel`` (K,) are the sizes towards classes."""
     classes = classifier.num_classes
     count = max(FEWEST_IMAGES, min(OF_A_CLASS * classes, MOST_IMAGES))
-    plain = pictures(as_many(count, classifier.num_pixels), classifier.input_shape, seed)
-    rows = rows_that_fit(classifier, Universal().memory_mib)
-    lead_little = sure_images(classifier, plain, rows, ALL_LEAD)
-    of_all = _out_of_all(classifier, PicturePool.of(classifier, lead_little), pixel, seed)
+    images = pictures(as_many(count, classifier.num_pixels), classifier.input_shape, seed)
+    rows = rows_that_fit(classifier, Universal().memory_mib, images=2 * len(images))
+    images = sure_images(classifier, images, rows, ALL_LEAD)
+    of_all = _out_of_all(classifier, PicturePool.of(classifier, images), pixel, seed)
     if classes > MOST_CLASSES:
         return WaysOut((), of_all)
-    lead_much = sure_images(classifier, lead_little, rows, ONE_LEAD)
-    pool = PicturePool.of(classifier, lead_much)
+    images = sure_images(classifier, images, rows, ONE_LEAD)
+    pool = PicturePool.of(classifier, images)
     return WaysOut(_beyond_rivals(tuple(_out_of_classes(classifier, pool, seed))), of_all)
 
 
@@ -273,7 +272,9 @@ def _search(
     budget = replace(usual.budget, wanted=wanted)
     settings = replace(usual, images_per_step=per_step, budget=budget, race=race)
     target, frequency = torch.full_like(parts, UNTARGETED), torch.zeros_like(parts).bool()
-    at_once = rows_that_fit(classifier, Universal().memory_mib)
+    at_once = rows_that_fit(
+        classifier, Universal().memory_mib, images=2 * len(pool.images), runs=len(parts)
+    )
     return search_universal(
         classifier, pool, target, frequency, settings, seed, at_once, part=parts
     )
