@@ -2,8 +2,9 @@
 
     python benchmarks/export_programs.py FOLDER [--only timm,torchvision] [--seconds 900]
 
-Run in an environment with torch 2.14.1, torchvision 0.29.1, timm and onnxscript; Triggerfish is
-not needed. A file is named ``SOURCE_NETWORK_SIDE_FORM``; what an exporter refuses is printed.
+Run in an environment with torch 2.14.1, torchvision 0.29.1, timm, transformers and onnxscript;
+Triggerfish is not needed. A file is named ``SOURCE_NETWORK_SIDE_FORM``; what an exporter refuses is
+printed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import importlib
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +42,16 @@ TIMM = """
     selecsls42b:64 skresnet18:64 resnest14d:64 res2net50_14w_8s:64 vovnet39a:64
     inception_next_atto:64 tiny_vit_5m_224:224 mobileone_s0:64 mobilenetv4_conv_small:64
 """
+# Configurations that know these names: small ones of each kind, ten classes.
+TRANSFORMERS = """
+    ViT:64 DeiT:64 Swin:64 Swinv2:64 Beit:64 Dinov2:64 ViTMSN:64 ConvNext:96 ResNet:96 PoolFormer:96
+    MobileViT:96 Segformer:96 Cvt:96 LeViT:224
+"""
+_SMALL = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+    "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4, "patch_size": 8,
+    "num_labels": 10,
+}  # fmt: skip
 FORMS = ("onnx", "onnx-dynamo", "pt2", "ts")
 SUFFIXES = {"onnx": ".onnx", "onnx-dynamo": ".onnx", "pt2": ".pt2", "ts": ".pt"}
 
@@ -86,6 +99,36 @@ def networks(sources: list[str]) -> Iterator[tuple[str, int, Callable[[], nn.Mod
                 side,
                 lambda name=name, extra=extra: models.get_model(name, num_classes=10, **extra),
             )
+
+    if "transformers" in sources:
+        transformers = importlib.import_module("transformers")
+        for name, side in _listed(TRANSFORMERS):
+            yield f"transformers_{name}", side, partial(_transformer, transformers, name, side)
+
+
+class _Logits(nn.Module):
+    """The logits alone of a network that answers with more."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(pixel_values=x).logits
+        return logits
+
+
+def _transformer(transformers: Any, name: str, side: int) -> nn.Module:  # noqa: ANN401
+    """A small network of one kind; what its configuration does not know keeps its default."""
+    config_of = getattr(transformers, f"{name}Config")
+    known = config_of().to_dict()
+    small = {key: value for key, value in _SMALL.items() if key in known or key == "num_labels"}
+    small = {k: v for k, v in small.items() if type(v) is type(known.get(k, v))}
+    lists = [k for k in ("depths", "num_heads") if k in small and len(known[k]) != 2]
+    if lists and "hidden_sizes" in known:  # as many stages as its other settings have
+        small = {k: v for k, v in small.items() if k not in lists}
+    config = config_of(image_size=side, **small)
+    return _Logits(getattr(transformers, f"{name}ForImageClassification")(config))
 
 
 def _listed(text: str) -> Iterator[tuple[str, int]]:

@@ -19,6 +19,7 @@ import torch
 
 from benchmarks.common import RESULTS
 from benchmarks.corpus import Record, classifier_of, records
+from triggerfish.levels import STAMPS, level_of
 from triggerfish.structure.stamps import stamp_hits
 
 FILE = RESULTS / "stamps.jsonl"
@@ -82,13 +83,20 @@ def summary(all_rows: Sequence[Mapping[str, Any]]) -> str:
     for attacked in (False, True):
         kind = [row for row in all_rows if row["attacked"] is attacked]
         hit = [row for row in kind if row["hits"]]
-        right = [row for row in hit if {h["target"] for h in row["hits"]} <= _targets(row)]
+        flagged = [row for row in kind if _flagged(row)]
+        right = [row for row in flagged if _flagged(row) <= _targets(row)]
         name = "attacked" if attacked else "clean"
         lines.append(
-            f"{len(kind)} {name} networks: {len(hit)} with a stamp that works"
-            + (f", {len(right)} of them towards true targets alone" if attacked else "")
+            f"{len(kind)} {name} networks: {len(hit)} with a stamp that works, {len(flagged)} "
+            "flagged" + (f", {len(right)} of them towards true targets alone" if attacked else "")
         )
     return "\n".join(lines)
+
+
+def _flagged(row: Mapping[str, Any]) -> set[int]:
+    level = level_of(STAMPS, "stamp", "fixed")
+    assert level is not None
+    return {h["target"] for h in row["hits"] if h["flips"] - h["control"] > level.flag_at}
 
 
 def _targets(row: Mapping[str, Any]) -> set[int]:

@@ -81,9 +81,10 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Beside clean networks of the task: what they flag stands only above the second level, and what
     # they suspect is flagged above the first.
     (SURE, "target", "same-size"): Level(1.3, 0.65),
-    # What a stamp flips less what its negative and its neighbours do. Of the clean networks that
-    # were tried none has any stamp that works (python -m benchmarks.stamps).
-    (STAMPS, "stamp", "fixed"): Level(0.5),
+    # What a stamp flips less what its negative and its neighbours do. One clean network of those
+    # that were tried has one that works at all, at 0.81; a backdoor that was set by hand, 1.00
+    # (python -m benchmarks.stamps, docs/structure.md).
+    (STAMPS, "stamp", "fixed"): Level(0.9),
 }
 
 

@@ -59,7 +59,9 @@ class PlainStamps:
             )
 
         hits = with_enough_memory(tried)
-        return Found(tuple(map(_row, hits)), stamps=tuple(map(_stamp, hits)))
+        rows = tuple(map(_row, hits))
+        shown = (hit for hit, row in zip(hits, rows, strict=True) if row.flags)
+        return Found(rows, stamps=tuple(map(_stamp, shown)))
 
 
 def _row(hit: StampHit) -> Evidence:
