@@ -65,22 +65,23 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # The lead over other classes; below the second level a flag is taken away (docs/repair.md). It
     # adds no flag: of clean classes that were nearly flagged it confirmed as many as of targets.
     (CONFIRMATION, "target", "same-size"): Level(math.inf, 0.25),
-    # Of 24 clean networks with six classes or more, of people and of tasks, the largest had 1.09;
-    # 12 of 20 single targets had 1.48 and more (python -m benchmarks.family).
-    (SURE, "target", "outliers"): Level(1.3, 1.0),
-    # Of 6 clean ones with four or five classes the largest had 0.80; two targets 1.28 and 1.46.
-    (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.25, 0.9),
+    # Of 31 clean networks with six classes or more, of people and of tasks, the largest had 1.01;
+    # 19 of 26 single targets had 1.27 and more (python -m benchmarks.family).
+    (SURE, "target", "outliers"): Level(1.2, 1.0),
+    # Of 6 clean ones with four or five classes the largest had 0.73; two targets 1.11 and 1.12.
+    (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.05, 0.85),
     # Among three classes clean ones (up to 1.51) and targets overlap: none is flagged, and where
     # all are low the network is clean. Of two classes nothing is known at all.
     (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
-    # Of 60 clean networks of other people the largest had 1.08; four of nine attacked ones more.
-    (UNTARGETED_TEST, "pair", "outliers"): Level(1.1),
+    # Of 60 clean networks of other people the largest had 1.08, of 34 of tasks one 1.34; of nine
+    # source-specific attacks three had more, and two more than the second level.
+    (UNTARGETED_TEST, "pair", "outliers"): Level(1.35, 1.1),
     # Of 60 clean ones no way out led each class to an end of its own, five of eight all-to-all
     # attacks had 0.85 and more.
     (UNTARGETED_TEST, "all-classes", "outliers"): Level(0.75, 0.6),
     # Beside clean networks of the task: what they flag stands only above the second level, and what
     # they suspect is flagged above the first.
-    (SURE, "target", "same-size"): Level(1.3, 0.65),
+    (SURE, "target", "same-size"): Level(1.2, 0.5),
     # What a stamp flips less what its negative and its neighbours do. One clean network of those
     # that were tried has one that works at all, at 0.81; a backdoor that was set by hand, 1.00
     # (python -m benchmarks.stamps, docs/structure.md).

@@ -97,17 +97,22 @@ HEIGHT = 0.15
 """Height of a wave, in pixel ranges: the logarithm below it speaks for a class."""
 
 
-def above_the_others(size: Tensor) -> Tensor:
-    """``log(median of the other classes / size)`` (K,); NaN where it or all others are NaN.
+EASY = 0.25
+"""Quantile of the other classes that a target has to be smaller than by far. With their median, a
+clean network whose classes fall into two kinds, easy and hard ones, has its easy ones accused."""
 
-    Without the class itself a median means something from two classes on.
+
+def above_the_others(size: Tensor, quantile: float = EASY) -> Tensor:
+    """``log(quantile of the other classes / size)`` (K,); NaN where it or all others are NaN.
+
+    Without the class itself a quantile means something from two classes on.
     """
     logs = size.double().log()
     found = torch.full_like(logs, torch.nan)
     for k in range(len(logs)):
         others = torch.cat((logs[:k], logs[k + 1 :]))
         if bool(others.isfinite().any()):
-            found[k] = others.nanquantile(0.5) - logs[k]
+            found[k] = others.nanquantile(quantile) - logs[k]
     return found
 
 
@@ -131,7 +136,7 @@ def way_out_scores(size: Tensor, shape: tuple[int, int, int]) -> Tensor:
     channels, height, width = shape
     allowed = PIXELS * math.sqrt(height * width) / SIDE
     small = math.log(allowed) - (size.double() / channels).log()
-    return above_the_others(size) + SIZE_WEIGHT * small
+    return above_the_others(size, 0.5) + SIZE_WEIGHT * small
 
 
 def everywhere_score(pixel: Tensor, untargeted: float, shape: tuple[int, int, int]) -> float | None:
