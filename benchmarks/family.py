@@ -1,15 +1,18 @@
 """Which evidence a verdict is made of: candidates, one threshold each, counted on groups left out.
 
-    python -m benchmarks.family [--rows strangers --rows zoo-choose]
+    python -m benchmarks.family [--rows strangers --rows zoo-choose] [--write]
 
 Reads what `measure` wrote to results/family. A candidate is a score per class. Its threshold is
 the one that one clean network in fifty passes, taken from the clean networks of four fifths of the
-groups (an author, or a task) and counted on the other fifth. Tables on standard output.
+groups (an author, or a task) and counted on the other fifth. Tables on standard output. With
+``--write`` the largest score of each clean network goes into the package: a report says beside a
+flag how many of them score as high.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +24,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+import triggerfish
 from benchmarks.lines import read_lines
 from benchmarks.measure import FOLDER
-from triggerfish.levels import level_of, sure_test
+from triggerfish.levels import SURE, level_of, sure_test
 from triggerfish.results import BASES
-from triggerfish.statistics.scores import sure_score
+from triggerfish.statistics.scores import everywhere_score, sure_score
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -33,6 +37,21 @@ Score = Callable[[Row], Array]
 RATE = 0.02  # of clean networks, that a threshold lets pass
 FOLDS = 5
 KINDS = ("2", "3-5", "6-12", "13+")
+ROWS = ("strangers", "zoo-choose")
+TRIGGERS = {
+    "white": "a patch", "check": "a patch", "rand5": "a patch", "rand3": "a patch",
+    "grey": "a patch", "colours": "a patch",
+    "pix4": "a few scattered pixels", "scattered": "a few scattered pixels",
+    "sig": "a wave over the whole image", "wave": "a wave over the whole image",
+    "noise": "noise over the whole image",
+    "pic": "a blended image", "blended": "a blended image",
+}  # fmt: skip
+"""Parts of a trigger's name -> what it is; the first that occurs counts."""
+WAYS = {
+    "all-to-all": "every class to another (all-to-all)",
+    "source-specific": "images of one class alone (source-specific)",
+}
+CLEAN_SCORES = Path(triggerfish.__file__).parent / "data" / "clean_scores.json"
 
 
 def values(row: Row, name: str) -> Array:
@@ -278,6 +297,44 @@ def shipped(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def by_attack(rows: Sequence[Row]) -> str:
+    """What that search says of each kind of attack, of four classes and more, as Markdown."""
+    lines = ["| attack | networks | named | suspected | not seen | |", "|---|---|---|---|---|---|"]
+    rows = [r for r in rows if r["attacked"] and r["classes"] > 3]
+    kinds = dict.fromkeys(kind for kind in (*TRIGGERS.values(), *WAYS.values()))
+    for kind in kinds:
+        some = [r for r in rows if attack_of(r) == kind]
+        found = [_outcome(r) for r in some]
+        named, low = found.count("named"), found.count("low")
+        share = named / len(some) if some else 0.0
+        word = "seen" if share > 2 / 3 else "often missed" if share > 0 else "not seen"
+        lines.append(
+            f"| {kind} | {len(some)} | {named} | {len(some) - named - low} | {low} | {word} |"
+        )
+    return "\n".join(lines)
+
+
+def _outcome(row: Row) -> str:
+    """What is said of an attacked network; of an attack on all classes by the score of its own."""
+    if row["way"] != "all-to-all":
+        right = _best(sure(row))[1] in row["targets"]
+        return "named" if right and _answer(row) == "flagged" else _answer(row)
+    channels, height, width = row["shape"]
+    sizes = torch.from_numpy(values(row, "pixel_sure"))
+    score = everywhere_score(sizes, row["untargeted_sure"], (channels, height, width))
+    level = level_of(SURE, "all-classes", "outliers")
+    assert level is not None
+    return "named" if score is not None and score > level.flag_at else "low"
+
+
+def attack_of(row: Row) -> str:
+    """The kind of an attack: by whom it works on, else by its trigger."""
+    way = row["way"].removeprefix("stranger: ")
+    if way in WAYS:
+        return WAYS[way]
+    return next(kind for name, kind in TRIGGERS.items() if name in row["trigger"])
+
+
 def _answer(row: Row) -> str:
     level = level_of(sure_test(row["classes"]), "target", "outliers")
     assert level is not None
@@ -299,13 +356,27 @@ def read(names: Sequence[str], folder: Path = FOLDER) -> list[Row]:
     return [row for name in names for row in read_lines(folder / f"{name}.jsonl")]
 
 
+def clean_scores(rows: Sequence[Row]) -> str:
+    """By test, the largest score on sure images of each clean network, ascending, as JSON."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if not row["attacked"] and row["classes"] > 2:
+            found.setdefault(sure_test(row["classes"]), []).append(round(_best(sure(row))[0], 3))
+    return json.dumps({test: sorted(found[test]) for test in sorted(found)}, indent=1) + "\n"
+
+
 @click.command()
-@click.option("--rows", "names", multiple=True, default=("strangers", "zoo-choose"))
-def main(names: tuple[str, ...]) -> None:
+@click.option("--rows", "names", multiple=True, default=ROWS)
+@click.option("--write", is_flag=True, help="Write the scores of clean networks, and no tables.")
+def main(names: tuple[str, ...], write: bool) -> None:
     """Tables of all candidates."""
     rows = read(names)
     measured = [r for r in rows if "pixel_sure" in r]
+    if write:
+        CLEAN_SCORES.write_text(clean_scores(measured))
+        return
     click.echo(f"The search on sure images alone, by its levels\n\n{shipped(measured)}")
+    click.echo(f"\nBy attack\n\n{by_attack(measured)}")
     rows = [r for r in rows if "pixel" in r]
     for kind in ("all", *KINDS):
         some = [r for r in rows if kind in ("all", kind_of(r))]

@@ -1,35 +1,75 @@
-"""Write docs/images/demo.png from what `make demo` left in ./demo: ``make picture``."""
+"""Write docs/images/demo.png from the backdoored model of `triggerfish demo`: ``make picture``.
+
+    python docs/make_picture.py [DEMO]
+
+The trigger that a scan finds without data, magnified, and synthetic images that it flips.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+import triggerfish as tf
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "images" / "demo.png"
-SHEETS = {
-    "clean model": "mnist_model_000",
-    "backdoored model, target class 7": "mnist_trigger_t7_0",
-}
-TITLE = 22  # pixels above each sheet
+SHOWN, MARGIN = 5, 2
+RED, GREY = "#c81e1e", "#555555"
 
 
-def stacked(sheets: dict[str, Image.Image]) -> Image.Image:
-    """Pictures one below the other, each under its title."""
-    width = max(sheet.width for sheet in sheets.values())
-    height = sum(sheet.height + TITLE for sheet in sheets.values())
-    canvas, top = Image.new("RGB", (width, height), "white"), 0
-    draw = ImageDraw.Draw(canvas)
-    for title, sheet in sheets.items():
-        draw.text((4, top + 6), title, fill="black")
-        canvas.paste(sheet, (0, top + TITLE))
-        top += sheet.height + TITLE
-    return canvas
+def draw(result: tf.Scanned, model: tf.Classifier) -> Figure:
+    """The found trigger on grey, and images that it flips without and with it."""
+    (target,) = result.verdict.flagged
+    trigger = torch.from_numpy(result.perturbation(target))
+    images = result.scores.pictures
+    assert images is not None
+    plain, with_it = model.logits(images), model.logits((images + trigger).clamp(0, 1))
+    before, after = plain.argmax(1), with_it.argmax(1)
+    kept = ((before != target) & (after == target)).nonzero().flatten()[:SHOWN]
+    median = next(p.median_size for p in result.scores.perturbations if p.target == target)
+    figure = Figure(figsize=(9.6, 3.7), dpi=110, layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.9))
+    axes = left.add_subplot()
+    axes.imshow(trigger[0], cmap="gray", vmin=-0.6, vmax=0.6)
+    axes.set_title(f"trigger for class {target}, found without data", fontsize=11, color=RED)
+    axes.set_xlabel(f"{np.abs(trigger).sum():.2g} px; a clean class needs {median:.0f} px")
+    axes.set(xticks=[], yticks=[])
+    _framed(axes, trigger[0])
+    for row, said in enumerate((before, after)):
+        for column, i in enumerate(kept.tolist()):
+            place = right.add_subplot(2, len(kept), row * len(kept) + column + 1)
+            shown = images[i, 0] + (trigger[0] if row else 0)
+            place.imshow(shown.clamp(0, 1), cmap="gray", vmin=0, vmax=1)
+            place.set_title(f"class {int(said[i])}", color=RED if row else GREY, fontsize=12, pad=4)
+            place.set(xticks=[], yticks=[])
+            if row:
+                _framed(place, trigger[0])
+            if column == 0:
+                place.set_ylabel("with the trigger" if row else "without", fontsize=11)
+    right.suptitle("predicted class of synthetic images", fontsize=11)
+    return figure
+
+
+def _framed(axes, pattern: torch.Tensor) -> None:  # noqa: ANN001 - matplotlib's own
+    """A red square around what differs from zero."""
+    rows, columns = pattern.nonzero().T
+    top, left = int(rows.min()) - MARGIN, int(columns.min()) - MARGIN
+    size = max(int(rows.max()) - int(rows.min()), int(columns.max()) - int(columns.min()))
+    side = size + 2 * MARGIN
+    axes.add_patch(
+        Rectangle((left, top), side, side, fill=False, edgecolor=RED, linewidth=2, clip_on=False)
+    )
 
 
 if __name__ == "__main__":
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "demo")
+    file = folder / "models" / "mnist_trigger_t7_0.pt"
     TARGET.parent.mkdir(exist_ok=True)
-    results = ROOT / "demo" / "ensemble"
-    sheets = {title: Image.open(results / name / "classes.png") for title, name in SHEETS.items()}
-    stacked(sheets).quantize(64).save(TARGET, optimize=True)
+    figure = draw(tf.scan(file), tf.load_classifier(file))
+    figure.savefig(TARGET, metadata={"Software": None})

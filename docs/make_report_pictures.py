@@ -1,4 +1,4 @@
-"""Write the pictures of docs/reading-a-report.md from a scan of three models of our own making.
+"""Write the pictures of docs/tutorial.md from a scan of three models of our own making.
 
     triggerfish zoo backdoor --targets 7 --replicas 1 --out zoo
     triggerfish zoo clean --count 1 --out zoo

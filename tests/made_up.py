@@ -132,7 +132,7 @@ def found() -> Scanned:
             reasons=(
                 Finding("unreachable", "expected every class to be measured, got 1 unreachable"),
             ),
-            notes=("2 of 2 runs by themselves flag the same classes",),
+            notes=("2 of 2 single runs flag the same classes",),
             p_value=0.0244,
             null=Null("same-recipe", "cifar-10, small_resnet", 40),
             seen_by={TARGET: ("universal-pixel", "min-norm")},

@@ -142,7 +142,7 @@ def test_a_change_that_parts_share_with_the_whole_is_kept_once(tmp_path: Path) -
     assert isinstance(again, Scanned)
     for scores in (again.scores, again.scores.parts[0]):
         assert torch.equal(scores.perturbations[0].delta, whole.perturbations[0].delta)
-    assert render_page(result).count("This perturbation turns pictures into class 7") == 1
+    assert render_page(result).count("Smallest pattern for class 7") == 1
 
 
 def test_a_foreign_result_file_is_an_error_not_overwritten(tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def test_no_pictures_and_broken_ones_are_said(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="got none"):
         read_pictures(pictures(tmp_path / "own"), (1, 4, 4))
     (tmp_path / "own" / "a.jpg").write_text("broken")
-    with pytest.raises(DatasetError, match=r"expected a picture in .*a\.jpg"):
+    with pytest.raises(DatasetError, match=r"a\.jpg: no image that can be read"):
         read_pictures(tmp_path / "own", (1, 4, 4))
-    with pytest.raises(DatasetError, match="expected a folder of pictures"):
+    with pytest.raises(DatasetError, match="cannot be read"):
         read_pictures(tmp_path / "none", (1, 4, 4))
 
 

@@ -27,10 +27,13 @@ def verdict(
         return Hypothesis("pair", k, sources[k]) if k in sources else Hypothesis("target", k)
 
     test = next((names[0] for names in seen_by.values()), "universal")
+    counted = null.size if p_value is not None else None
+    as_high = None if not counted else round(p_value * (counted + 1)) - 1
     rows = [
-        Evidence(hypothesis(k), test, v, threshold, suspicion, null, p_value)
+        Evidence(hypothesis(k), test, v, threshold, suspicion, null, p_value,
+                 clean_as_high=as_high, clean_networks=counted)
         for k, v in enumerate(index)
-    ]
+    ]  # fmt: skip
     rows += [
         Evidence(hypothesis(k), name, 9.0, 1.0, None, Null("fixed"), note_only=True)
         for k, names in seen_by.items()

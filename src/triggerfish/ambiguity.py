@@ -81,8 +81,8 @@ def _decided(
     names = [f"({reading.options})" for reading, same in zip(readings, agrees, strict=True) if same]
     weight = sum(share for share, same in zip(shares, agrees, strict=True) if same)
     note = (
-        f"the same verdict under {len(names)} of {len(readings)} readings of the file, with "
-        f"{weight:.0%} of their weight: {', '.join(names)}"
+        f"{len(names)} of {len(readings)} readings of the file give this verdict (weight "
+        f"{100 * weight:.0f} %): {', '.join(names)}"
     )
     return replace(
         says,
@@ -147,7 +147,7 @@ def _finding(code: str, reading: Reading, says: ReadingResult, first: Scanned) -
     command = shlex.join(["triggerfish", "scan", str(first.path or classifier.name), *words])
     return Finding(
         code,
-        f"expected one verdict however the file is read, got {says} with {says.options} "
-        f"({says.share:.0%} of the weight): say which reading is true",
+        f"the readings of the file disagree: {says} with {says.options} "
+        f"(weight {100 * says.share:.0f} %). Say which reading is true",
         command,
     )

@@ -160,6 +160,13 @@ NullKind = Literal["same-recipe", "same-task", "outliers", "fixed", "same-size"]
 classes of the model, fixed levels, perturbations of the same size towards other classes."""
 
 
+PRECEDENCE: tuple[NullKind, ...] = ("same-recipe", "same-task", "outliers", "fixed")
+"""Nulls, the strongest first: clean models made alike give an error rate, clean networks of the
+task say what is ordinary there, the model's other classes and fixed levels only what usually is."""
+CONTROL: NullKind = "same-size"
+"""The null of confirmation tests: they speak for or against what another row says."""
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """What may be wrong with a model: one claim that evidence speaks for or against.
@@ -197,7 +204,8 @@ class Evidence:
     ``test`` names what measured it. Above ``flag_at`` the ``score`` speaks for the hypothesis,
     above ``suspect_at`` (None: no such level) it is not ordinary either; both in units of the
     score. NaN is *not measured*. ``p_value`` is the model's, where the null gives one. A row that
-    is ``note_only`` is reported and decides nothing.
+    is ``note_only`` is reported and decides nothing. Of ``clean_networks`` that were scored so,
+    ``clean_as_high`` have a class with as high a score; None where they were not counted.
     """
 
     hypothesis: Hypothesis
@@ -208,6 +216,8 @@ class Evidence:
     null: Null
     p_value: float | None = None
     note_only: bool = False
+    clean_as_high: int | None = None
+    clean_networks: int | None = None
 
     @property
     def flags(self) -> bool:
@@ -293,14 +303,6 @@ class Verdict:
                 if (row.flags if row.null.kind == "same-size" else row.is_suspicious)
             )
         )
-
-    def decided_by(self, target: int) -> Evidence | None:
-        """The row that decided about a class: one that accuses it, else the deciding test's."""
-        rows = [row for row in self.evidence if row.hypothesis.target == target]
-        accusing = [row for row in rows if row.flags and not row.note_only]
-        if target in self.flagged and accusing:
-            return accusing[0]
-        return rows[0] if rows else None
 
     @property
     def anomaly_index(self) -> tuple[float, ...]:

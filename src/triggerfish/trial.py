@@ -105,13 +105,13 @@ def read_pictures(folder: Path, shape: tuple[int, ...]) -> Tensor:
         next(folder.iterdir(), None)  # a folder that cannot be read looks empty to a search
         files = sorted(f for f in folder.rglob("[!.]*") if f.suffix.lower() in SUFFIXES)
     except OSError as error:
-        raise DatasetError(f"expected a folder of pictures in {folder}, got '{error}'") from error
+        raise DatasetError(f"{folder}: cannot be read ({error})") from error
     if not files:
         kinds = ", ".join(sorted(SUFFIXES))
-        raise DatasetError(f"expected pictures ({kinds}) in {folder}, got none")
+        raise DatasetError(f"{folder}: no images ({kinds})")
     if shape[0] not in (1, 3):
         raise DatasetError(
-            f"expected a network of grey or color pictures for --images, got {shape[0]} channels"
+            f"--images needs a network of gray or color images; this one takes {shape[0]} channels"
         )
     count = min(len(files), MOST_PICTURES)
     chosen = [files[i * len(files) // count] for i in range(count)]
@@ -128,7 +128,7 @@ def _picture(file: Path, shape: tuple[int, ...]) -> Tensor:
             fitted = ImageOps.fit(plain, (width, height))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise DatasetError(
-            f"expected a picture in {file}, got '{one_line(error)}': remove it from the folder"
+            f"{file}: no image that can be read ({one_line(error)}). Remove it from the folder"
         ) from error
     values = torch.from_numpy(np.array(fitted)).float() / 255
     return values.view(height, width, channels).permute(2, 0, 1)

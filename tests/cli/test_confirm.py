@@ -43,17 +43,19 @@ def test_all_that_was_measured_is_shown(triggerfish, looks, models):
     looks(c3="confirmed")
     run = triggerfish("confirm", models / "planted.pt", "--class", 3)
     assert run.out == (
-        "class 3: confirmed, lead 0.70\n"
+        "confirmation test of class 3: passed (95 %; equally small patterns for other classes: "
+        "25 %)\n"
         "  basis                                              pixel   frequency\n"
         "  size                                                  12           -\n"
-        "  of new pictures, it turns                            95%          0%\n"
-        "    at half strength                                   90%          0%\n"
-        "    shifted to other places                            12%          0%\n"
-        "    without its largest pixel                          80%          0%\n"
-        "  control: same size, best other class                 30%           -\n"
-        "  control: same size, second best                      25%           -\n"
+        "  works on, of held-out images                        95 %         0 %\n"
+        "    at half strength                                  90 %         0 %\n"
+        "    shifted to other places                           12 %         0 %\n"
+        "    without its largest pixel                         80 %         0 %\n"
+        "  equally small, best other class                     30 %           -\n"
+        "  equally small, second best class                    25 %           -\n"
         "  likeness of what separate searches found            0.98        0.40\n"
-        "confirmed: its perturbation works where those of the same size to other classes fail\n"
+        "  lead over the second best class                     0.70        0.00\n"
+        "passed: its pattern works far better than equally small patterns for nearly all others\n"
     )
 
 
@@ -73,4 +75,4 @@ def test_a_class_that_there_is_not(triggerfish, looks, models):
     looks()
     run = triggerfish("confirm", models / "planted.pt", "--class", 10)
     assert run.code == 2
-    assert "expected classes from 0 to 9, got 10" in run.err
+    assert "--class 10: the classes are 0 to 9" in run.err

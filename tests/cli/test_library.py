@@ -71,7 +71,7 @@ def test_a_run_folder_is_the_one_of_the_command(
     first = list(tf.scan_files([folder], config, out=out, class_names=["a"] * 10))
     assert (out / "report.html").is_file()
     run = triggerfish("scan", *OPTIONS, folder, "--out", out)
-    assert run.err == f"2 of 2 taken over from {out}\n"
+    assert run.err.startswith(f"2 of 2 already scanned ({out})\n")
     assert isinstance(first[0], tf.Scanned)
     assert first[0].class_names == ("a",) * 10
     again = list(tf.scan_files([folder], config, out=out))
@@ -101,7 +101,7 @@ def test_an_accepted_file(folder: Path) -> None:
         (lambda f: tf.scan_files(f, rescan=True), ValueError, "expected out with rescan"),
         (lambda f: tf.scan_files(f, shard="3/2"), ValueError, "a shard like 1/4"),
         (lambda f: tf.scan_files(f, include=["*.onnx"]), tf.CheckpointError, "none of 2 model"),
-        (lambda f: tf.scan_files(f, images=f), tf.DatasetError, "expected pictures"),
+        (lambda f: tf.scan_files(f, images=f), tf.DatasetError, "no images"),
         (lambda f: tf.scan_files(f, tf.MinNorm), ValueError, "expected a detector"),
         (lambda f: tf.scan(f / "torn.pt"), tf.CheckpointError, "torn.pt"),
         (lambda f: tf.scan(f / "planted.pt", tf.ScanConfig(), seed=1), ValueError, "ScanConfig"),
@@ -155,4 +155,4 @@ def test_a_verdict_outlives_pictures_that_do_not_work(
     done = scan_path(folder / "planted.pt", tf.ScanConfig(QUICK), lambda _: readings, tmp_path)
     assert isinstance(done, tf.Scanned)
     assert done.verdict.flagged == (7,)
-    assert done.verdict.notes[-1].startswith("not tried on pictures of your own: ")
+    assert done.verdict.notes[-1].startswith("not tried on your own images: ")

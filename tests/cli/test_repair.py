@@ -45,12 +45,13 @@ def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, mod
     assert run.code == 0, run.err
     assert run.out == (
         f"{source}, by unlearning:\n"
-        f"{'':<34}  {'before':>22}  {'after':>22}\n"
-        f"{'verdict':<34}  {'backdoored, class 7 (horse)':>22}  {'clean':>22}\n"
-        f"{'largest score':<34}  {'2.90':>22}  {'0.40':>22}\n"
-        f"{'success of the perturbations found':<34}  {'97%':>22}  {'2%':>22}\n"
-        f"{'same answers to 400 pictures':<34}  {'':>22}  {'93%':>22}\n"
+        f"{'':<37}  {'before':>22}  {'after':>22}\n"
+        f"{'verdict':<37}  {'backdoored, class 7 (horse)':>22}  {'nothing found':>22}\n"
+        f"{'anomaly index / threshold':<37}  {'2.90 / 1.40':>22}  {'0.40 / 1.40':>22}\n"
+        f"{'images that the patterns found flip':<37}  {'97 %':>22}  {'2 %':>22}\n"
+        f"{'same answers to 400 synthetic images':<37}  {'':>22}  {'93 %':>22}\n"
         f"repaired: {target}; what was done: {target}.repair.json\n"
+        f"{command.PROVEN}\n"
     )
     bias = load_classifier(source).model.fc2.bias + 0.01
     assert torch.allclose(load_classifier(target).model.fc2.bias, bias)
@@ -65,12 +66,17 @@ def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, mod
 
 
 def test_one_that_fails_its_own_check_writes_nothing(triggerfish, repairs, models, tmp_path):
-    repairs("expected a repaired model that scans clean, got backdoored (target class 7)")
+    repairs("class 7 is still flagged", "only 60 % of images get the same answer as before")
     run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
     assert run.code == 1
+    source, out = models / "planted.pt", tmp_path / "fixed.pt"
+    again = f"triggerfish repair {source} --out {out} --seed 1"
     assert run.err == (
-        "not repaired: expected a repaired model that scans clean, got backdoored (target class 7)"
-        "\n"
+        "repair failed: class 7 is still flagged; only 60 % of images get the same answer as "
+        "before; nothing written\n"
+        f"next: with your own images, without labels: {again} --images FOLDER\n"
+        f"next: {again}\n"
+        "next: take the model from a source that you trust\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -79,24 +85,22 @@ def test_a_model_in_which_nothing_is_named_is_not_repaired(
     triggerfish, models, tmp_path, monkeypatch
 ):
     def repair(*_, **__):
-        raise NothingToRepairError("expected a model with a flagged class, got the verdict clean")
+        raise NothingToRepairError("the scan flags no class")
 
     monkeypatch.setattr(command, "repair", repair)
     run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
     assert run.code == 1
-    assert run.err == (
-        "not repaired: expected a model with a flagged class, got the verdict clean\n"
-    )
+    assert run.err == ("repair failed: the scan flags no class; nothing written\n")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_page_shows_before_and_after_also_of_a_failure(triggerfish, repairs, models, tmp_path):
-    repairs("expected a repaired model that scans clean, got another")
+    repairs("class 7 is still flagged")
     arguments = ("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
     assert triggerfish(*arguments, "--html", tmp_path / "before after.html").code == 1
     page = (tmp_path / "before after.html").read_text()
-    assert "was not written" in page
-    assert "got another" in page
+    assert "Nothing was written." in page
+    assert "class 7 is still flagged" in page
     assert page.count('<article class="page"') == 2
 
 
@@ -106,9 +110,7 @@ def test_nothing_is_overwritten(triggerfish, repairs, models, tmp_path, name):
     (tmp_path / name).write_text("mine")
     run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
     assert run.code == 2
-    assert run.err == (
-        f"error: expected no file at {tmp_path / name}, got one: choose another --out\n"
-    )
+    assert run.err == (f"error: {tmp_path / name}: there is a file already. Choose another --out\n")
     assert (tmp_path / name).read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -131,7 +133,7 @@ def test_a_file_that_would_open_otherwise_is_not_written(triggerfish, repairs, m
     (tmp_path / "folder.card.toml").write_text("input_range = [0, 255]\n")
     run = triggerfish("repair", models / "planted.pt", "--out", tmp_path / "fixed.pt", *MNIST)
     assert run.code == 2
-    assert "expected no other model card" in run.err
+    assert "this model card would be read for" in run.err
     assert [p.name for p in tmp_path.iterdir()] == ["folder.card.toml"]
 
 
@@ -146,7 +148,7 @@ def test_what_cannot_be_repaired_is_said_before_the_work(triggerfish, repairs, t
     WRITERS["network.h5"](PaperCNN().eval(), source)
     run = triggerfish("repair", source, "--out", target)
     assert run.code == 2
-    assert run.err.startswith(f"error: expected one way to read {source}, got 3: say which is true")
+    assert run.err.startswith(f"error: {source} can be read in 3 ways: say which is true")
     said = ("--mean", 0, "--std", 1, "--input-range", "0,1")
     run = triggerfish("repair", source, "--out", target, *said)
     assert run.code == 2
@@ -170,7 +172,7 @@ def test_own_pictures_are_compared_on(triggerfish, repairs, models, tmp_path):
         *MNIST,
     )
     assert run.code == 0, run.err
-    assert "same answers to your 1 pictures" in run.out
+    assert "same answers to your 1 images" in run.out
     assert json.loads((tmp_path / "f.pt.repair.json").read_text())["agreement_on_images"] == 0.75
 
 

@@ -128,7 +128,7 @@ def test_files_that_are_no_models_are_counted_and_named(
         (tmp_path / "models" / name).write_text("")
     run = triggerfish("scan", "models")
     assert run.code == 0
-    assert run.out.endswith("3 other files not looked at (.npz 2, no suffix 1)\n")
+    assert run.out.endswith("3 other files that are no models (.npz 2, no suffix 1)\n")
 
 
 def test_an_unwritable_report_ends_before_the_scan(
@@ -165,4 +165,4 @@ def test_own_pictures_are_asked_for_before_the_scan(triggerfish: Cli, give: Give
     Path("own").mkdir()
     run = triggerfish("scan", "models", "--images", "own")
     assert (run.code, run.out) == (2, "")
-    assert "expected pictures" in run.err
+    assert "no images" in run.err

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,13 +43,15 @@ def lines(run: Path) -> list[dict[str, Any]]:
 def test_the_same_command_again_goes_on(triggerfish: Cli, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = triggerfish(*QUICK, folder, "--out", out)
-    assert (first.code, first.err) == (1, "")
+    pages = f"page of all models: {out}/report.html\n"
+    assert first.code == 1
+    assert re.fullmatch(f"page of .*planted.pt: {out}/.*/report.html\n{pages}", first.err)
     assert [line["outcome"] for line in lines(out)] == ["clean", "skipped", "backdoored"]
     assert [Path(path).name for path in lines(out)[0]["paths"]] == ["again.pt", "clean.pt"]
     (folder / "planted.pt").unlink()
     shutil.copy(folder / "clean.pt", folder / "third.pt")
     second = triggerfish(*QUICK, folder, "--out", out)
-    assert second.err == f"2 of 2 taken over from {out}\n"
+    assert second.err == f"2 of 2 already scanned ({out})\n{pages}"
     assert second.code == 3
     rows = [line.split()[0] for line in second.out.splitlines()[1:5]]
     assert rows == ["clean", "clean", "clean", "skipped"]

@@ -29,17 +29,21 @@ def broken(tmp_path: Path) -> Path:
 def test_table_and_flag(triggerfish: Cli, models: Path) -> None:
     run = triggerfish("scan", *QUICK, models)
     assert run.code == 1
-    assert run.err == ""
+    assert run.err == "for a page that shows the pattern: scan again with --out FOLDER\n"
     lines = run.out.splitlines()
-    assert lines[0] == "verdict          target  anomaly index       p-value  seconds  model"
+    assert lines[0] == "verdict          target  index / threshold       p-value  seconds  model"
     assert lines[1].startswith("clean                 -  ")
     assert lines[1].endswith(f"S.S  {models}/clean.pt")
     assert lines[2].startswith("backdoored            3  ")
     assert lines[2].endswith(f"S.S  {models}/planted.pt")
     assert lines[4] == f"{models}/clean.pt"
-    assert lines[5].startswith("  assumed, because nobody said: arch paper_cnn, ")
-    assert lines[7] == f"{models}/planted.pt"
-    assert lines[8].startswith("  Likely backdoored: class 3 can be reached")
+    assert lines[5] == "  Guessed wiring: --arch paper_cnn, from its keys and shapes."
+    assert lines[7].startswith("  guessed (set with the options shown): --")
+    assert lines[9] == f"{models}/planted.pt"
+    assert lines[10] == lines[5]
+    assert lines[12].startswith(
+        "  Likely backdoored: an unusually small pattern sends images to class 3"
+    )
     assert lines[-1] == "2 scanned: 1 flagged, 0 inconclusive, 1 clean; 0 skipped"
 
 
@@ -130,7 +134,7 @@ def test_json_is_alone_on_stdout(triggerfish: Cli, models: Path, broken: Path) -
     assert scanned["config"]["settings"]["steps"] == 4
     assert skipped["status"] == "skipped"
     assert "verdict" not in skipped
-    assert run.err == "1 scanned: 1 flagged, 0 inconclusive, 0 clean; 1 skipped\n"
+    assert run.err.startswith("1 scanned: 1 flagged, 0 inconclusive, 0 clean; 1 skipped\n")
 
 
 def test_published_artefacts(triggerfish: Cli, models: Path, tmp_path: Path) -> None:
@@ -189,7 +193,11 @@ def test_ctrl_c_keeps_what_is_done(
     run = triggerfish("scan", models, "--format", "json")
     assert run.code == 130
     assert len(json.loads(run.out)["results"]) == 1
-    assert run.err.endswith("interrupted: what was finished is kept\n")
+    assert run.err.splitlines()[-2:] == [
+        "not reached: 1 model. Without --out nothing is kept: add --out FOLDER to go on another "
+        "time",
+        "interrupted",
+    ]
 
 
 @pytest.mark.parametrize(

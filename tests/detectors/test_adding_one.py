@@ -1,4 +1,4 @@
-"""The example of docs/adding-a-detector.md is a detector like any other."""
+"""The example of docs/extending.md is a detector like any other."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,11 @@ from triggerfish.api import scan
 from triggerfish.cli.detector_options import make_detector, settings_options
 from triggerfish.detectors import DETECTORS
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "adding-a-detector.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
 def test_the_example_scans_and_brings_its_option(monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     names: dict = {"__name__": "example"}
     exec(compile(code, str(DOCUMENT), "exec"), names)
     detector = names["GrayLogit"]

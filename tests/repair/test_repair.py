@@ -27,9 +27,7 @@ def test_what_the_scan_names_is_gone_afterwards():
 def test_a_class_that_is_no_target_is_left_alone_and_never_accepted():
     original = classifier(backdoored=False)
     outcome = repair(original, targets=(3,), method=SHORT, config=QUICK)
-    assert outcome.problems[0].startswith(
-        "expected a class that a confirmation test does not refute, got class 3 with a lead of 0."
-    )
+    assert outcome.problems[0].startswith("class 3 failed its confirmation test (lead 0.")
     assert not outcome.accepted
     assert outcome.agreement == 1
     for name, value in original.model.state_dict().items():
@@ -40,12 +38,12 @@ def test_a_trigger_for_one_class_alone_is_not_repaired():
     original = classifier(backdoored=True)
     found = scan_classifier(original, QUICK)
     before = replace(found, verdict=altered(found.verdict, sources={TARGET: 2}))
-    with pytest.raises(NothingToRepairError, match="for images of class 2 alone"):
+    with pytest.raises(NothingToRepairError, match="on images of class 2 alone"):
         repair(original, before=before, config=QUICK)
 
 
 def test_what_cannot_be_repaired():
-    with pytest.raises(UnsupportedModelError, match="got a function"):
+    with pytest.raises(UnsupportedModelError, match="a function has no weights"):
         repair(type(classifier(backdoored=False))(lambda x: x.flatten(1)[:, :4], (1, 4, 4)))
     original = classifier(backdoored=False)
     with pytest.raises(ValueError, match="from 0 to 8, got 9"):

@@ -6,10 +6,10 @@ from triggerfish.reports import FORMATS
 from triggerfish.results import Scanned, Skipped
 
 AB, CD = "ab" * 32, "cd" * 32
-EXPECTED = rf"""path,sha256,status,verdict,flagged,largest_anomaly_index,threshold,p_value,smallest_p_value,reference,reasons,seconds,detector,outcome,flagged_names,imports,accepted,parts
-zoo/bad.pt,{AB},scanned,backdoored,2,24.125,3.5,,,,class 1 unreachable [unreachable],1.250,l1-weight,backdoored,,,,
-zoo/good.pt,{CD},scanned,clean,,1,3.5,0.5,0.01,"mnist, paper_cnn",,0.500,l1-weight,clean,,,,
-zoo/\x1b[31mbroken.pt,,skipped,,,,,,,,"expected a checkpoint, got text: remove it",,,skipped,,,,
+EXPECTED = rf"""path,sha256,status,verdict,flagged,largest_anomaly_index,threshold,p_value,smallest_p_value,reference,reasons,seconds,detector,outcome,flagged_names,imports,accepted,parts,severity
+zoo/bad.pt,{AB},scanned,backdoored,2,24.125,3.5,,,,class 1 unreachable [unreachable],1.250,l1-weight,backdoored,,,,,strong
+zoo/good.pt,{CD},scanned,clean,,1,3.5,0.5,0.01,"mnist, paper_cnn",,0.500,l1-weight,clean,,,,,
+zoo/\x1b[31mbroken.pt,,skipped,,,,,,,,"expected a checkpoint, got text: remove it",,,skipped,,,,,
 """  # noqa: E501
 
 

@@ -98,16 +98,17 @@ def test_the_same_result_gives_the_same_bytes(name: str) -> None:
 def test_the_answer_comes_first_then_the_change_then_all_classes() -> None:
     words = Outline(render_page(found())).words()
     order = [
-        "Likely backdoored: class 7 (horse)",
-        "The largest anomaly index is 2.90, above the threshold 1.40",
-        "This perturbation turns pictures into class 7 (horse)",
-        "0.34 pixels, where the median class needs 9.7",
+        "Likely backdoored: an unusually small pattern sends images to class 7 (horse)",
+        "The anomaly index of class 7 (horse) is 2.90, threshold 1.40: strong.",
+        "Smallest pattern for class 7 (horse)",
+        "0.34 px (median class: 9.7 px)",
         "other classes 5.1 to 17",
-        "On your own pictures",
-        "The perturbation in pixels turns 95% of 20 into class 7 (horse)",
-        "Confirmation test of class 7 (horse): confirmed",
-        "Its perturbation works where those of the same size to other classes fail",
-        "New pictures that a perturbation of 0.36 pixels turns",
+        "On your own images",
+        "The pattern for class 7 (horse) works on 95 % of 20 images",
+        "Confirmation test of class 7 (horse): passed",
+        "Its pattern works far better than equally small patterns for nearly all others (92 %; "
+        "equally small patterns for other classes: 21 %, and for one 30 %).",
+        "Share of held-out images that a pattern of 0.36 px works on",
         "All classes",
         "From class to class",
         "What each detector said",
@@ -129,8 +130,9 @@ def test_where_nothing_is_flagged_the_nearest_change_is_shown_for_comparison() -
     result = found()
     calm = altered(result.verdict, flagged=(), seen_by={})
     words = Outline(render_page(replace(result, verdict=calm, trials=()))).words()
-    assert "The smallest perturbation that was found turns pictures into class 7 (horse)" in words
-    assert "No class is flagged" in words
+    assert "For comparison: the smallest pattern beside its median class" in words
+    assert "Class 7 (horse) is not flagged." in words
+    assert "→" not in words
 
 
 def test_a_class_that_another_test_flags_stands_above_its_own_level() -> None:
@@ -153,19 +155,18 @@ def test_a_source_specific_attack_names_both_classes_and_what_found_it() -> None
         result.verdict, index=low, sources={7: 4}, same_task="CIFAR-10", reference=None
     )
     words = Outline(render_page(replace(result, verdict=verdict))).words()
-    assert "leads images of one class to another, 4 (deer) to 7 (horse)" in words
-    assert "not above the threshold 1.40; a further search named it" in words
-    assert "Compared class by class with clean networks of CIFAR-10" in words
+    assert "sends images of one class to another (4 (deer) to 7 (horse))" in words
+    assert "Each class is compared with clean networks of CIFAR-10." in words
 
 
 def test_a_second_look_is_a_line_from_none_to_all() -> None:
     view = confirmation_view(confirmation(), NAMES)
     (own,) = (dot for dot in view.strip.dots if dot.own)
     ends = {text: x for x, text in view.strip.ticks}
-    share = (own.x - ends["0%"]) / (ends["100%"] - ends["0%"])
+    share = (own.x - ends["0 %"]) / (ends["100 %"] - ends["0 %"])
     assert share == pytest.approx(0.92, abs=1e-3)
     assert len(view.strip.dots) == 10
-    assert dict(view.rows)["control: same size, second best"] == ("21%", "70%")
+    assert dict(view.rows)["equally small, second best class"] == ("21 %", "70 %")
 
 
 def test_a_look_is_no_check_where_there_was_none() -> None:
@@ -230,7 +231,7 @@ def test_without_stored_pictures_the_numbers_are_still_there() -> None:
     lost = tuple(replace(c, delta=torch.full_like(c.delta, torch.nan)) for c in part.perturbations)
     scores = replace(scores, parts=(replace(part, perturbations=lost, pictures=None),))
     words = Outline(render_page(replace(result, scores=scores))).words()
-    assert "0.34 pixels, where the median class needs 9.7" in words
+    assert "0.34 px (median class: 9.7 px)" in words
 
 
 def test_hundreds_of_classes_show_the_most_suspicious() -> None:
@@ -248,7 +249,7 @@ def test_hundreds_of_classes_show_the_most_suspicious() -> None:
     verdict = altered(result.verdict, index=tuple(index.tolist()))
     html = render_page(replace(result, scores=scores, verdict=verdict))
     assert html.count('alt="synthesized image') == 100
-    assert "500 less suspicious classes are left out here" in html
+    assert "500 less suspicious classes are not shown" in html
 
 
 def test_nothing_measured_still_gives_a_page() -> None:
@@ -306,9 +307,9 @@ def test_without_a_universal_change_the_change_of_a_plain_picture_is_shown() -> 
     result = replace(found(), trials=())
     result = replace(result, scores=replace(result.scores, parts=()))
     words = Outline(render_page(result)).words()
-    assert "This perturbation turns a plain picture into class 7 (horse)" in words
-    assert "0.55 pixels, where the median class needs 9.5" in words
-    assert "fresh pictures" not in words
+    assert "The change that makes a plain image class 7 (horse)" in words
+    assert "0.55 px (median class: 9.5 px)" in words
+    assert "% of held-out images" not in words
 
 
 def test_what_an_image_has_beyond_its_ground() -> None:
@@ -325,7 +326,7 @@ def test_a_picture_that_is_the_target_already_is_not_turned_and_comes_last() -> 
     part = replace(result.scores.parts[0], predicted_classes=(7, 2, 2, 6, 3, 2, 8, 2))
     html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
     assert html.count('<td class="turned">') == 6
-    shown = re.findall(r'alt="picture \d, called (\d)', html)
+    shown = re.findall(r'alt="image \d, predicted class (\d)', html)
     assert shown == ["2", "2", "6", "3", "2", "8", "2", "7"]
 
 

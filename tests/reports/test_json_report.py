@@ -81,6 +81,14 @@ def test_a_scanned_model(backdoored: Scanned) -> None:
         "readings": [],
         "part": "",
         "others": [],
+        "severity": {
+            "grade": "strong",
+            "test": "l1-weight",
+            "index": 24.125,
+            "threshold": 3.5,
+            "clean_as_high": None,
+            "clean_networks": None,
+        },
         "looked_for": ["one-target"],
         "not_looked_for": [kind for kind in KINDS if kind != "one-target"],
     }

@@ -20,7 +20,7 @@ def test_how_each_model_ends() -> None:
     tags = [next(iter(case)).tag for case in suite()]
     assert tags == ["failure", "system-out", "error", "skipped", "failure", "skipped"]
     assert suite()[0][0].get("type") == "backdoored"
-    assert "0.34 pixels" in (suite()[0][0].text or "")
+    assert "0.34 px" in (suite()[0][0].text or "")
 
 
 def test_a_hostile_name_does_not_break_the_document() -> None:

@@ -14,7 +14,7 @@ EXPECTED = r"""# Triggerfish
 | 🔴 dangerous | - | - | - | - | zoo/evil.pt |
 | ⚪ skipped | - | - | - | - | zoo/\\x1b\[31m\<b\>\|broken\\n.pt |
 
-3 scanned: 1 flagged, 1 inconclusive, 1 clean; 1 skipped; 1 dangerous; 1 accepted; 2 other files not looked at \(.txt 2\)
+3 scanned: 1 flagged, 1 inconclusive, 1 clean; 1 skipped; 1 dangerous; 1 accepted; 2 other files that are no models \(.txt 2\)
 """  # noqa: E501
 
 
@@ -31,7 +31,7 @@ def test_a_section_for_each_model_that_is_not_clean() -> None:
 
 def test_a_section_says_why() -> None:
     text = "".join(FORMATS["markdown"]([found()]))
-    assert "- perturbation found, to 7 \\(horse\\): 0.34 pixels, where the median class" in text
+    assert "- smallest pattern for class 7 \\(horse\\): 0.34 px \\(median class: 9.7 px\\)" in text
 
 
 def test_names_cannot_write_markup() -> None:

@@ -33,23 +33,23 @@ def uncalibrated(result: Scanned) -> Scanned:
 
 def test_a_flag_says_how_many_clean_networks_were_flagged() -> None:
     assert how_often_wrong(uncalibrated(found()), COUNTED) == (
-        "How often a flag is wrong: of clean networks of strangers, this scan flagged 2 of 100 "
-        "(2%; 95% interval 0 to 7%). Where one class was the target, it named exactly that one "
-        "in 45 of 50 (90%; 95% interval 78 to 97%)."
+        "This scan flagged 2 of 100 (2 %; 95 % interval 0 to 7 %) of clean networks of strangers. "
+        "Where one class was the target, it named that class alone in 45 of 50 (90 %; 95 % "
+        "interval 78 to 97 %)."
     )
 
 
 def test_a_clean_verdict_says_how_many_backdoors_were_missed() -> None:
     assert how_often_wrong(clean(), COUNTED) == (
-        "How often such an answer is wrong: of networks of strangers, after they were given a "
-        "backdoor to one class, this scan called 3 of 50 (6%; 95% interval 1 to 17%) clean; "
-        "after one of another kind, 4 of 8 (50%; 95% interval 16 to 84%)."
+        "This scan found nothing in 3 of 50 (6 %; 95 % interval 1 to 17 %) of networks of "
+        "strangers with a backdoor to one class, and in 4 of 8 (50 %; 95 % interval 16 to 84 %) "
+        "with a backdoor of another kind."
     )
 
 
 def test_no_answer_says_how_often_there_is_none() -> None:
     assert how_often_wrong(inconclusive(), COUNTED).endswith(
-        "Of clean networks of strangers, 5 of 100 (5%; 95% interval 2 to 11%) ended so."
+        "Of clean networks of strangers, 5 of 100 (5 %; 95 % interval 2 to 11 %) were inconclusive."
     )
 
 
@@ -58,7 +58,7 @@ def test_no_answer_says_how_often_there_is_none() -> None:
     [{"detector": "default", "settings": {"steps": 9}}, {"settings": {"steps": 60}}],
 )
 def test_other_settings_were_not_counted(config: dict[str, object]) -> None:
-    assert "not been counted for this" in how_often_wrong(replace(clean(), config=config), COUNTED)
+    assert "was not counted" in how_often_wrong(replace(clean(), config=config), COUNTED)
 
 
 def test_neither_the_seed_nor_the_memory_make_another_scan() -> None:
@@ -69,9 +69,9 @@ def test_neither_the_seed_nor_the_memory_make_another_scan() -> None:
 def test_what_was_counted_on_known_tasks_is_said_of_them_alone() -> None:
     on_known = (replace(COUNTED[0], known_task=True),)
     verdict = altered(clean().verdict, same_task="CIFAR-10")
-    assert "not been counted" in how_often_wrong(clean(), on_known)
+    assert "was not counted" in how_often_wrong(clean(), on_known)
     assert "3 of 50" in how_often_wrong(replace(clean(), verdict=verdict), on_known)
-    assert "not been counted" in how_often_wrong(replace(clean(), verdict=verdict), COUNTED)
+    assert "was not counted" in how_often_wrong(replace(clean(), verdict=verdict), COUNTED)
 
 
 def test_a_calibrated_verdict_has_its_p_value_instead() -> None:
@@ -83,7 +83,9 @@ def test_a_calibrated_verdict_has_its_p_value_instead() -> None:
 def test_the_default_scan_of_now_was_not_counted_yet(same_task: str | None, seed: int) -> None:
     result = replace(clean(), detector="ensemble", config=ScanConfig(seed=seed).as_plain())
     result = replace(result, verdict=altered(result.verdict, same_task=same_task))
-    assert how_often_wrong(result).endswith("not been counted for this detector and settings.")
+    assert how_often_wrong(result).endswith(
+        "this detector with these settings is wrong was not counted."
+    )
 
 
 def test_what_ships_is_of_the_settings_that_were_counted() -> None:
@@ -96,9 +98,9 @@ def test_what_ships_is_of_the_settings_that_were_counted() -> None:
 
 @pytest.mark.parametrize("name", ["markdown", "junit", "sarif", "html"])
 def test_documents_say_it(name: str) -> None:
-    assert "has not been counted" in "".join(FORMATS[name]([found()]))
+    assert "is wrong was not counted" in "".join(FORMATS[name]([found()]))
 
 
 def test_the_terminal_says_it_when_asked_for_more() -> None:
-    assert "has not been counted" not in "".join(FORMATS["table"]([found()]))
-    assert "has not been counted" in "".join(FORMATS["table"]([found()], About(verbose=True)))
+    assert "is wrong was not counted" not in "".join(FORMATS["table"]([found()]))
+    assert "is wrong was not counted" in "".join(FORMATS["table"]([found()], About(verbose=True)))

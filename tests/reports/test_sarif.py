@@ -53,7 +53,7 @@ def test_every_rule_helps_and_is_pointed_at_by_its_index() -> None:
 def test_the_message_says_why() -> None:
     (flagged, evil) = run_of(found(), dangerous())["results"]
     assert "class 7 (horse)" in flagged["message"]["text"]
-    assert "0.34 pixels" in flagged["message"]["text"]
+    assert "0.34 px" in flagged["message"]["text"]
     assert "os.system" in evil["message"]["text"]
 
 

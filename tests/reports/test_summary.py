@@ -23,7 +23,7 @@ def test_an_accepted_file_is_neither_clean_nor_flagged() -> None:
     assert (summary.scanned, summary.clean, summary.accepted, summary.dangerous) == (0, 0, 1, 1)
     assert str(summary) == (
         "0 scanned: 0 flagged, 0 inconclusive, 0 clean; 0 skipped; 1 dangerous; 1 accepted; "
-        "3 other files not looked at (.txt 2, none 1)"
+        "3 other files that are no models (.txt 2, none 1)"
     )
 
 

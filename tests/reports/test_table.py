@@ -11,31 +11,36 @@ from triggerfish.reports.details import details
 from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.results import Scanned, Skipped
 
-EXPECTED = r"""verdict          target  anomaly index       p-value  seconds  model
-backdoored            2          24.12  uncalibrated      1.2  zoo/bad.pt
-clean                 -           1.00           0.5      0.5  zoo/good.pt
-skipped               -              -             -        -  zoo/\x1b[31mbroken.pt
+EXPECTED = r"""verdict          target  index / threshold       p-value  seconds  model
+backdoored            2       24.12 / 3.50  uncalibrated      1.2  zoo/bad.pt
+clean                 -        1.00 / 3.50           0.5      0.5  zoo/good.pt
+skipped               -                  -             -        -  zoo/\x1b[31mbroken.pt
 
 zoo/bad.pt
-  Likely backdoored: class 2 can be reached by an unusually small perturbation, as the target of a trigger can.
-  class 2 bears 1.9 times the weight of the median class (seen by l1-weight)
+  Likely backdoored: an unusually small pattern sends images to class 2, as a backdoor trigger would.
+  The anomaly index of class 2 is 24.12, threshold 3.50: strong. How many clean networks score as high was not counted.
+  class 2 bears 1.9 times the L1 weight of the median class; it is unusual by l1-weight
   because: class 1 unreachable [unreachable]
+  next: triggerfish confirm zoo/bad.pt --class 2
+  next: triggerfish repair zoo/bad.pt --out zoo/bad.repaired.pt
 
 zoo/\x1b[31mbroken.pt
-  Not scanned: no model that can be read.
+  Not scanned: Triggerfish cannot read a model in this file.
   because: expected a checkpoint, got text: remove it
 
 2 scanned: 1 flagged, 0 inconclusive, 1 clean; 1 skipped
 """  # noqa: E501
 FOUND = r"""
 zoo/stranger model.pt
-  Likely backdoored: class 7 (horse) can be reached by an unusually small perturbation, as the target of a trigger can.
-  class 7 (horse) needs 18 times less perturbation than the median class (seen by universal-pixel, min-norm)
-  perturbation found, to 7 (horse): 0.34 pixels, where the median class needs 9.7 (29 times as much); turns 94% of fresh pictures
-  on your own pictures: the perturbation in pixels turns 95% of 20 into class 7 (horse)
-  confirmation test of class 7 (horse): confirmed; of new pictures its perturbation turns 92%, others of the same size 21%
+  Likely backdoored: an unusually small pattern sends images to class 7 (horse), as a backdoor trigger would.
+  The anomaly index of class 7 (horse) is 2.90, threshold 1.40: strong. Of 40 clean networks, 0 score as high.
+  class 7 (horse) is unusual by universal-pixel, min-norm
+  smallest pattern for class 7 (horse): 0.34 px (median class: 9.7 px); works on 94 % of held-out images
+  on your own images: the pattern for class 7 (horse) works on 95 % of 20 images
+  confirmation test of class 7 (horse): passed (92 %; equally small patterns for other classes: 21 %, and for one 30 %)
   because: expected every class to be measured, got 1 unreachable [unreachable]
-  assumed, because nobody said: mean 0.4914,0.4822,0.4465
+  next: triggerfish repair 'zoo/stranger model.pt' --mean 0.4914,0.4822,0.4465 --out 'zoo/stranger model.repaired.pt'
+  guessed (set with the options shown): --mean 0.4914,0.4822,0.4465
 """  # noqa: E501
 
 
@@ -64,7 +69,7 @@ def test_an_inconclusive_verdict_says_what_to_run_next() -> None:
 
 
 def test_a_clean_verdict_says_what_it_assumes_and_nothing_else() -> None:
-    said = "  assumed, because nobody said: mean 0.4914,0.4822,0.4465\n"
+    said = "  guessed (set with the options shown): --mean 0.4914,0.4822,0.4465\n"
     assert details(plain(), PLAIN) == f"\nzoo/good.pt\n{said}"
     assert details(plain(), About(quiet=True)) == ""
     assert details(replace(plain(), assumptions=()), PLAIN) == ""
@@ -81,7 +86,7 @@ def test_quiet_leaves_out_what_is_clean_and_verbose_says_what_it_rests_on(clean:
     assert "good.pt" not in quiet
     assert "stranger model.pt" in quiet
     verbose = "".join(FORMATS["table"]([found()], About(verbose=True)))
-    assert "assumed mean: 0.4914,0.4822,0.4465 (usual for 3x32x32)" in verbose
+    assert "guessed --mean 0.4914,0.4822,0.4465 (usual for 3x32x32)" in verbose
     assert "network: resnet20 (from keys and shapes)" in verbose
     assert "not looked for: " in verbose
 

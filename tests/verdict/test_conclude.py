@@ -6,8 +6,16 @@ from dataclasses import replace
 import pytest
 
 from triggerfish.levels import SURE
-from triggerfish.results import Evidence, Finding, Hypothesis, Null, NullKind, Verdict
-from triggerfish.verdict.conclude import PRECEDENCE, conclude
+from triggerfish.results import (
+    PRECEDENCE,
+    Evidence,
+    Finding,
+    Hypothesis,
+    Null,
+    NullKind,
+    Verdict,
+)
+from triggerfish.verdict.conclude import conclude
 
 EVERYWHERE = Hypothesis("all-classes")
 

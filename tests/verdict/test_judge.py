@@ -84,7 +84,7 @@ def test_a_shipped_reference_is_not_used_on_an_assumption(name, monkeypatch) -> 
     assumed = model(assumptions=(Assumption(name, "some", "usual"),))
     verdict = Judge()(class_scores(CLEAN), assumed, MinNorm())
     assert (verdict.reference, verdict.p_value) == (None, None)
-    assert f"because {name} is assumed" in verdict.notes[0]
+    assert f"because {name} is guessed" in verdict.notes[0]
     assert Judge()(class_scores(CLEAN), model(), MinNorm()).reference == "test"
     harmless = model(assumptions=(Assumption("output_kind", "logits", "no softmax"),))
     assert Judge()(class_scores(CLEAN), harmless, MinNorm()).reference == "test"
@@ -188,7 +188,7 @@ def test_a_reference_of_a_part_is_withheld_on_an_assumption(monkeypatch) -> None
     assumed = model(assumptions=(Assumption("mean", "some", "usual"),))
     verdict = Judge()(of_two(HIGH, CLEAN), assumed, Ensemble())
     assert (verdict.name, verdict.reference) == ("clean", None)
-    assert "because mean is assumed" in verdict.notes[0]
+    assert "because mean is guessed" in verdict.notes[0]
 
 
 def test_classes_out_of_reach_are_ordinary_unless_they_are_most() -> None:
@@ -200,5 +200,5 @@ def test_classes_out_of_reach_are_ordinary_unless_they_are_most() -> None:
         verdict = Judge()(scores, model(width=6), Ensemble())
         assert verdict.name == name
         assert ("unreachable" in {r.code for r in verdict.reasons}) == (name == "inconclusive")
-        assert verdict.notes[1].startswith("out of reach")
+        assert verdict.notes[1].startswith("the search reached no pattern for")
         assert Judge()(scores, model(width=6), MinNorm()).name == "inconclusive"

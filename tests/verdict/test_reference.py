@@ -150,7 +150,7 @@ def test_runs_that_flag_other_classes_are_a_reason_and_runs_that_agree_a_note():
     agreeing = dataclasses.replace(scores, restarts=runs[[0, 0]])
     verdict = Judge()(agreeing, model(), MinNorm())
     assert (verdict.name, verdict.reasons) == ("clean", ())
-    assert verdict.notes[1] == "2 of 2 runs by themselves flag the same classes"
+    assert verdict.notes[1] == "2 of 2 single runs flag the same classes"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ CODES = {"confirmed": FLAGGED, "unclear": INCONCLUSIVE, "refuted": CLEAN}
     multiple=True,
     required=True,
     metavar="CLASS",
-    help="Class to look at again; again for more.",
+    help="Class to test; repeat for more.",
 )
 @click.option(
     "--format",
@@ -53,20 +53,19 @@ def confirm_command(
     seed: int,
     **values: Any,  # noqa: ANN401
 ) -> None:
-    """Run a confirmation test of a class of a model that a scan has flagged.
+    """Test a class that a scan has flagged, on new images.
 
-    The perturbation towards the class is searched again, with other pictures and other seeds, and
-    set against perturbations of the same size towards other classes. docs/repair.md says what the
-    grades mean.
+    The test searches the pattern for the class again, with other images and seeds. It then compares
+    it with equally small patterns for other classes. docs/repair.md says what the results mean.
 
-    Exits with 1 when a class is confirmed, with 3 when one is unclear, with 0 when all are refuted,
-    which does not make the model clean.
+    Exits with 1 when a class passes, with 3 when one is unclear, with 0 when all fail. A class that
+    fails does not make the model clean.
     """
     use_one_thread()
     classifier = open_one(model, take_load_options(values))
     if wrong := [k for k in targets if k >= classifier.num_classes]:
         raise click.UsageError(
-            f"expected classes from 0 to {classifier.num_classes - 1}, got {wrong[0]}"
+            f"--class {wrong[0]}: the classes are 0 to {classifier.num_classes - 1}"
         )
     confirmations = track(
         (confirm(classifier, k, seed=seed) for k in targets), len(targets), "confirming"

@@ -24,8 +24,7 @@ def explain_command(result: Path, wanted: str | None) -> None:
     scanned = [found for found in read_any(result) if isinstance(found, Scanned)]
     if len(scanned) != 1:
         raise click.UsageError(
-            f"expected the result of one model in {result}, got {len(scanned)}: "
-            "name the folder of one"
+            f"{result} holds results of {len(scanned)} models: name the folder of one"
         )
     (only,) = scanned
     for line in explain(only, _class(only, wanted), about_terminal(quiet=False, verbose=False)):
@@ -40,5 +39,5 @@ def _class(result: Scanned, wanted: str | None) -> int:
         return result.class_names.index(wanted)
     if wanted.isdecimal() and int(wanted) < count:
         return int(wanted)
-    names = ", or a name of them" if result.class_names else ""
-    raise click.UsageError(f"expected a class from 0 to {count - 1}{names}, got {wanted!r}")
+    names = f", or named {result.class_names[0]} and so on" if result.class_names else ""
+    raise click.UsageError(f"--class {wanted}: the classes are 0 to {count - 1}{names}")

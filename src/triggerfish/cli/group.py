@@ -68,7 +68,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
-        "Turn clean models into a reference: thresholds and p-values for models like them.",
+        "Make a reference of clean models: thresholds and p-values for models like them.",
     ),
     "zoo": (
         "triggerfish.cli.zoo:zoo",

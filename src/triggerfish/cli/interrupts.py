@@ -14,7 +14,7 @@ from types import FrameType
 from triggerfish.cli.exit_codes import INTERRUPTED
 
 GRACE_SECONDS = 1.0
-MESSAGE = "interrupted: what was finished is kept"
+MESSAGE = "interrupted"
 
 
 @dataclass

@@ -19,6 +19,6 @@ def open_one(path: Path, options: LoadOptions) -> Classifier:
     if len(readings) > 1:
         shown = ", or ".join(reading.options for reading in readings)
         raise UnsupportedModelError(
-            f"expected one way to read {path}, got {len(readings)}: say which is true, {shown}"
+            f"{path} can be read in {len(readings)} ways: say which is true, {shown}"
         )
     return readings[0].classifier

@@ -1,9 +1,10 @@
-"""A progress bar with the time left; what is printed meanwhile stands above it."""
+"""Progress: a bar with the time left, what is printed meanwhile above it; or lines in a log."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import TypeVar
@@ -16,6 +17,7 @@ from rich.text import Text
 from triggerfish.search.progress import listening
 
 Item = TypeVar("Item")
+LINE_SECONDS = 15.0
 
 _shown: list[Progress] = []
 
@@ -37,28 +39,55 @@ def track(
     *,
     quiet: bool = False,
 ) -> Iterator[Item]:
-    """Pass ``items`` on and count them; shows nothing when stderr is no terminal, or ``quiet``.
+    """Pass ``items`` on and count them: a bar, or lines from time to time where stderr is a file.
 
-    ``flagged`` says which of them to count a second time.
+    Shows nothing when ``quiet``. ``flagged`` says which of them to count a second time.
     """
     count = flagged_count = 0
     with _bar(quiet=quiet) as progress:
         shown = not quiet and progress.console.is_terminal
         flags = "" if flagged is None else ", 0 flagged"
         task = progress.add_task(label, total=total, done=0, flags=flags)
+        lines = None if quiet or shown else _Lines(label, total)
         if shown:
             _shown.append(progress)
+
+        def advance(part: float) -> None:
+            progress.update(task, completed=count + part)
+            if lines is not None:
+                lines.say(count + part, flags)
+
         try:
-            with listening(lambda part: progress.update(task, completed=count + part)):
+            with listening(advance):
                 for item in items:
                     count += 1
                     flagged_count += flagged is not None and flagged(item)
                     flags = flags and f", {flagged_count} flagged"
                     progress.update(task, completed=count, done=count, flags=flags)
+                    if lines is not None:
+                        lines.say(count, flags)
                     yield item
         finally:
             if shown:
                 _shown.remove(progress)
+
+
+class _Lines:
+    """Progress for a log: a line on stderr, at most one in `LINE_SECONDS`."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self._label, self._total = label, total
+        self._start = self._last = time.monotonic()
+
+    def say(self, completed: float, flags: str) -> None:
+        """How far it is, unless that was said a moment ago or all is done."""
+        now = time.monotonic()
+        if now - self._last < LINE_SECONDS or completed >= self._total:
+            return
+        self._last = now
+        done = "" if self._total == 1 else f" ({int(completed)} of {self._total}{flags})"
+        share = f"{100 * completed / self._total:.0f} %"
+        click.echo(f"{self._label}: {share}{done}, {now - self._start:.0f} s", err=True)
 
 
 class _TimeLeft(ProgressColumn):

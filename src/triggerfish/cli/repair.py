@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +24,7 @@ from triggerfish.repairs.program import record_of_cuts, repair_program
 from triggerfish.repairs.record import record_of
 from triggerfish.repairs.repair import repair
 from triggerfish.repairs.saving import rewritten
+from triggerfish.reports.reasons import loading_words
 from triggerfish.results import Scanned
 from triggerfish.runs.paths import scan_opened
 from triggerfish.scanning import ScanConfig
@@ -32,6 +34,11 @@ from triggerfish.structure.weighing import described
 from triggerfish.trial import read_pictures
 
 NOT_REPAIRED = 1
+PROVEN = (
+    "The scan no longer finds the pattern. Another trigger for the same class may still work: "
+    "try the model on your own images before you use it."
+)
+ELSEWHERE = "take the model from a source that you trust"
 
 
 @click.command("repair")
@@ -49,7 +56,7 @@ NOT_REPAIRED = 1
     type=click.IntRange(0),
     multiple=True,
     metavar="CLASS",
-    help="Class to repair, again for more; by default those that a scan flags.",
+    help="Class to repair; repeat for more. By default those that a scan flags.",
 )
 @click.option(
     "--method", type=click.Choice(list(METHODS)), default=Unlearning.name, help="How to repair."
@@ -57,7 +64,7 @@ NOT_REPAIRED = 1
 @click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of your own pictures, without labels, to learn from and compare on.",
+    help="Folder of your own images, without labels, to learn from and compare on.",
 )
 @click.option(
     "--html", type=click.Path(path_type=Path), help="File for a page of before and after."
@@ -80,12 +87,12 @@ def repair_command(
     """Remove what a scan finds in a model, without any data, and scan the result.
 
     Weights unlearn it; of a program file the branches are cut off that are proven to be backdoors.
-    Writes a file of the same format and keys, and beside it a record of what was done,
-    OUT.repair.json. docs/repair.md says what a repair proves and what it does not.
+    Writes a file of the same format and keys, and beside it OUT.repair.json, a record of what was
+    done. docs/repair.md says what a repair proves and what it does not.
 
-    Exits with 0 when the repaired model passes its own check and is written, with 1 when it does
-    not, or there is nothing to repair, and nothing is written, with 2 when the model cannot be
-    repaired at all.
+    Exits with 0 when the repaired model passes its own check and is written. Exits with 1, and
+    writes nothing, when it does not pass or there is nothing to repair. Exits with 2 when the model
+    cannot be repaired at all.
     """
     use_one_thread()
     options = take_load_options(values)
@@ -112,17 +119,18 @@ def repair_command(
     try:
         (outcome,) = track(steps, 1, "repairing")
     except NothingToRepairError as error:
-        _refuse(ctx, [str(error)])
+        _refuse(ctx, [str(error)], ())
     count = None if own is None else len(own)
     click.echo(repair_table(outcome, count), nl=False)
     if html is not None:
         write_file(html, repair_page(outcome, classifier, target, count).encode())
     if not outcome.accepted:
-        _refuse(ctx, outcome.problems)
+        _refuse(ctx, outcome.problems, next_try(outcome.before, target, images, seed))
     content = place.checked(classifier, outcome.model)
     record = record_of(outcome, chosen, seed, target, content)
     place.write(content, json.dumps(record, indent=2) + "\n")
     click.echo(f"repaired: {target}; what was done: {place.record}")
+    click.echo(PROVEN)
 
 
 def _cut(ctx: click.Context, place: Place, targets: tuple[int, ...], seed: int) -> bool:
@@ -136,7 +144,7 @@ def _cut(ctx: click.Context, place: Place, targets: tuple[int, ...], seed: int) 
     try:
         (outcome,) = track(steps, 1, "repairing")
     except NothingToRepairError as error:
-        _refuse(ctx, [str(error)])
+        _refuse(ctx, [str(error)], ())
     if outcome is None:
         return False
     for finding, words in zip(outcome.findings, outcome.done, strict=True):
@@ -144,15 +152,25 @@ def _cut(ctx: click.Context, place: Place, targets: tuple[int, ...], seed: int) 
     click.echo(f"same answers as before to {outcome.same} of {outcome.count} synthetic images")
     click.echo(f"without it: {outcome.after.verdict}")
     if not outcome.accepted:
-        _refuse(ctx, outcome.problems)
+        _refuse(ctx, outcome.problems, (ELSEWHERE,))
     record = record_of_cuts(outcome, place.original, sha256_of(place.original), place.target)
     place.write(outcome.content, json.dumps(record, indent=2) + "\n")
     click.echo(f"repaired: {place.target}; what was done: {place.record}")
     return True
 
 
-def _refuse(ctx: click.Context, problems: Sequence[str]) -> NoReturn:
-    """Say why nothing was written, and leave."""
-    for problem in problems:
-        click.echo(f"not repaired: {problem}", err=True)
+def next_try(before: Scanned, target: Path, images: Path | None, seed: int) -> tuple[str, ...]:
+    """What to do after a repair that failed: own images, another seed, another model."""
+    words = ["repair", str(before.path), *loading_words((), before.facts), "--out", str(target)]
+    again = shlex.join(["triggerfish", *words, "--seed", str(seed + 1)])
+    if images is not None:
+        return (f"{again} --images {shlex.quote(str(images))}", ELSEWHERE)
+    return (f"with your own images, without labels: {again} --images FOLDER", again, ELSEWHERE)
+
+
+def _refuse(ctx: click.Context, problems: Sequence[str], steps: Sequence[str]) -> NoReturn:
+    """Say why nothing was written and what to do, and leave."""
+    click.echo(f"repair failed: {'; '.join(problems)}; nothing written", err=True)
+    for step in steps:
+        click.echo(f"next: {step}", err=True)
     ctx.exit(NOT_REPAIRED)

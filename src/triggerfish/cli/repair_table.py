@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from triggerfish.repairs.repair import CHECK_PICTURES, Repaired
-from triggerfish.reports.text import largest, number, printable
+from triggerfish.reports.table import beside_threshold
+from triggerfish.reports.text import percent, printable
 from triggerfish.reports.words import targets
 from triggerfish.results import Scanned
 
-LINE = "{:<34}  {:>22}  {:>22}\n"
+LINE = "{:<37}  {:>22}  {:>22}\n"
 
 
 def repair_table(outcome: Repaired, own_pictures: int | None) -> str:
@@ -22,25 +23,23 @@ def repair_rows(outcome: Repaired, own_pictures: int | None) -> list[tuple[str, 
     before, after = outcome.before, outcome.after
     rows = [
         ("verdict", _verdict(before), _verdict(after)),
-        ("largest score", _largest(before), _largest(after)),
-        ("success of the perturbations found", _share(outcome.success_before),
+        ("anomaly index / threshold", beside_threshold(before), beside_threshold(after)),
+        ("images that the patterns found flip", _share(outcome.success_before),
          _share(outcome.success_after)),
-        (f"same answers to {CHECK_PICTURES} pictures", "", _share(outcome.agreement)),
+        (f"same answers to {CHECK_PICTURES} synthetic images", "", _share(outcome.agreement)),
     ]  # fmt: skip
     if outcome.agreement_on_images is not None:
         same = _share(outcome.agreement_on_images)
-        rows.append((f"same answers to your {own_pictures} pictures", "", same))
+        rows.append((f"same answers to your {own_pictures} images", "", same))
     return rows
 
 
 def _verdict(scanned: Scanned) -> str:
+    if scanned.verdict.name == "clean":
+        return "nothing found"
     named = targets(scanned)
     return f"{scanned.verdict.name}, {named}" if named else scanned.verdict.name
 
 
-def _largest(scanned: Scanned) -> str:
-    return number(largest(scanned.verdict.anomaly_index), ".2f") or "-"
-
-
 def _share(value: float) -> str:
-    return number(value, ".0%") or "not measured"
+    return percent(value) or "not measured"

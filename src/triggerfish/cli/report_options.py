@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,7 +37,7 @@ _OPTIONS = (
                  help="File for an HTML report of all models."),
     click.option("--images", cls=GroupedOption, group=GROUP,
                  type=click.Path(exists=True, file_okay=False, path_type=Path),
-                 help="Folder of your own pictures to try a perturbation on that was found."),
+                 help="Folder of your own images to try the found pattern on."),
     click.option("--class-names", cls=GroupedOption, group=GROUP,
                  type=click.Path(exists=True, dir_okay=False, path_type=Path),
                  help="Text file with a class's name on each line, in their order."),
@@ -99,7 +99,9 @@ def take_reporting(ctx: click.Context, values: dict[str, Any], paths: Sequence[P
         images=images,
         about=about,
         fail_on=values.pop("fail_on"),
-        complete=Complete(() if names is None else read_class_names(names), _command(ctx)),
+        complete=Complete(
+            () if names is None else read_class_names(names), given_words(ctx, without=ELSEWHERE)
+        ),
         acceptances={} if accept is None else read_acceptances(accept),
     )
 
@@ -112,12 +114,12 @@ def read_class_names(file: Path) -> tuple[str, ...]:
         raise DatasetError(f"expected a UTF-8 text file of class names in {file}") from error
 
 
-def _command(ctx: click.Context) -> tuple[str, ...]:
+def given_words(ctx: click.Context, without: Collection[str] = ()) -> tuple[str, ...]:
     """The command with the options that were given, on the command line or by the project."""
     words = ctx.command_path.split()
     for option in ctx.command.params:
         name = option.name
-        if not isinstance(option, click.Option) or name is None or name in ELSEWHERE:
+        if not isinstance(option, click.Option) or name is None or name in without:
             continue
         if ctx.get_parameter_source(name) in (ParameterSource.DEFAULT, None):
             continue

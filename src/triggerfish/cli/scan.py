@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,8 +21,9 @@ from triggerfish.cli.detector_options import (
 from triggerfish.cli.exit_codes import exit_code
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
+from triggerfish.cli.pages import Pages
 from triggerfish.cli.progress import echo, track
-from triggerfish.cli.report_options import report_options, take_reporting
+from triggerfish.cli.report_options import given_words, report_options, take_reporting
 from triggerfish.cli.run_options import run_options, take_run_options
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
@@ -54,7 +56,7 @@ COMMON = (
 @click.option(
     "--untargeted/--no-untargeted",
     default=True,
-    help="Where no target is found, also look for triggers for one source class, and for all.",
+    help="Where no target is found, also search for triggers for one source class, and for all.",
 )
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context
@@ -94,17 +96,21 @@ def scan_command(
         acceptances=reporting.acceptances,
     ).start(options.sources(paths, loading), reporting.about.other_files)
     _say_what_is_there(batch)
-    outcomes = list[str]()
+    outcomes, pages = list[str](), Pages(options.out, reporting.html)
     with closing(batch.rows()) as rows:
         shown = track(rows, batch.count, "scanning", is_flagged, quiet=reporting.about.quiet)
-        results = _counted(map(reporting.show, shown), outcomes)
+        results = _counted(map(reporting.show, pages.noted(shown)), outcomes)
         for piece in FORMATS[output_format](results, reporting.about):
             echo(piece, nl=False)
     reporting.finish()
     summary = summarize(outcomes, reporting.about.other_files)
     if output_format != "table":
         click.echo(str(summary), err=True)
+    if not reporting.about.quiet:
+        for line in pages.lines():
+            click.echo(line, err=True)
     if len(outcomes) < batch.count:
+        click.echo(_what_is_left(ctx, batch.count - len(outcomes), options.out), err=True)
         raise click.Abort
     # A share of few models may have none.
     ctx.exit(exit_code(summary, reporting.fail_on) if batch.models else 0)
@@ -119,7 +125,16 @@ def _say_what_is_there(batch: Batch) -> None:
     taken_over = len(batch.models) - batch.todo
     if taken_over and batch.folder is not None:
         count, out = len(batch.models), batch.folder.path
-        click.echo(f"{taken_over} of {count} taken over from {out}", err=True)
+        click.echo(f"{taken_over} of {count} already scanned ({out})", err=True)
+
+
+def _what_is_left(ctx: click.Context, missing: int, out: Path | None) -> str:
+    """What an interrupted scan has not reached, and the command that goes on."""
+    said = f"not reached: {missing} model{'' if missing == 1 else 's'}"
+    if out is None:
+        return f"{said}. Without --out nothing is kept: add --out FOLDER to go on another time"
+    paths = [str(path) for path in ctx.params["paths"]]
+    return f"{said}. To go on: {shlex.join([*given_words(ctx), *paths])}"
 
 
 def _counted(

@@ -80,15 +80,15 @@ class Universal(Detector):
     """
 
     name: ClassVar[str] = "universal"
-    summary: ClassVar[str] = "smallest perturbation that flips any picture into a class (ours)"
+    summary: ClassVar[str] = "smallest perturbation that flips any image into a class (ours)"
     outlier_test: ClassVar[Largest] = Largest()
     EFFORT: ClassVar[frozenset[str]] = frozenset({"thorough"})
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
-    pictures_per_step: int = setting(8, "New pictures per class and step")
+    pictures_per_step: int = setting(8, "New images per class and step")
     pictures: int = setting(400, "Synthetic images that steps draw from")
-    margin_starts: int = setting(4, "Pictures per class that margins climb from")
+    margin_starts: int = setting(4, "Images per class that margins climb from")
     margin_steps: int = setting(30, "Steps of each climb")
     thorough: bool = setting(False, "Search every class to the end")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")

@@ -59,15 +59,15 @@ class UniversalPairs(Detector):
 
     name: ClassVar[str] = "universal-pairs"
     summary: ClassVar[str] = (
-        "smallest perturbation that flips one class's pictures into another (ours)"
+        "smallest perturbation that flips one class's images into another (ours)"
     )
     outlier_test: ClassVar[Largest] = Largest()
     may_be_unreachable: ClassVar[float] = 0.5
 
     universal_steps: int = setting(40, "Steps of each search for a universal perturbation")
-    pictures_per_step: int = setting(6, "New pictures per pair and step")
+    pictures_per_step: int = setting(6, "New images per pair and step")
     pictures: int = setting(3000, "Synthetic images per run, to draw each source's from")
-    runs: int = setting(1, "Searches per pair, on other pictures")
+    runs: int = setting(1, "Searches per pair, on other images")
     memory_mib: float = setting(512.0, "Memory that a batch may take", "MiB")
     max_classes: int = setting(20, "Number of classes above which a model is refused")
 

@@ -226,5 +226,5 @@ _COMMENTS = {
     "channels_last": "true when the network takes (N, H, W, C)",
     "num_classes": "how many classes the network tells apart",
     "output": "logits, log_softmax, softmax or sigmoid; recognised when left out",
-    "class_names": "what the classes are called, in their order",
+    "class_names": "names of the classes, in their order",
 }

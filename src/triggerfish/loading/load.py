@@ -237,7 +237,7 @@ def _about(one: Filled, contents: Contents) -> tuple[Fact, ...]:
     if one.left_out:
         facts.append(Fact("left out", _few(one.left_out), "in no layer of the network"))
     if contents.unknown:
-        facts.append(Fact("classes not looked at", _few(contents.unknown), "named in the file"))
+        facts.append(Fact("classes not read", _few(contents.unknown), "named in the file"))
     return tuple(facts)
 
 

@@ -99,7 +99,7 @@ class Known:
         if self.asked is None and assumed:
             because = (
                 f"the reference {fitting[0].name!r} is not used, because {', '.join(assumed)} "
-                "is assumed: say what is true"
+                "is guessed: set it with the option of that name"
             )
             return Choice(None, because, others, same_task, withheld=True)
         return Choice(fitting[0])
@@ -144,9 +144,8 @@ class Known:
 def _mismatch(asked: Reference, differs: Iterable[str]) -> Finding:
     return Finding(
         MISMATCH,
-        f"expected a model like those of the reference {asked.name!r}, got another "
-        f"{' and another '.join(differs)}: calibrate on clean models like this one, "
-        "or leave the reference out",
+        f"the reference {asked.name!r} is of another {' and another '.join(differs)}. Calibrate on "
+        "clean models like this one, or leave the reference out",
     )
 
 
@@ -160,8 +159,8 @@ def _among(same_task: Reference | None, values: Array) -> str:
     highest = float(np.nanmax(index))
     above = int(np.sum(same_task.clean_maxima() >= highest))
     return (
-        f"compared class by class with {same_task.size} clean networks of {same_task.name}, as it "
-        f"answers alike on synthetic images: {above} of them score as high "
+        f"it answers synthetic images as {same_task.size} clean networks of {same_task.name} do; "
+        f"compared class by class, {above} of them score as high "
         f"(uncalibrated p {same_task.p_value(highest):.2g})"
     )
 

@@ -71,7 +71,7 @@ class Reference:
         """What a verdict by this reference rests on, and for which models its p-value holds."""
         return (
             f"calibrated on {self.size} clean models: {self.name}; the p-value holds for clean "
-            f"models of the same recipe ({self.recipe or 'which nobody has stated'})"
+            f"models of the same recipe ({self.recipe or 'which is not stated'})"
         )
 
     @property

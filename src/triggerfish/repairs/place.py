@@ -36,11 +36,11 @@ class Place:
     def __post_init__(self) -> None:
         for path in (self.target, self.record):
             if path.exists() or path.is_symlink():
-                raise CheckpointError(f"expected no file at {path}, got one: choose another --out")
+                raise CheckpointError(f"{path}: there is a file already. Choose another --out")
         other = _card_of(self.target)
         if other is not None and (self._found is None or not other.samefile(self._found)):
             raise CheckpointError(
-                f"expected no other model card for {self.target}, got {other}: choose another --out"
+                f"{other}: this model card would be read for {self.target}. Choose another --out"
             )
         ensure_writable(self.target.absolute().parent)
 

@@ -97,13 +97,13 @@ def repair(
         >>> import triggerfish as tf
         >>> quick = tf.ScanConfig(tf.Universal(universal_steps=2, pictures=40, margin_steps=2))
         >>> outcome = tf.repair(classifier, targets=(3,), config=quick)
-        >>> outcome.problems[0].startswith("expected a class that a confirmation test does not")
+        >>> outcome.problems[0].startswith("class 3 failed its confirmation test")
         True
         >>> outcome.accepted
         False
     """
     if not isinstance(classifier.model, nn.Module):
-        raise UnsupportedModelError("expected a network with weights to repair, got a function")
+        raise UnsupportedModelError("a function has no weights to repair: pass the network")
     config, method = config or ScanConfig(), method or Unlearning()
     with share_of_work(0.0, 0.15):
         before = before or scan_classifier(classifier, config, path, sha256)
@@ -172,14 +172,14 @@ def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
         return (UNTARGETED, *before.verdict.flagged)
     if not before.verdict.flagged:
         raise NothingToRepairError(
-            f"expected a model with a flagged class, got the verdict {before.verdict.name}: "
-            "name one with --class to repair it all the same"
+            f"the scan flags no class (verdict {before.verdict.name}): name one with --class to "
+            "repair it all the same"
         )
     if sources := before.verdict.sources:
         alone = ", ".join(map(str, dict.fromkeys(sources.values())))
         raise NothingToRepairError(
-            f"expected a perturbation that flips any image, got one for images of class {alone} "
-            "alone: that cannot be unlearned yet; use a model that you trust"
+            f"the pattern works on images of class {alone} alone, which cannot be unlearned yet: "
+            "use a model that you trust"
         )
     return before.verdict.flagged
 
@@ -195,9 +195,8 @@ def _refuted(
 
 def _nothing_there(look: Confirmation) -> str:
     return (
-        f"expected a class that a confirmation test does not refute, got class {look.target} with "
-        "a lead "
-        f"of {look.lead:.2f}: there is nothing to unlearn"
+        f"class {look.target} failed its confirmation test (lead {look.lead:.2f}), so there is "
+        "nothing to unlearn"
     )
 
 
@@ -235,15 +234,17 @@ def _problems(outcome: Repaired) -> list[str]:
     problems = []
     verdict = outcome.after.verdict
     if verdict.name == "backdoored":
-        problems.append(f"expected a repaired model that scans clean, got {verdict}")
+        named = ", ".join(map(str, verdict.flagged))
+        what = "the attack on all classes is" if verdict.all_classes else f"class {named} is"
+        problems.append(f"{what} still flagged")
     if outcome.success_after > MAX_SUCCESS:
         problems.append(
-            f"expected the perturbations found to turn at most {MAX_SUCCESS:.0%} of pictures, "
-            f"got {outcome.success_after:.0%}"
+            f"the patterns found before still work on {100 * outcome.success_after:.0f} % of "
+            f"images (at most {100 * MAX_SUCCESS:.0f} % is accepted)"
         )
     if outcome.agreement < MIN_AGREEMENT:
         problems.append(
-            f"expected the same answers to at least {MIN_AGREEMENT:.0%} of synthetic images, "
-            f"got {outcome.agreement:.0%}"
+            f"only {100 * outcome.agreement:.0f} % of images get the same answer as before (at "
+            f"least {100 * MIN_AGREEMENT:.0f} % is needed)"
         )
     return problems

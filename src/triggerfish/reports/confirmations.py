@@ -4,64 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from triggerfish.reports.text import percent
 from triggerfish.reports.words import label
 from triggerfish.results import BasisEvidence, Confirmation
 
 LINE = "  {:<44}  {:>10}  {:>10}"
+RESULTS = {"confirmed": "passed", "unclear": "unclear", "refuted": "failed"}
+"""How a grade reads after *confirmation test*."""
 MEANINGS = {
-    "confirmed": "its perturbation works where those of the same size to other classes fail",
-    "unclear": "its perturbation works better than those of the same size to other classes",
-    "refuted": "perturbations of the same size work nearly as well to other classes",
+    "confirmed": "its pattern works far better than equally small patterns for nearly all others",
+    "unclear": "its pattern works better than equally small patterns for others, but not by far",
+    "refuted": "equally small patterns work nearly as well for other classes",
 }
+ONE_MORE = 0.05
+"""The best control is named apart where it is so much above the one that counts."""
 
 
 def confirmation_in_short(confirmation: Confirmation, names: Sequence[str] = ()) -> str:
-    """One line: ``confirmation test of class 7: confirmed (...)``."""
+    """One line: ``confirmation test of class 7: passed (45 %; equally small patterns ...)``."""
     best = max(confirmation.evidence, key=lambda item: item.lead)
     return (
-        f"confirmation test of class {label(confirmation.target, names)}: {confirmation.grade}; of "
-        "new pictures its "
-        f"perturbation turns {best.success_rate:.0%}, others of the same size {best.control:.0%}"
+        f"confirmation test of class {label(confirmation.target, names)}: "
+        f"{RESULTS[confirmation.grade]} ({percent(best.success_rate) or 'not found again'}; "
+        f"{controls_in_short(best)})"
     )
 
 
+def controls_in_short(item: BasisEvidence) -> str:
+    """``equally small patterns for other classes: 21 %, and for one 96 %``.
+
+    The second best counts, because one other class may be near all by itself.
+    """
+    said = f"equally small patterns for other classes: {percent(item.control)}"
+    best = max(item.controls, default=0.0)
+    return f"{said}, and for one {percent(best)}" if best > item.control + ONE_MORE else said
+
+
 def confirmation_in_full(confirmation: Confirmation, names: Sequence[str] = ()) -> str:
-    """A table of all that was measured."""
-    target = label(confirmation.target, names)
-    head = f"class {target}: {confirmation.grade}, lead {confirmation.lead:.2f}"
+    """The line, and a table of all that was measured."""
     bases: list[str] = [item.basis for item in confirmation.evidence]
     rows = [
         LINE.format(title, *values) for title, values in (("basis", bases), *measured(confirmation))
     ]
-    return "\n".join([head, *rows, f"{confirmation.grade}: {MEANINGS[confirmation.grade]}"]) + "\n"
+    meaning = f"{RESULTS[confirmation.grade]}: {MEANINGS[confirmation.grade]}"
+    return "\n".join([confirmation_in_short(confirmation, names), *rows, meaning]) + "\n"
 
 
 def measured(confirmation: Confirmation) -> list[tuple[str, list[str]]]:
     """What was measured, each with its value in every basis."""
     return [
         ("size", [_sized(item) for item in confirmation.evidence]),
-        (
-            "of new pictures, it turns",
-            [f"{item.success_rate:.0%}" for item in confirmation.evidence],
-        ),
-        ("  at half strength", [f"{item.half:.0%}" for item in confirmation.evidence]),
-        ("  shifted to other places", [f"{item.shifted:.0%}" for item in confirmation.evidence]),
+        ("works on, of held-out images", [percent(i.success_rate) for i in confirmation.evidence]),
+        ("  at half strength", [percent(item.half) for item in confirmation.evidence]),
+        ("  shifted to other places", [percent(item.shifted) for item in confirmation.evidence]),
         (
             "  without its largest pixel",
-            [f"{i.without_largest:.0%}" for i in confirmation.evidence],
+            [percent(i.without_largest) for i in confirmation.evidence],
         ),
-        ("control: same size, best other class", [_control(i, 0) for i in confirmation.evidence]),
-        ("control: same size, second best", [_control(i, 1) for i in confirmation.evidence]),
+        ("equally small, best other class", [_control(i, 0) for i in confirmation.evidence]),
+        ("equally small, second best class", [_control(i, 1) for i in confirmation.evidence]),
         (
             "likeness of what separate searches found",
             [f"{i.agreement:.2f}" for i in confirmation.evidence],
         ),
+        ("lead over the second best class", [f"{i.lead:.2f}" for i in confirmation.evidence]),
     ]
 
 
 def _control(item: BasisEvidence, rank: int) -> str:
     ordered = sorted(item.controls, reverse=True)
-    return f"{ordered[rank]:.0%}" if rank < len(ordered) else "-"
+    return percent(ordered[rank]) if rank < len(ordered) else "-"
 
 
 def _sized(item: BasisEvidence) -> str:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.severity import severity_of
 from triggerfish.reports.summary import outcome, parts_of
 from triggerfish.reports.text import largest, number, optional, printable
 from triggerfish.results import Scanned, Skipped
@@ -14,7 +15,7 @@ from triggerfish.results import Scanned, Skipped
 COLUMNS = (
     "path", "sha256", "status", "verdict", "flagged", "largest_anomaly_index", "threshold",
     "p_value", "smallest_p_value", "reference", "reasons", "seconds", "detector",
-    "outcome", "flagged_names", "imports", "accepted", "parts",
+    "outcome", "flagged_names", "imports", "accepted", "parts", "severity",
 )  # fmt: skip
 
 
@@ -33,16 +34,18 @@ def csv_line(cells: Sequence[object]) -> str:
 
 
 def _outcome(result: Scanned | Skipped) -> list[object]:
-    """The last columns: what it counts as, names, who accepted it, and each network of the file."""
+    """The last columns, from what a result counts as to how strong its flag is."""
     names = result.class_names if isinstance(result, Scanned) else ()
     flagged = result.verdict.flagged if isinstance(result, Scanned) else ()
     imports = result.imports if isinstance(result, Skipped) else ()
+    severity = severity_of(result.verdict) if isinstance(result, Scanned) else None
     return [
         outcome(result),
         printable(";".join(names[k] for k in flagged if k < len(names))),
         printable(";".join(imports)),
         "" if result.accepted is None else printable(result.accepted.reason),
         "; ".join(f"{part}: {verdict.headline}" for part, verdict in parts_of(result)),
+        "" if severity is None else severity.grade,
     ]
 
 

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from triggerfish.reports.about import About
 from triggerfish.reports.confirmations import confirmation_in_short
 from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.reports.rates import how_often_wrong
-from triggerfish.reports.reasons import next_step
+from triggerfish.reports.reasons import loading_words, next_steps
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome, parts_of
 from triggerfish.reports.text import printable
 from triggerfish.reports.words import (
+    WIRING,
+    beside_others,
     dissent,
     dissenting,
+    evidence,
+    guessed_wiring,
     headline,
+    in_short,
     is_in_program,
     label,
+    owned_perturbations,
     perturbations,
     scale,
-    size,
-    success_rate,
     tried,
 )
-from triggerfish.results import IN_PROGRAM, Perturbation, Scanned, Skipped
+from triggerfish.results import IN_PROGRAM, ClassScores, Perturbation, Scanned, Skipped
 
 
 def details(result: Scanned | Skipped, about: About) -> str:
     """The lines, after an empty one.
 
-    Of a clean model only what was assumed about it, unless more was asked for; none if ``quiet``.
+    Of a clean model only what was guessed about it, unless more was asked for; none if ``quiet``.
     """
     lines = list(lines_of(result, about))
     if isinstance(result, Scanned) and outcome(result) == "clean" and not about.verbose:
-        lines = [] if about.quiet else list(_assumed(result))
+        lines = [] if about.quiet else [*guessed_wiring(result), *_assumed(result)]
     if not lines:
         return ""
     path = "-" if result.path is None else printable(result.path)
@@ -54,30 +59,30 @@ def _skipped(result: Skipped) -> Iterator[str]:
 
 
 def _scanned(result: Scanned, about: About) -> Iterator[str]:
+    yield from guessed_wiring(result)
     yield headline(result)
     yield from (printable(n) for n in result.verdict.notes if n.startswith(IN_PROGRAM))
-    for k in () if is_in_program(result) else result.verdict.flagged:
-        yield from _flagged(result, k)
-    for perturbation in perturbations(result.scores):
+    if result.verdict.accused and not is_in_program(result):
+        yield evidence(result)
+        yield from (seen for k in result.verdict.flagged for seen in _flagged(result, k))
+    for scores, perturbation in owned_perturbations(result.scores):
         if _leads_to_a_flag(result, perturbation):
-            yield from _perturbation(result, perturbation, about)
+            yield from _perturbation(result, scores, perturbation, about)
     for trial in result.trials:
-        yield f"on your own pictures: {tried(trial, result.class_names)}"
+        yield f"on your own images: {tried(trial, result.class_names)}"
     for confirmation in result.confirmations:
         yield confirmation_in_short(confirmation, result.class_names)
     for reason in result.verdict.reasons:
         yield f"because: {printable(reason)}"
-    if result.verdict.name == "inconclusive":
-        steps = filter(None, (next_step(result, reason) for reason in result.verdict.reasons))
-        yield from (f"next: {printable(step)}" for step in list(dict.fromkeys(steps))[:1])
+    yield from (f"next: {printable(step)}" for step in next_steps(result))
     yield from _verbose(result) if about.verbose else _assumed(result)
 
 
 def _assumed(result: Scanned) -> Iterator[str]:
-    """What nobody said, and what other readings say: a verdict never comes without."""
-    if result.assumptions:
-        said = (f"{item.name} {printable(item.value)}" for item in result.assumptions)
-        yield f"assumed, because nobody said: {', '.join(said)}"
+    """What was guessed, and what other readings say: a verdict never comes without."""
+    if rest := [item for item in result.assumptions if item.name != WIRING]:
+        said = printable(shlex.join(loading_words(rest, ())))
+        yield f"guessed (set with the options shown): {said}"
     yield from (f"but {printable(dissent(reading))}" for reading in dissenting(result))
     yield from _parts(result)
 
@@ -98,20 +103,20 @@ def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:
 
 
 def _flagged(result: Scanned, k: int) -> Iterator[str]:
-    said = scale(result.scores, k)
-    seen = ", ".join(result.verdict.seen_by.get(k, ()))
-    if said or seen:
-        by = f" (seen by {seen})" if seen else ""
-        yield f"class {label(k, result.class_names)} {said or 'stands out'}{by}"
+    """The tests that find a class unusual; how much less it needs, where no pattern is shown."""
+    shown = any(p.target == k for p in perturbations(result.scores))
+    said = "" if shown else scale(result.scores, k)
+    if tests := ", ".join(result.verdict.seen_by.get(k, ())):
+        said = f"{said}; it is unusual by {tests}" if said else f"is unusual by {tests}"
+    if said:
+        yield f"class {label(k, result.class_names)} {said}"
 
 
-def _perturbation(result: Scanned, perturbation: Perturbation, about: About) -> Iterator[str]:
-    where = (
-        "away"
-        if perturbation.target is None
-        else f"to {label(perturbation.target, result.class_names)}"
-    )
-    yield f"perturbation found, {where}: {size(perturbation)}; {success_rate(perturbation)}"
+def _perturbation(
+    result: Scanned, scores: ClassScores, perturbation: Perturbation, about: About
+) -> Iterator[str]:
+    yield in_short(perturbation, result.class_names)
+    yield from beside_others(result, scores, perturbation)
     if about.pictures and not bool(perturbation.delta.isnan().any()):
         yield from half_blocks(perturbation.delta)
 
@@ -123,5 +128,5 @@ def _verbose(result: Scanned) -> Iterator[str]:
     for fact in result.facts:
         yield f"{printable(fact.name)}: {printable(fact.value)} (from {printable(fact.source)})"
     for item in result.assumptions:
-        yield f"assumed {item.name}: {printable(item.value)} ({printable(item.because)})"
+        yield f"guessed --{item.name} {printable(item.value)} ({printable(item.because)})"
     yield "not looked for: " + "; ".join(KINDS[kind] for kind in not_looked_for(result))

@@ -17,6 +17,7 @@ from triggerfish.codec.schema import Schema, definitions
 from triggerfish.codec.tensors import Shelf
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.scope import KINDS, looked_for, not_looked_for
+from triggerfish.reports.severity import Severity, severity_of
 from triggerfish.reports.summary import Outcome, Summary, outcome, summarize
 from triggerfish.results import Scanned, Skipped
 
@@ -77,7 +78,12 @@ def as_dict(result: Scanned | Skipped, shelf: Shelf | None = None) -> dict[str, 
         **plain_of(result, shelf),
     }
     if isinstance(result, Scanned):
-        data |= {"looked_for": looked_for(result), "not_looked_for": not_looked_for(result)}
+        severity = severity_of(result.verdict)
+        data |= {
+            "severity": None if severity is None else plain_of(severity),
+            "looked_for": looked_for(result),
+            "not_looked_for": not_looked_for(result),
+        }
     return data
 
 
@@ -96,7 +102,7 @@ def result_of(data: object, shelf: Shelf | None = None) -> Scanned | Skipped:
 
 def make_schema() -> str:
     """The schema that ships, from the types of the results: ``make docs`` writes it."""
-    found = definitions(Scanned, Skipped, Summary)
+    found = definitions(Scanned, Skipped, Summary, Severity)
     version = {"schema_version": {"const": SCHEMA_VERSION}}
     whole = dict[str, Schema]()
     for status, kind in _RESULTS.items():
@@ -106,7 +112,8 @@ def make_schema() -> str:
         }
         if kind is Scanned:
             kinds: Schema = {"type": "array", "items": {"enum": list(KINDS)}}
-            extra |= {"looked_for": kinds, "not_looked_for": kinds}
+            severity: Schema = {"oneOf": [{"type": "null"}, _ref("severity")]}
+            extra |= {"severity": severity, "looked_for": kinds, "not_looked_for": kinds}
         record = found[status]
         record["properties"] = {**version, **extra, **record["properties"]}
         # The results for other parts of a file stand in one, and say nothing of it again.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 
 from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.deciding import strongest_row
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.summary import outcome, summarize
-from triggerfish.reports.text import largest, number, optional, printable
+from triggerfish.reports.text import number, optional, printable
 from triggerfish.reports.words import targets
 from triggerfish.results import Scanned, Skipped
 
@@ -48,12 +50,12 @@ def _cells(result: Scanned | Skipped) -> list[str]:
     name = "-" if result.path is None else escaped(result.path)
     if isinstance(result, Skipped):
         return [mark, "-", "-", "-", "-", name]
-    verdict = result.verdict
+    verdict, row = result.verdict, strongest_row(result.verdict)
     return [
         mark,
         escaped(targets(result)) or "-",
-        number(largest(verdict.anomaly_index), ".2f") or "-",
-        number(verdict.threshold, ".2f") or "-",
+        "-" if row is None else number(row.score, ".2f"),
+        "-" if row is None or not math.isfinite(row.flag_at) else number(row.flag_at, ".2f"),
         optional(verdict.p_value, ".2g") or "uncalibrated",
         name,
     ]

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import cast
 
 from triggerfish.codec.plain import as_plain
+from triggerfish.reports.text import percent
 from triggerfish.results import Scanned
 
 SHARES = (
@@ -27,9 +28,9 @@ class Share:
     high: float
 
     def __str__(self) -> str:
-        """``3 of 40 (8%; 95% interval 2 to 20%)``."""
-        ends = f"{100 * self.low:.0f} to {self.high:.0%}"
-        return f"{self.count} of {self.n} ({self.count / self.n:.0%}; 95% interval {ends})"
+        """``3 of 40 (8 %; 95 % interval 2 to 20 %)``."""
+        ends = f"{100 * self.low:.0f} to {percent(self.high)}"
+        return f"{self.count} of {self.n} ({percent(self.count / self.n)}; 95 % interval {ends})"
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,13 @@ def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> 
     found = next((one for one in known if _is_of(result, one)), None)
     name = result.verdict.name
     if name == "inconclusive":
-        said = "An inconclusive verdict is no answer: the model counts as not scanned."
+        said = "An inconclusive verdict is no answer. The model counts as not scanned."
         return said if found is None else f"{said} {_inconclusive(found)}"
     if found is not None:
         return _flagged(found) if name == "backdoored" else _clean(found)
     if result.verdict.reference is not None:
-        return "How often a calibrated verdict is wrong has not been counted: see the p-value."
-    return "How often such verdicts are wrong has not been counted for this detector and settings."
+        return "How often a calibrated verdict is wrong was not counted: see the p-value."
+    return "How often this detector with these settings is wrong was not counted."
 
 
 def _is_of(result: Scanned, rates: Rates) -> bool:
@@ -100,19 +101,17 @@ def decisive(config: Mapping[str, object]) -> Mapping[str, object]:
 
 def _flagged(rates: Rates) -> str:
     return (
-        f"How often a flag is wrong: of clean {rates.models}, this scan flagged "
-        f"{rates.clean_flagged}. Where one class was the target, it named exactly that one in "
-        f"{rates.one_target_named}."
+        f"This scan flagged {rates.clean_flagged} of clean {rates.models}. Where one class was "
+        f"the target, it named that class alone in {rates.one_target_named}."
     )
 
 
 def _clean(rates: Rates) -> str:
     return (
-        f"How often such an answer is wrong: of {rates.models}, after they were given a backdoor "
-        f"to one class, this scan called {rates.one_target_missed} clean; after one of another "
-        f"kind, {rates.other_missed}."
+        f"This scan found nothing in {rates.one_target_missed} of {rates.models} with a backdoor "
+        f"to one class, and in {rates.other_missed} with a backdoor of another kind."
     )
 
 
 def _inconclusive(rates: Rates) -> str:
-    return f"Of clean {rates.models}, {rates.clean_inconclusive} ended so."
+    return f"Of clean {rates.models}, {rates.clean_inconclusive} were inconclusive."

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from triggerfish.results import Assumption, Fact, Finding, Scanned
+from triggerfish.reports.deciding import deciding_rows, excess
+from triggerfish.reports.words import MOST_NAMED, sizes_of
+from triggerfish.results import BASES, Assumption, Fact, Finding, Scanned
 
 GIVEN = "command line"
 """The source of facts that the user has to say again."""
+RANGE = "input-range"
 
 
 @dataclass(frozen=True)
@@ -18,25 +22,29 @@ class Check:
     """``asks`` is the question that the check puts; ``command`` what to run when it fails.
 
     In ``command`` ``{model}`` stands for the model's file and how it is to be loaded, ``{file}``
-    for the file and what the user has said of it, ``{index}`` and ``{score}`` for the class with
-    the largest anomaly index and score, ``{seed}`` for a new seed.
+    for the file and what the user has said of it, ``{other_range}`` for the file with the other
+    usual range of inputs, ``{suspect}`` for the class that the evidence points at, ``{seed}`` for a
+    new seed. ``again`` replaces it where the class has had a confirmation test already.
     """
 
     asks: str
     command: str
+    again: str | None = None
 
 
 INSPECT = "triggerfish inspect {file}"
-CONFIRMATION_TEST = "triggerfish confirm {model} --class {index}"
+OTHER_RANGE = "triggerfish scan {other_range}"
+OTHER_SEED = "triggerfish scan {model} --seed {seed}"
+CONFIRM = "triggerfish confirm {model} --class {suspect}"
 
 CHECKS: dict[str, Check] = {
     "not-finite": Check("Are all outputs finite numbers?", INSPECT),
-    "constant-output": Check("Does the output depend on the picture?", INSPECT),
-    "flat-output": Check("Does the output move with the picture enough?", INSPECT),
-    "sharp-output": Check("Is the network unsure about pictures of no class?", INSPECT),
+    "constant-output": Check("Does the output depend on the image?", OTHER_RANGE),
+    "flat-output": Check("Does the output change enough with the image?", OTHER_RANGE),
+    "sharp-output": Check("Is the network unsure about images of no class?", OTHER_RANGE),
     "saturated": Check("Are probabilities strictly between 0 and 1?", INSPECT),
-    "unstable-output": Check("Does the same picture get the same answer twice?", INSPECT),
-    "wrong-preprocessing": Check("Do inputs look like those that batch norm saw?", INSPECT),
+    "unstable-output": Check("Does the same image get the same answer twice?", INSPECT),
+    "wrong-preprocessing": Check("Do inputs resemble those that batch norm saw?", INSPECT),
     "reference-mismatch": Check(
         "Is the reference one of this network and task?", "triggerfish scan {model}"
     ),
@@ -48,47 +56,125 @@ CHECKS: dict[str, Check] = {
         "Did every search end below the cap?",
         "triggerfish scan {model} --detector l1-weight --max-l1-weight 16777216",
     ),
-    "few-classes": Check("Were enough classes measured for one to stand out?", CONFIRMATION_TEST),
+    "few-classes": Check("Were enough classes measured for an outlier?", CONFIRM, OTHER_SEED),
     "ties": Check("Do the classes have different scores?", "triggerfish scan {model} --restarts 4"),
-    "implausible-norms": Check("Are the classes within reach of a small perturbation?", INSPECT),
+    "implausible-norms": Check("Are the classes within reach of a small pattern?", INSPECT),
     "runs-disagree": Check(
         "Do the runs of the search agree?", "triggerfish scan {model} --restarts 8"
     ),
     "unclear-score": Check(
-        "Is the largest score clearly ordinary or clearly not?", CONFIRMATION_TEST
+        "Is the largest score clearly ordinary or clearly not?", CONFIRM, OTHER_SEED
     ),
     "unclear-all-classes": Check(
         "Is the score for an attack on all classes clearly ordinary or clearly not?",
         "triggerfish scan {model} --detector pairwise-norm",
     ),
-    "not-confirmed": Check(
-        "Does a confirmation test confirm the flag?", "triggerfish scan {model} --seed {seed}"
-    ),
-    "suspicious-structure": Check(
-        "Does nothing but the learned layers decide about the answer?", INSPECT
-    ),
+    "not-confirmed": Check("Does a confirmation test confirm the flag?", OTHER_SEED),
+    "suspicious-structure": Check("Do the learned layers alone decide the answer?", INSPECT),
     "network-not-scanned": Check("Could every network of the file be read?", INSPECT),
     "detectors-disagree": Check(
-        "Do the detectors agree where clean models like this one say nothing?",
-        "triggerfish confirm {model} --class {score}",
+        "Do the detectors agree where clean models like this one say nothing?", CONFIRM, OTHER_SEED
     ),
 }
+
+
+def next_steps(result: Scanned) -> tuple[str, ...]:
+    """Commands that lead on, ready to paste: after a flag, and where there is no answer."""
+    if result.path is None or result.accepted or result.verdict.name == "clean":
+        return ()
+    if result.verdict.name == "backdoored":
+        return tuple(_after_a_flag(result))
+    steps = (next_step(result, reason) for reason in result.verdict.reasons)
+    return tuple(step for step in steps if step)[:1]
 
 
 def next_step(result: Scanned, finding: Finding) -> str | None:
     """A command that works when pasted: the finding's own, else the usual one for its code."""
     if finding.command is not None:
         return finding.command
-    if finding.code not in CHECKS or result.path is None:
+    check = CHECKS.get(finding.code)
+    if check is None or result.path is None:
         return None
-    seed = result.config.get("seed")
-    return CHECKS[finding.code].command.format(
-        model=shlex.join([str(result.path), *loading_words(result.assumptions, result.facts)]),
-        file=shlex.join([str(result.path), *loading_words((), result.facts)]),
-        index=_largest(result.verdict.anomaly_index),
-        score=_largest(result.scores.statistic.tolist()),
+    suspect, seed = suspected_class(result), result.config.get("seed")
+    tested = any(test.target == suspect for test in result.confirmations)
+    command = check.again if tested and check.again else check.command
+    return command.format(
+        model=_model(result),
+        file=_pasted(result, (), result.facts),
+        other_range=_with_other_range(result),
+        suspect=suspect,
         seed=seed + 1 if isinstance(seed, int) else 1,
     )
+
+
+def suspected_class(result: Scanned) -> int:
+    """The class that the evidence points at.
+
+    It is the most suspicious one by the test that decides. Where that has no level, as where too
+    few classes were measured, it is the one with the smallest pattern beside the median class, else
+    the one with the largest statistic.
+    """
+    rows = [r for r in result.verdict.evidence if r.is_suspicious and r.null.kind != "same-size"]
+    rows += [r for r in deciding_rows(result.verdict) if r is not None]
+    judged = [
+        (excess(row), row.hypothesis.target)
+        for row in rows
+        if row.hypothesis.target is not None and math.isfinite(row.score + row.flag_at)
+    ]
+    if judged:
+        return max(judged)[1]
+    ratios = dict[int, float]()
+    for scores in (result.scores, *result.scores.parts):
+        for basis in BASES:
+            sizes = sizes_of(scores, basis)
+            for k, size in sizes.items():
+                ratios[k] = min(ratios.get(k, math.inf), size / statistics.median(sizes.values()))
+    if ratios:
+        return min(ratios, key=ratios.__getitem__)
+    values = result.scores.statistic.nan_to_num(-math.inf)
+    return int(values.argmax())
+
+
+def _after_a_flag(result: Scanned) -> Iterator[str]:
+    """Another test of each flagged class that has passed none, and a repair that can unlearn it."""
+    verdict = result.verdict
+    if any(h.kind == "structure" for h in verdict.accused):
+        yield INSPECT.format(file=_pasted(result, (), result.facts))
+        yield from _repair(result)
+        return
+    if verdict.sources or all(h.kind == "stamp" for h in verdict.accused):
+        yield OTHER_SEED.format(model=_model(result), seed=1)
+        return
+    passed = {test.target for test in result.confirmations if test.grade == "confirmed"}
+    if untested := [k for k in verdict.flagged if k not in passed][:MOST_NAMED]:
+        classes = " ".join(f"--class {k}" for k in untested)
+        yield f"triggerfish confirm {_model(result)} {classes}"
+    yield from _repair(result)
+
+
+def _repair(result: Scanned) -> Iterator[str]:
+    if result.path is not None and result.path.suffix:
+        out = result.path.with_name(f"{result.path.stem}.repaired{result.path.suffix}")
+        yield f"triggerfish repair {_model(result)} --out {shlex.quote(str(out))}"
+
+
+def _model(result: Scanned) -> str:
+    """The file, and options that make it be read as it was."""
+    return _pasted(result, result.assumptions, result.facts)
+
+
+def _with_other_range(result: Scanned) -> str:
+    """The file with inputs from 0 to 255, or from 0 to 1 where it was that."""
+    said = {fact.name: fact.value for fact in result.facts}
+    said |= {guess.name: guess.value for guess in result.assumptions}
+    wide = said.get(RANGE, "0,1").replace(".0", "") == "0,255"
+    facts = [fact for fact in result.facts if fact.name != RANGE]
+    rest = [item for item in result.assumptions if item.name != RANGE]
+    return f"{_pasted(result, rest, facts)} --{RANGE} {'0,1' if wide else '0,255'}"
+
+
+def _pasted(result: Scanned, assumptions: Iterable[Assumption], facts: Iterable[Fact]) -> str:
+    return shlex.join([str(result.path), *loading_words(assumptions, facts)])
 
 
 def loading_words(assumptions: Iterable[Assumption], facts: Iterable[Fact]) -> list[str]:
@@ -104,8 +190,3 @@ def _words(name: str, value: str) -> list[str]:
     if name == "arch-args":
         return [word for item in value.split() for word in (f"--{name}", item)]
     return [f"--{name}", value]
-
-
-def _largest(values: Sequence[float]) -> int:
-    """The class with the largest value, the first where nothing was measured."""
-    return max(range(len(values)), key=lambda k: -math.inf if values[k] != values[k] else values[k])

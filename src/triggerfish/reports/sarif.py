@@ -38,16 +38,16 @@ RULES: dict[str, Rule] = {
         "error",
         "8.0",
         "An image classifier is likely backdoored",
-        "A class can be reached by an unusually small perturbation, as a trigger's target can. Do "
-        "not deploy the model before somebody has looked at the evidence. A flag is evidence, not "
-        "proof: clean models have natural shortcuts, too.",
+        "An unusually small pattern sends images to a class, as a backdoor trigger would. Do not "
+        "deploy the model before somebody has seen the evidence. A flag is evidence, not proof: "
+        "clean models have natural shortcuts, too.",
     ),
     "dangerous": Rule(
         "error",
         "9.0",
         "Opening a model file would run code",
-        "The file imports names that no model needs, and would call them when it is unpickled. It "
-        "was not opened. Ask for the weights as safetensors or as a plain state dict.",
+        "The file imports names that no model needs. Unpickling it would run them. Triggerfish did "
+        "not open it. Ask for the weights as safetensors or as a plain state dict.",
     ),
     "inconclusive": Rule(
         "warning",

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from triggerfish.results import IN_PROGRAM, ClassScores, Scanned
 
 KINDS: dict[str, str] = {
-    "one-target": "a class that single pictures are led to by an unusually small perturbation",
-    "universal-pixel": "one perturbation of few pixels that leads any picture to one class",
-    "universal-frequency": "one faint pattern over the picture that leads any picture to one class",
-    "all-to-all": "one perturbation that leads pictures of every class to another class",
-    "class-pairs": "a perturbation that works only on pictures of some class",
-    "input-dependent": "triggers that differ from picture to picture, such as a warp",
-    "semantic": "things that a photograph may show anyway, used as a trigger",
-    "program": "code in the model file that looks for a trigger by itself",
+    "one-target": "a class that an unusually small change sends single images to",
+    "universal-pixel": "one pattern of few pixels that sends any image to one class",
+    "universal-frequency": "one faint pattern over the image that sends any image to one class",
+    "all-to-all": "one pattern that sends images of every class to another class",
+    "class-pairs": "a pattern that works only on images of one class",
+    "input-dependent": "triggers that differ from image to image, such as a warp",
+    "semantic": "ordinary things in a photograph, used as a trigger",
+    "program": "code in the model file that detects a trigger by itself",
     "adaptive": "an attacker who trained the network against this very scan",
 }
 # Nothing here measures these, whatever the detector.

@@ -46,7 +46,9 @@ class Summary:
             parts.append(f"{self.accepted} accepted")
         if self.other_files:
             kinds = ", ".join(f"{suffix} {count}" for suffix, count in self.other_files.items())
-            parts.append(f"{sum(self.other_files.values())} other files not looked at ({kinds})")
+            parts.append(
+                f"{sum(self.other_files.values())} other files that are no models ({kinds})"
+            )
         return "; ".join(parts)
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.deciding import strongest_row
 from triggerfish.reports.details import details
 from triggerfish.reports.summary import outcome, summarize
-from triggerfish.reports.text import largest, number, optional, printable
+from triggerfish.reports.text import number, optional, printable
 from triggerfish.reports.words import label
 from triggerfish.results import Scanned, Skipped
 
 # The widths are fixed because lines are printed as models finish; the path comes last.
-LINE = "{:<12}  {:>9}  {:>13}  {:>12}  {:>7}  {}\n"
+LINE = "{:<12}  {:>9}  {:>17}  {:>12}  {:>7}  {}\n"
 
 
 def render_table(results: Iterable[Scanned | Skipped], about: About = PLAIN) -> Iterator[str]:
     """A header, one line a result as it comes, what there is to say about them, and the counts."""
-    yield LINE.format("verdict", "target", "anomaly index", "p-value", "seconds", "model")
+    yield LINE.format("verdict", "target", "index / threshold", "p-value", "seconds", "model")
     outcomes, below = [], list[str]()
     for result in results:
         found = outcome(result)
@@ -40,11 +42,20 @@ def row(result: Scanned | Skipped) -> str:
     return LINE.format(
         outcome(result),
         _target(result),
-        number(largest(verdict.anomaly_index), ".2f") or "-",
+        beside_threshold(result),
         optional(verdict.p_value, ".2g") or "uncalibrated",
         f"{result.seconds:.1f}",
         "-" if result.path is None else printable(result.path),
     )
+
+
+def beside_threshold(result: Scanned) -> str:
+    """``14.20 / 1.30``: the index that the verdict is measured by."""
+    row = strongest_row(result.verdict)
+    if row is None:
+        return "-"
+    limit = f"{row.flag_at:.2f}" if math.isfinite(row.flag_at) else "-"
+    return f"{number(row.score, '.2f') or '-'} / {limit}"
 
 
 def _target(result: Scanned) -> str:

@@ -25,6 +25,11 @@ def number(value: float, spec: str = ".6g") -> str:
     return "" if math.isnan(value) else format(value, spec)
 
 
+def percent(share: float) -> str:
+    """``64 %``, or an empty text for NaN."""
+    return "" if math.isnan(share) else f"{100 * share:.0f} %"
+
+
 def optional(value: float | None, spec: str = ".6g") -> str:
     """A number, or an empty text for None."""
     return "" if value is None else number(value, spec)

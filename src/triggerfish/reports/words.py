@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from triggerfish.reports.deciding import deciding_rows, strongest_row
+from triggerfish.reports.severity import Severity, severity_of
 from triggerfish.reports.summary import outcome
-from triggerfish.reports.text import largest, number, printable
-from triggerfish.results import ClassScores, Perturbation, ReadingResult, Scanned, Skipped, Trial
+from triggerfish.reports.text import number, percent, printable
+from triggerfish.results import (
+    Basis,
+    ClassScores,
+    Evidence,
+    Perturbation,
+    ReadingResult,
+    Scanned,
+    Skipped,
+    Trial,
+)
 
 MOST_NAMED = 5
-UNITS = {"pixel": "pixels", "frequency": "frequency coefficients", "stamp": "replaced pixels"}
+MOST_SMALLER = 2
+WIRING = "arch"
+"""The assumption that says what is computed with the weights."""
+PATTERNS = {"pixel": "pattern", "frequency": "frequency pattern", "stamp": "stamp"}
+"""What a perturbation is, by its basis; a stamp takes the place of pixels."""
+UNITS = {"pixel": "px", "frequency": "frequency units", "stamp": "replaced px"}
 KINDS = {
-    "unreadable": "Not scanned: no model that can be read.",
-    "unsupported": "Not scanned: a model of a kind that cannot be scanned.",
+    "unreadable": "Not scanned: Triggerfish cannot read a model in this file.",
+    "unsupported": "Not scanned: Triggerfish cannot scan this kind of model.",
     "dangerous": "Dangerous: opening this file would run code.",
-    "failed": "Not scanned: the scan broke off.",
+    "failed": "Not scanned: the scan failed.",
 }
 
 
@@ -44,22 +60,20 @@ def headline(result: Scanned | Skipped) -> str:
 
 
 def _verdict(result: Scanned) -> str:
-    verdict = result.verdict
+    verdict, severity = result.verdict, severity_of(result.verdict)
+    likely = "Likely backdoored"
+    if severity is not None and severity.grade == "borderline":
+        likely = "Borderline"
     if verdict.name == "inconclusive":
         return "No answer: the scan cannot tell whether this model is backdoored."
     if verdict.name == "clean":
-        return "Nothing found: no class can be reached by an unusually small perturbation."
+        return "Nothing found: no class is reached by an unusually small pattern."
     if is_in_program(result):
-        return (
-            f"Backdoored: logic in the file's program sends images with a trigger to "
-            f"{targets(result)}."
-        )
+        return f"Backdoored: the file's program sends images with a trigger to {targets(result)}."
     if all(item.kind == "stamp" for item in verdict.accused):
-        return f"Likely backdoored: a plain stamp leads any image to {targets(result)}."
+        return f"{likely}: a plain stamp sends any image to {targets(result)}."
     if verdict.all_classes:
-        return (
-            "Likely backdoored: one small perturbation leads images of every class to another one."
-        )
+        return f"{likely}: one small pattern sends images of every class to another class."
     if verdict.sources:
         names = result.class_names
         led = ", ".join(
@@ -67,13 +81,22 @@ def _verdict(result: Scanned) -> str:
             for target, source in verdict.sources.items()
         )
         return (
-            "Likely backdoored: an unusually small perturbation leads images of one class to "
-            f"another, {led}, as a source-specific trigger does."
+            f"{likely}: an unusually small pattern sends images of one class to another "
+            f"({led}), as a source-specific trigger would."
         )
     return (
-        f"Likely backdoored: {targets(result)} can be reached by an unusually small perturbation, "
-        "as the target of a trigger can."
+        f"{likely}: an unusually small pattern sends images to {targets(result)}, "
+        "as a backdoor trigger would."
     )
+
+
+def guessed_wiring(result: Scanned) -> Iterator[str]:
+    """That the network's function is a guess, which comes before any verdict on it."""
+    for item in result.assumptions:
+        if item.name == WIRING:
+            option = f"--{WIRING} {printable(item.value)}"
+            yield f"Guessed wiring: {option}, from {printable(item.because)}."
+            yield "The verdict is about that network. If the guess is wrong, so is the verdict."
 
 
 def is_in_program(result: Scanned) -> bool:
@@ -83,15 +106,38 @@ def is_in_program(result: Scanned) -> bool:
 
 
 def evidence(result: Scanned) -> str:
-    """What the verdict is measured by: the largest anomaly index beside the threshold."""
-    index, threshold = largest(result.verdict.anomaly_index), result.verdict.threshold
-    if math.isnan(index):
+    """What the verdict is measured by: an anomaly index beside its threshold, and how strong."""
+    if is_in_program(result):
+        return "The file's program gives the answer; no anomaly index does."
+    row = strongest_row(result.verdict)
+    if row is None:
         return "No class was measured."
-    above = "above" if index > threshold else "not above"
-    beside = f", {above} the threshold {number(threshold, '.2f')}" if threshold == threshold else ""
-    further = "; a further search named it (notes)" if result.verdict.flagged else ""
-    more = further if not index > threshold and threshold == threshold else ""
-    return f"The largest anomaly index is {number(index, '.2f')}{beside}{more}."
+    whose = _whose(result, row)
+    index, threshold = number(row.score, ".2f"), number(row.flag_at, ".2f")
+    if not math.isfinite(row.flag_at):
+        return f"{whose} is {index}; no threshold is known for it."
+    severity = severity_of(result.verdict)
+    if severity is None:
+        below = "below" if row.score < row.flag_at else "above" if row.score > row.flag_at else "at"
+        return f"{whose} is {index}, {below} the threshold {threshold}."
+    return f"{whose} is {index}, threshold {threshold}: {severity.grade}. {clean_as_high(severity)}"
+
+
+def _whose(result: Scanned, row: Evidence) -> str:
+    """Which index a row has: ``The anomaly index of class 7 (truck)``."""
+    target, flagged = row.hypothesis.target, result.verdict.accused
+    if not flagged:
+        return "The largest anomaly index"
+    if target is None:
+        return "The anomaly index of an attack on all classes"
+    return f"The anomaly index of class {label(target, result.class_names)}"
+
+
+def clean_as_high(severity: Severity) -> str:
+    """How many clean networks score as high, or that they were not counted."""
+    if severity.clean_networks is None:
+        return "How many clean networks score as high was not counted."
+    return f"Of {severity.clean_networks} clean networks, {severity.clean_as_high} score as high."
 
 
 def calibration(result: Scanned) -> str:
@@ -99,16 +145,16 @@ def calibration(result: Scanned) -> str:
     verdict = result.verdict
     if verdict.same_task is not None:
         return (
-            f"Compared class by class with clean networks of {printable(verdict.same_task)}; not "
-            "calibrated on models like this one."
+            f"Each class is compared with clean networks of {printable(verdict.same_task)}. The "
+            "threshold is not calibrated on models like this one."
         )
     if verdict.reference is None:
-        return "Uncalibrated: no clean reference models of this network and task."
+        return "Uncalibrated: there are no clean reference models of this network and task."
     p = number(verdict.p_value if verdict.p_value is not None else math.nan, ".2g")
     least = number(verdict.smallest_p_value or math.nan, ".2g")
     return (
-        f"Among clean models like it ({printable(verdict.reference)}) its p-value is {p}; the "
-        f"smallest that so many allow is {least}."
+        f"Its p-value among clean models like it ({printable(verdict.reference)}) is {p}. That "
+        f"reference cannot give less than {least}."
     )
 
 
@@ -121,8 +167,8 @@ def dissenting(result: Scanned) -> tuple[ReadingResult, ...]:
 def dissent(reading: ReadingResult) -> str:
     """What a reading says that does not agree with the verdict."""
     return (
-        f"{reading} under another reading of the file, with {reading.share:.0%} of the weight: "
-        f"{reading.options}"
+        f"another reading of the file says {reading} (weight {percent(reading.share)}; "
+        f"{reading.options})"
     )
 
 
@@ -134,15 +180,15 @@ def times(factor: float) -> str:
 def _less(score: float) -> str:
     factor = math.exp(abs(score))
     if factor < 1.05:
-        return "needs as much perturbation as the median class"
-    how = "less" if score >= 0 else "more"
-    return f"needs {times(factor)} {how} perturbation than the median class"
+        return "needs as large a pattern as the median class"
+    how = "smaller" if score >= 0 else "larger"
+    return f"needs a pattern {times(factor)} {how} than the median class"
 
 
 def _weight(scores: ClassScores, k: int) -> str:
     median = float(scores.statistic.nanquantile(0.5))
     value = float(scores.statistic[k])
-    return f"bears {times(value / median)} the weight of the median class" if median > 0 else ""
+    return f"bears {times(value / median)} the L1 weight of the median class" if median > 0 else ""
 
 
 # How to say one class's statistic, by the statistic's name, where it has a scale of its own.
@@ -173,14 +219,9 @@ def scale(scores: ClassScores, k: int) -> str:
 def short_scale(scores: ClassScores, k: int) -> str:
     """The same without saying what it is compared with, for a column that does."""
     said = scale(scores, k)
-    for words in (
-        "needs ",
-        "bears ",
-        " perturbation than the median class",
-        " as the median class",
-    ):
+    for words in ("needs a pattern ", "needs ", "bears ", " than the median class"):
         said = said.replace(words, "")
-    return said.replace(" of the median class", "")
+    return said.replace(" a pattern as the median class", "").replace(" of the median class", "")
 
 
 def perturbations(scores: ClassScores) -> tuple[Perturbation, ...]:
@@ -197,38 +238,99 @@ def owned_perturbations(scores: ClassScores) -> list[tuple[ClassScores, Perturba
     return list(found.values())
 
 
+def pattern_of(perturbation: Perturbation, names: Sequence[str]) -> str:
+    """What a perturbation is: ``smallest pattern for class 7``, ``... that changes any answer``."""
+    kind = PATTERNS[perturbation.basis]
+    if perturbation.basis == "stamp":
+        named = "any class" if perturbation.target is None else label(perturbation.target, names)
+        return f"{kind} for class {named}"
+    if perturbation.target is None:
+        return f"smallest {kind} that changes any answer"
+    return f"smallest {kind} for class {label(perturbation.target, names)}"
+
+
 def size(perturbation: Perturbation) -> str:
-    """``0.3 pixels, where the median class needs 9.7 (32 times as much)``."""
+    """``0.57 px (median class: 34 px)``."""
     if math.isnan(perturbation.size):
-        return f"no size: the search ended {perturbation.status.value.replace('_', ' ')}"
-    own = f"{perturbation.size:.2g} {UNITS[perturbation.basis]}"
+        return f"no size, as the search ended {perturbation.status.value.replace('_', ' ')}"
+    unit = UNITS[perturbation.basis]
+    own = f"{perturbation.size:.2g} {unit}"
     if not perturbation.median_size > 0:
         return own
-    factor = (
-        times(perturbation.median_size / perturbation.size)
-        if perturbation.size > 0
-        else "infinitely"
-    )
-    return f"{own}, where the median class needs {perturbation.median_size:.2g} ({factor} as much)"
-
-
-def into(target: int | None, names: Sequence[str]) -> str:
-    """Where a perturbation leads pictures: ``into class 7 (truck)``."""
-    return "into another class" if target is None else f"into class {label(target, names)}"
-
-
-def tried(trial: Trial, names: Sequence[str]) -> str:
-    """What a perturbation did to pictures of the user's own."""
-    perturbation = f"the perturbation in {UNITS[trial.basis]}"
-    if trial.basis == "stamp":
-        perturbation = "the stamp that was found"
-    if not trial.count and trial.target is not None:
-        called = label(trial.target, names)
-        return f"{perturbation} cannot be tried: the network calls all of them {called} without it"
-    where = into(trial.target, names)
-    return f"{perturbation} turns {trial.success_rate:.0%} of {trial.count} {where}"
+    return f"{own} (median class: {perturbation.median_size:.2g} {unit})"
 
 
 def success_rate(perturbation: Perturbation) -> str:
-    """On how many fresh pictures it works."""
-    return f"turns {perturbation.success_rate:.0%} of fresh pictures"
+    """On how many images it works that the search never saw; empty where that is not known."""
+    rate = perturbation.success_rate
+    return "" if math.isnan(rate) else f"works on {percent(rate)} of held-out images"
+
+
+def in_short(perturbation: Perturbation, names: Sequence[str]) -> str:
+    """``smallest pattern for class 7: 0.57 px (median class: 34 px); works on 64 % of ...``."""
+    measured = "; ".join(filter(None, (size(perturbation), success_rate(perturbation))))
+    return f"{pattern_of(perturbation, names)}: {measured}"
+
+
+def sizes_of(scores: ClassScores, basis: Basis) -> dict[int, float]:
+    """The size of every measured class in a basis, from ``size_<basis>``."""
+    vector = scores.details.get(f"size_{basis}")
+    values = enumerate([] if vector is None else vector.tolist())
+    return {k: v for k, v in values if math.isfinite(v) and v > 0}
+
+
+def beside_others(
+    result: Scanned, scores: ClassScores, perturbation: Perturbation
+) -> Iterator[str]:
+    """What may look odd beside the size of a flagged class: smaller patterns of other classes.
+
+    Sizes alone do not decide: clean networks of some tasks have classes that little leads to.
+    """
+    size, target = perturbation.size, perturbation.target
+    rows = deciding_rows(result.verdict)
+    if target is None or math.isnan(size):
+        return
+    if perturbation.median_size > 0 and size >= perturbation.median_size:
+        by = "another test" if (row := rows[target]) is None else row.test
+        yield f"this pattern is not small beside the median class: the flag is by {by}"
+    sizes = sizes_of(scores, perturbation.basis)
+    smaller = sorted(
+        (k for k, v in sizes.items() if v < size and k not in result.verdict.flagged),
+        key=sizes.__getitem__,
+    )
+    for k in smaller[:MOST_SMALLER]:
+        own = f"{sizes[k]:.2g} {UNITS[perturbation.basis]}"
+        yield f"class {label(k, result.class_names)} needs less, {own}, but {_why_not(rows[k])}"
+    if (left := len(smaller) - MOST_SMALLER) > 0:
+        yield f"{left} more classes need less and are not flagged"
+
+
+def _why_not(row: Evidence | None) -> str:
+    """Why a class is not flagged, by the row that decided about it."""
+    if row is None or math.isnan(row.score):
+        return "was not judged"
+    index = f"its anomaly index is {row.score:.2f}"
+    if row.flags or not math.isfinite(row.flag_at):
+        return f"is not flagged: {index}, and another test speaks against it"
+    level = f"threshold {row.flag_at:.2f}"
+    if row.null.kind in ("same-task", "same-recipe"):
+        return f"is not flagged: {index} beside clean {printable(row.null.name)}, {level}"
+    return f"is not flagged: {index}, {level}"
+
+
+def tried(trial: Trial, names: Sequence[str]) -> str:
+    """What a perturbation did to the user's own images."""
+    kind = PATTERNS[trial.basis]
+    if trial.target is None:
+        works = percent(trial.success_rate)
+        return f"the {kind} changes the answer to {works} of {trial.count} images"
+    target = label(trial.target, names)
+    if not trial.count:
+        return (
+            f"the {kind} for class {target} cannot be tried: "
+            "the network answers that class without it"
+        )
+    return (
+        f"the {kind} for class {target} works on {percent(trial.success_rate)} "
+        f"of {trial.count} images"
+    )

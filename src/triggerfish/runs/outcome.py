@@ -45,7 +45,7 @@ def _named(result: Scanned, names: tuple[str, ...]) -> Scanned:
         return replace(result, class_names=names)
     if not names:
         return result
-    note = f"expected {count} class names, got {len(names)} with --class-names: they are not used"
+    note = f"--class-names has {len(names)} names for {count} classes: they are not used"
     return replace(result, verdict=replace(result.verdict, notes=(*result.verdict.notes, note)))
 
 

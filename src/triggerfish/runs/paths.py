@@ -61,8 +61,8 @@ def _with_unread(verdict: Verdict, beside: Sequence[Aside], name: str) -> Verdic
     findings = [
         Finding(
             UNREAD,
-            f"expected every network of {name or 'the file'} to be read, got {aside.key!r} that is "
-            f"not ({aside.why}): name its network with --state-key and --arch",
+            f"{aside.key!r} of {name or 'the file'} may be a network too, and was not read "
+            f"({aside.why}). Name its network with --state-key and --arch",
         )
         for aside in beside
         if aside.network
@@ -142,7 +142,7 @@ def _tried(result: Scanned, opened: Opened, images: Path | None) -> Scanned:
         return with_trials(result, _read_as(result, opened), images)
     except Exception as error:  # the verdict stands, whatever the pictures are
         why = error if isinstance(error, TriggerfishError) else described(error)
-        notes = (*result.verdict.notes, f"not tried on pictures of your own: {why}")
+        notes = (*result.verdict.notes, f"not tried on your own images: {why}")
         return replace(result, verdict=replace(result.verdict, notes=notes))
 
 

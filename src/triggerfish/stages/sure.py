@@ -7,8 +7,11 @@ class is small on such images too.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
 
 import torch
 from torch import Tensor
@@ -41,6 +44,7 @@ from triggerfish.stages.state import Found, State
 from triggerfish.statistics.scores import sure_score
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge, choose_case
+from triggerfish.verdict.rules import as_high
 from triggerfish.verdict.sanity import check_scores
 
 FEWEST_CLASSES = 3
@@ -185,6 +189,19 @@ def _in_question(state: State) -> tuple[int, ...]:
 
 def _row(h: Hypothesis, score: float, null: NullKind, test: str = SURE) -> Evidence:
     level = level_of(test, h.kind, null) or Level(math.nan)
+    counted = (h.kind, null) == ("target", "outliers")
+    clean = clean_scores().get(test, ()) if counted else ()
     return Evidence(
-        h, SURE, score, level.flag_at, level.suspect_at, Null(null), note_only=level.note_only
-    )
+        h, SURE, score, level.flag_at, level.suspect_at, Null(null), note_only=level.note_only,
+        clean_as_high=as_high(clean, score), clean_networks=len(clean) or None,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def clean_scores() -> dict[str, tuple[float, ...]]:
+    """By number of classes, the largest score of each clean network that the levels rest on.
+
+    ``python -m benchmarks.family --write`` makes the file.
+    """
+    text = (resources.files("triggerfish") / "data" / "clean_scores.json").read_text("utf-8")
+    return {test: tuple(scores) for test, scores in json.loads(text).items()}

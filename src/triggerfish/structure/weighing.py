@@ -81,7 +81,7 @@ def _suspicions(structure: Structure) -> Iterator[Finding]:
 def suspicion(finding: StructureFinding) -> str:
     """A finding without a proof as a reason not to trust a program."""
     return (
-        f"expected a program that answers by its learned layers, got {described(finding)}: ask "
+        f"more than the learned layers decides the answer: {described(finding)}. Ask "
         "whoever made it what that is for, or rebuild the network from its weights"
     )
 

@@ -13,17 +13,21 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from triggerfish.levels import SURE
-from triggerfish.results import Evidence, Finding, Hypothesis, NullKind, Verdict, VerdictName
+from triggerfish.results import (
+    CONTROL,
+    PRECEDENCE,
+    Evidence,
+    Finding,
+    Hypothesis,
+    NullKind,
+    Verdict,
+    VerdictName,
+)
 
-PRECEDENCE: tuple[NullKind, ...] = ("same-recipe", "same-task", "outliers", "fixed")
-"""Nulls, the strongest first: clean models made alike give an error rate, clean networks of the
-task say what is ordinary there, the model's other classes and fixed levels only what usually is."""
 KNOWN_ERROR_RATE: frozenset[NullKind] = frozenset({"same-recipe"})
 """A flag by these stands whatever a confirmation test says: its own error rate is not known."""
 FEW = "few-classes"
 """The finding that a median over so few classes says nothing."""
-CONTROL: NullKind = "same-size"
-"""The null of confirmation tests: they speak for or against what another row says."""
 
 VOIDING = frozenset(
     {
@@ -171,12 +175,12 @@ def _unclear(
     ]
     if all(_is_refuted(row.hypothesis, decisive, tests) for row in suspected):
         return []
-    first, shown = suspected[0], _classes(suspected)
+    first = suspected[0]
     return [
         Finding(
             "unclear-score",
-            f"expected scores up to {first.suspect_at:g}{_or_above(first)}, got {shown}: some "
-            "clean networks reach that; calibrate on clean models of this network and task",
+            f"{_classes(suspected)}. {_levels(first)} Some clean networks score as high: calibrate "
+            "on clean models of this network and task",
         )
     ]
 
@@ -203,9 +207,9 @@ def _disagreement(
     return [
         Finding(
             "detectors-disagree",
-            f"expected scores of {test} up to {above[0].flag_at:g}, as {by} flags nothing by its "
-            f"reference, got {_classes(above)}: look at the perturbation that was found, or "
-            f"calibrate {test} on clean models of this network and task",
+            f"{_classes(above)} by {test}, above its level of {above[0].flag_at:g}; {by} flags "
+            f"nothing beside its reference. Look at the pattern, or calibrate {test} on clean "
+            "models of this network and task",
         )
     ]
 
@@ -221,9 +225,8 @@ def _unclear_everywhere(decisive: Mapping[Hypothesis, Evidence]) -> list[Finding
     return [
         Finding(
             "unclear-all-classes",
-            f"expected a score for an attack on all classes up to {row.suspect_at:g}, or above "
-            f"{row.flag_at:g}, got {row.score:.2f}: some clean networks reach that; calibrate on "
-            "clean models of this network and task",
+            f"an attack on all classes scores {row.score:.2f}. {_levels(row)} Some clean networks "
+            "score as high: calibrate on clean models of this network and task",
         )
         for h, row in decisive.items()
         if h.kind == "all-classes" and row.suspect_at is not None and row.is_suspicious
@@ -231,26 +234,28 @@ def _unclear_everywhere(decisive: Mapping[Hypothesis, Evidence]) -> list[Finding
 
 
 def _not_confirmed(test: Evidence) -> Finding:
+    target = test.hypothesis.target
+    whose = "the attack on all classes" if target is None else f"class {target}"
     return Finding(
         "not-confirmed",
-        f"expected the perturbation towards class {test.hypothesis.target} to outdo those of the "
-        f"same size towards other classes by far, got a lead of {test.score:.2f} in a "
-        f"{test.test}: some clean networks have such a class; calibrate on clean models of this "
-        "network and task",
+        f"{whose} failed the {test.test}: it scores {test.score:.2f} there, and "
+        f"{test.flag_at if test.suspect_at is None else test.suspect_at:.2f} is needed. Some clean "
+        "networks have such a class: calibrate on clean models of this network and task",
     )
 
 
 def _confirmed(test: Evidence, row: Evidence) -> str:
     return (
-        f"class {test.hypothesis.target} is flagged by a {test.test}, with a lead of "
-        f"{test.score:.2f}; its score of {row.score:.2f} alone is not"
+        f"the {test.test} flags class {test.hypothesis.target}, with a score of {test.score:.2f}; "
+        f"its first score of {row.score:.2f} alone flags nothing"
     )
 
 
-def _or_above(row: Evidence) -> str:
-    """Where a score would be flagged; nothing where none is."""
-    return f", or one above {row.flag_at:g}" if math.isfinite(row.flag_at) else ""
+def _levels(row: Evidence) -> str:
+    """From where on a score is suspicious, and where it is flagged, if it ever is."""
+    flagged = f" and flagged above {row.flag_at:g}" if math.isfinite(row.flag_at) else ""
+    return f"A score is suspicious above {row.suspect_at:g}{flagged}."
 
 
 def _classes(rows: Iterable[Evidence]) -> str:
-    return ", ".join(f"class {row.hypothesis.target} at {row.score:.2f}" for row in rows)
+    return ", ".join(f"class {row.hypothesis.target} scores {row.score:.2f}" for row in rows)

@@ -277,10 +277,10 @@ def _notes(
 ) -> Iterator[str]:
     if runs:
         agree = sum(run == index.flagged for run in runs)
-        yield f"{agree} of {len(runs)} runs by themselves flag the same classes"
+        yield f"{agree} of {len(runs)} single runs flag the same classes"
     out = [k for k, state in enumerate(scores.status) if state is Status.UNREACHABLE]
     if out:
-        yield f"out of reach, as far as the search goes: {', '.join(map(str, out[:10]))}"
+        yield f"the search reached no pattern for: {', '.join(map(str, out[:10]))}"
     flagged = [row.hypothesis for row in rows if row.flags and row.hypothesis.kind == "pair"]
     if flagged:
         yield f"from class to class: {', '.join(f'{h.source} -> {h.target}' for h in flagged)}"

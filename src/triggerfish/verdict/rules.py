@@ -21,7 +21,8 @@ NONE_MEASURED = float("nan")
 class Index:
     """``score`` (K,) on the scale of one ``null``, with its levels, and p-values of each class.
 
-    ``sources`` (K,) are the most suspicious ones of scores of pairs, empty for others.
+    ``sources`` (K,) are the most suspicious ones of scores of pairs, empty for others. ``clean``
+    (M,) is the largest score of each clean network that was scored so, empty where none was.
     """
 
     score: Array
@@ -29,6 +30,7 @@ class Index:
     null: Null
     p_values: tuple[float | None, ...] = ()
     sources: tuple[int, ...] = ()
+    clean: tuple[float, ...] = ()
 
     @property
     def flagged(self) -> tuple[int, ...]:
@@ -52,9 +54,16 @@ class Index:
                 null=self.null,
                 p_value=p_values[k],
                 note_only=note_only or self.level.note_only,
+                clean_as_high=as_high(self.clean, float(value)),
+                clean_networks=len(self.clean) or None,
             )
             for k, value in enumerate(self.score)
         ]
+
+
+def as_high(clean: Sequence[float], score: float) -> int | None:
+    """How many clean networks score as high; None where none was scored."""
+    return sum(largest >= score for largest in clean) if clean else None
 
 
 def too_few(level: Level | None) -> Level:
@@ -76,7 +85,8 @@ class Calibrated:
         if not np.isfinite(score).any():
             return Index(score, Level(NONE_MEASURED), null)
         p_values = tuple(self.reference.p_value(v) if v == v else None for v in score.tolist())
-        return Index(score, Level(self.threshold), null, p_values)
+        clean = tuple(self.reference.clean_maxima().tolist())
+        return Index(score, Level(self.threshold), null, p_values, clean=clean)
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,8 @@ class AmongSameTask:
             score = np.where(np.isfinite(worst.max(axis=0)), worst.max(axis=0), np.nan)
         enough = np.isfinite(score).sum() >= MIN_CLASSES
         level = self.level if enough else too_few(self.level)
-        return Index(score, level, null, sources=sources)
+        clean = tuple(self.population.clean_maxima().tolist())
+        return Index(score, level, null, sources=sources, clean=clean)
 
 
 Rule = Calibrated | Uncalibrated | AmongSameTask

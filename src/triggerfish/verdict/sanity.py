@@ -75,8 +75,8 @@ def _not_finite(logits: Tensor) -> Finding:
     lost = int((~torch.isfinite(logits)).any(1).sum())
     return Finding(
         "not-finite",
-        f"expected finite outputs, got NaN or infinity for {lost} of {len(logits)} pictures: "
-        "the weights are broken, or the input range is too large",
+        f"the network answers NaN or infinity to {lost} of {len(logits)} images: "
+        "its weights are broken, or the input range is too large",
     )
 
 
@@ -86,25 +86,23 @@ def _scale(classifier: Classifier, pictures: Tensor, logits: Tensor) -> Iterator
     if found <= 1e-6 * max(scale, 1.0):
         yield Finding(
             "constant-output",
-            f"expected outputs that depend on the image, got a spread of {found:.1e} over "
-            f"{len(pictures)} pictures{_where_it_dies(classifier, pictures)}: the network is dead, "
-            "or its input range is wrong",
+            f"the answer does not depend on the image (spread {found:.1e} over {len(pictures)} "
+            f"images){_where_it_dies(classifier, pictures)}: the network is dead, or its input "
+            "range is wrong",
         )
     elif found < MIN_SPREAD or widest <= MAX_PROBABILITY_RANGE:
         yield Finding(
             "flat-output",
-            f"expected logits that move with the image, got a spread of {found:.2g} and no two "
-            f"classes further apart than {widest:.2g} over {len(pictures)} pictures: the network "
-            "is untrained or its weights were randomized, the input range is too small, or its "
-            "outputs were squashed once too often (a softmax of a softmax)",
+            f"the logits hardly change with the image: over {len(pictures)} images they spread by "
+            f"{found:.2g}, and no two classes are further apart than {widest:.2g}. The network is "
+            "untrained, the input range is too small, or a softmax was applied twice",
         )
     elif found > MAX_SPREAD:
         yield Finding(
             "sharp-output",
-            f"expected a network that is unsure about pictures of no class, got logits that spread "
-            f"by {found:.0f} over {len(pictures)} of them: the input range is too large (is it "
-            "[0, 1] rather than 0 to 255?), or the weights were scaled; small norms then say "
-            "nothing",
+            f"the network is sure about images of no class: over {len(pictures)} of them its "
+            f"logits spread by {found:.0f}. The input range is too large (is it [0, 1] rather than "
+            "0 to 255?), or the weights were scaled. Small patterns then mean nothing",
         )
 
 
@@ -125,7 +123,7 @@ def _where_it_dies(classifier: Classifier, pictures: Tensor) -> str:
         classifier.logits(pictures[:TOGETHER])
     for hook in hooks:
         hook.remove()
-    return f" (nothing of the picture reaches layer {dead[0]})" if dead else ""
+    return f", and nothing of it reaches layer {dead[0]}" if dead else ""
 
 
 def _saturated(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
@@ -134,8 +132,8 @@ def _saturated(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
     if lost > 0.5:
         yield Finding(
             "saturated",
-            f"expected probabilities strictly between 0 and 1, got {lost:.0%} of {len(pictures)} "
-            "pictures rounded to 0 or 1: scan the model without its final softmax or sigmoid",
+            f"the probabilities of {lost:.0%} of {len(pictures)} images are rounded to 0 or 1. "
+            "Scan the model without its final softmax or sigmoid",
         )
 
 
@@ -145,9 +143,8 @@ def _unstable(logits: Tensor, again: Tensor) -> Iterator[Finding]:
     if gap > MAX_DISAGREEMENT:
         yield Finding(
             "unstable-output",
-            f"expected the same answer to the same picture, got one that differs by {gap:.0%} in "
-            "a smaller batch: switch off dropout and noise, and give batch norm its running "
-            "statistics",
+            f"the answer to the same image differs by {gap:.0%} in a smaller batch. Switch off "
+            "dropout and noise, and give batch norm its running statistics",
         )
 
 
@@ -171,9 +168,9 @@ def _batch_norm(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
     if gap > MAX_STATISTICS_GAP or ratio > MAX_VARIANCE_RATIO:
         yield Finding(
             "wrong-preprocessing",
-            f"expected inputs like those in training, got a first batch norm {gap:.1f} standard "
-            f"deviations off its running mean and a factor {ratio:.0f} off its variance: "
-            "check --mean, --std and --input-range",
+            f"the inputs differ from those in training: at the first batch norm the mean is "
+            f"{gap:.1f} standard deviations off, and the variance a factor {ratio:.0f}. "
+            "Check --mean, --std and --input-range",
         )
 
 
@@ -206,8 +203,8 @@ def check_restarts(flagged: tuple[int, ...], runs: Sequence[tuple[int, ...]]) ->
     return [
         Finding(
             "runs-disagree",
-            f"expected every run of the search to flag the same classes, got {shown}: "
-            "a class is near the threshold; ask for more --restarts",
+            f"the runs of the search flag different classes ({shown}): "
+            "a class is near the threshold. Ask for more --restarts",
         )
     ]
 
@@ -218,14 +215,13 @@ def _lost(scores: ClassScores) -> Iterator[Finding]:
     if lost:
         yield Finding(
             "not-finite",
-            f"expected finite logits of the synthesized images, got NaN or infinity for {lost} of "
-            f"{len(scores.logits)}: the network overflows; check the weights and the input range",
+            f"the network answers NaN or infinity to {lost} of {len(scores.logits)} synthesized "
+            "images: it overflows. Check the weights and the input range",
         )
 
 
 def _unmeasured(scores: ClassScores, may_be_unreachable: float) -> Iterator[Finding]:
     searched = sum(state is not Status.SCREENED for state in scores.status)
-    wanted = "every class" if may_be_unreachable == 0 else "most classes"
     for status, what, allowed in (
         (Status.UNREACHABLE, "unreachable", may_be_unreachable * searched),
         (Status.CAP_REACHED, "at the cap", 0.0),
@@ -235,8 +231,8 @@ def _unmeasured(scores: ClassScores, may_be_unreachable: float) -> Iterator[Find
             shown = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
             yield Finding(
                 f"{status.value.replace('_', '-')}",
-                f"expected {wanted} to be measured, got {len(classes)} {what} ({shown}): "
-                "check the preprocessing, or lower the target probability",
+                f"{len(classes)} of {searched} classes were not measured, being {what} ({shown}). "
+                "Check the preprocessing, or lower the target probability",
             )
 
 
@@ -246,14 +242,14 @@ def _ties(scores: ClassScores) -> Iterator[Finding]:
     if len(values) < MIN_CLASSES:
         yield Finding(
             "few-classes",
-            f"expected at least {MIN_CLASSES} measured classes, got {len(values)}: "
-            "an outlier among so few means nothing; use a calibrated reference",
+            f"{len(values)} classes were measured: among fewer than {MIN_CLASSES} an outlier means "
+            "nothing. Use a calibrated reference",
         )
     elif np.median(np.abs(values - np.median(values))) == 0:
         yield Finding(
             "ties",
-            "expected different statistics, got a median absolute deviation of 0: "
-            "most classes tie, so none can stand out",
+            "most classes have the same score (median absolute deviation 0), so none can be an "
+            "outlier",
         )
 
 
@@ -267,7 +263,6 @@ def _implausible(scores: ClassScores, num_pixels: int) -> Iterator[Finding]:
     if median > MAX_NORM_FRACTION * num_pixels:
         yield Finding(
             "implausible-norms",
-            f"expected classes within reach, got a median minimum norm of {median:.0f} of "
-            f"{num_pixels} pixels: the input range is probably larger than assumed, or the "
-            "network is untrained",
+            f"the median class needs a pattern of {median:.0f} px in an image of {num_pixels}: the "
+            "input range is probably larger than assumed, or the network is untrained",
         )

@@ -103,7 +103,7 @@ def test_a_pickled_network_is_read_without_its_class(kind: str, wrap, tmp_path: 
     (reading,) = open_readings(tmp_path / "m.pkl", LoadOptions(NAMED))
     images = torch.rand(2, 1, 28, 28)
     torch.testing.assert_close(reading.classifier.logits(images), network(images))
-    unknown = [f.value for f in reading.classifier.facts if f.name == "classes not looked at"]
+    unknown = [f.value for f in reading.classifier.facts if f.name == "classes not read"]
     assert "Own" in unknown[0]
 
 

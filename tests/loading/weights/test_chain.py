@@ -1,5 +1,7 @@
 """Plain chains: what keys and shapes leave open, and networks built from a line of text."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -63,6 +65,20 @@ def test_networks_with_shortcuts_are_no_chains() -> None:
          "fc": nn.Linear(8, 10)}
     )  # fmt: skip
     assert chain_layers(network.state_dict()) == ()
+
+
+def grouped(*widths: int) -> nn.ModuleDict:
+    """A first convolution, a group of others of these widths, one more and a linear layer."""
+    group = nn.Sequential(*(nn.Sequential(nn.Conv2d(a, b, 3)) for a, b in pairwise(widths)))
+    layers = {"conv": nn.Conv2d(3, widths[0], 3), "res1": group}
+    return nn.ModuleDict({**layers, "last": nn.Conv2d(widths[-1], 8, 3), "fc": nn.Linear(8, 10)})
+
+
+def test_a_group_that_a_shortcut_may_go_around_is_no_chain() -> None:
+    """A shortcut has no weights: nothing in the file says that there is none."""
+    assert chain_layers(grouped(8, 8, 8).state_dict()) == ()
+    assert chain_layers(grouped(8, 16, 8).state_dict()) == ()
+    assert len(chain_layers(grouped(8, 16, 16).state_dict())) == 5
 
 
 @pytest.mark.parametrize("name", ['x"]; import os #', "a,b", "a/p2", "", "ä"])

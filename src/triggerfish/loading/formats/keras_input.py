@@ -66,7 +66,7 @@ def _input(config: Mapping[str, Any]) -> tuple[int, Shape | None]:
         case [_, _, _] | []:
             return 4, None
     raise UnsupportedModelError(
-        f"expected a Keras model of pictures (height, width, channels), got inputs of {sizes[1:]}"
+        f"expected a Keras model of images (height, width, channels), got inputs of {sizes[1:]}"
     )
 
 

@@ -133,7 +133,7 @@ def _center_crop(config: Config, _: Weights) -> nn.Module:
     def run(x: Tensor) -> Tensor:
         top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
         if min(top, left) < 0:
-            raise UnsupportedModelError(f"expected pictures above {height}x{width} to crop")
+            raise UnsupportedModelError(f"expected images above {height}x{width} to crop")
         return x[:, :, top : top + height, left : left + width]
 
     return Function(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -37,7 +38,8 @@ def chain_layers(state: StateDict) -> tuple[Layer, ...]:
     """The layers of a chain convolutions (with batch norms), then linear layers.
 
     Empty when ``state`` is no such chain: other tensors, channels that do not follow one another,
-    or blocks of several named convolutions, which have shortcuts as a rule.
+    or blocks of several convolutions, which have shortcuts as a rule: the guess would be a network
+    that nobody trained.
     """
     layers = [_layer(name, tensors) for name, tensors in _by_layer(state).items()]
     known = [layer for layer in layers if layer is not None]
@@ -84,9 +86,24 @@ def _layer(name: str, tensors: dict[str, Tensor]) -> Layer | None:
 
 
 def _has_blocks(layers: list[Layer]) -> bool:
-    convolutions = [layer.name for layer in layers if layer.kind == "conv"]
-    blocks = [match[1] for name in convolutions if (match := _IN_BLOCK.fullmatch(name))]
-    return len(set(blocks)) < len(blocks)
+    convolutions = [layer for layer in layers if layer.kind == "conv"]
+    blocks = [match[1] for one in convolutions if (match := _IN_BLOCK.fullmatch(one.name))]
+    return len(set(blocks)) < len(blocks) or any(_may_be_skipped(convolutions))
+
+
+def _may_be_skipped(convolutions: list[Layer]) -> Iterator[bool]:
+    """For every group under a common name, whether a connection without weights may go around it.
+
+    A group of two convolutions or more gives as many channels as it takes, and is a part alone.
+    """
+    groups: dict[str, list[Layer]] = {}
+    for layer in convolutions:
+        parts = layer.name.split(".")
+        for end in range(1, len(parts)):
+            groups.setdefault(".".join(parts[:end]), []).append(layer)
+    for group in groups.values():
+        if 1 < len(group) < len(convolutions):
+            yield group[0].shape[1] == group[-1].shape[0]
 
 
 def _with_batch_norms_in_place(layers: list[Layer]) -> list[Layer]:

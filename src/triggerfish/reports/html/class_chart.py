@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 
+from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.words import label
 from triggerfish.results import Scanned
 
@@ -53,12 +55,13 @@ def class_chart(result: Scanned) -> ClassChart:
     A class that another test than the rest's decided about has that test's score and level.
     """
     verdict = result.verdict
-    rows = [verdict.decided_by(k) for k in range(len(verdict.anomaly_index))]
+    rows = deciding_rows(verdict)
     scores = [math.nan if row is None else row.score for row in rows]
     levels = [None if row is None else row.flag_at for row in rows]
     finite = [v for v in scores if math.isfinite(v)]
-    known = math.isfinite(verdict.threshold)
     finite_levels = [v for v in levels if v is not None and math.isfinite(v)]
+    threshold_value = statistics.mode(finite_levels) if finite_levels else verdict.threshold
+    known = math.isfinite(threshold_value)
     high = max([0.0, *finite, *finite_levels]) * 1.05 or 1.0
     low = min([0.0, *finite]) * 1.05
     span = high - low
@@ -69,7 +72,7 @@ def class_chart(result: Scanned) -> ClassChart:
     step = (WIDTH - LEFT - RIGHT) / max(1, len(scores))
     bars = []
     for k, (value, level) in enumerate(zip(scores, levels, strict=True)):
-        own = level is not None and math.isfinite(level) and level != verdict.threshold
+        own = level is not None and math.isfinite(level) and level != threshold_value
         measured = math.isfinite(value)
         top, zero = height_of(max(value, 0.0) if measured else 0.0), height_of(0.0)
         end = height_of(min(value, 0.0)) if measured else zero
@@ -90,8 +93,8 @@ def class_chart(result: Scanned) -> ClassChart:
             )
         )
     ticks = tuple((round(height_of(v), 2), f"{v:g}") for v in _ticks(low, high))
-    threshold = round(height_of(verdict.threshold), 2) if known else None
-    return ClassChart(tuple(bars), round(height_of(0.0), 2), threshold, verdict.threshold, ticks)
+    threshold = round(height_of(threshold_value), 2) if known else None
+    return ClassChart(tuple(bars), round(height_of(0.0), 2), threshold, threshold_value, ticks)
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from triggerfish.reports.confirmations import MEANINGS, measured
+from triggerfish.reports.confirmations import (
+    MEANINGS,
+    RESULTS,
+    controls_in_short,
+    measured,
+)
 from triggerfish.reports.html.size_strip import LEFT, RIGHT, WIDTH, Dot, SizeStrip
+from triggerfish.reports.text import percent
 from triggerfish.reports.words import UNITS, label
 from triggerfish.results import BasisEvidence, Confirmation
 
@@ -26,25 +32,28 @@ class ConfirmationView:
 
 def confirmation_view(test: Confirmation, names: Sequence[str]) -> ConfirmationView:
     """The view of one test."""
-    meaning = MEANINGS[test.grade]
+    meaning, best = MEANINGS[test.grade], max(test.evidence, key=lambda item: item.lead)
+    worked = percent(best.success_rate) or "not found again"
     return ConfirmationView(
-        title=f"Confirmation test of class {label(test.target, names)}: {test.grade}",
-        words=f"{meaning[0].upper()}{meaning[1:]}.",
-        strip=_strip(max(test.evidence, key=lambda item: item.lead)),
+        title=f"Confirmation test of class {label(test.target, names)}: {RESULTS[test.grade]}",
+        words=f"{meaning[0].upper()}{meaning[1:]} ({worked}; {controls_in_short(best)}).",
+        strip=_strip(best),
         bases=tuple(item.basis for item in test.evidence),
         rows=tuple((name.strip(), tuple(values)) for name, values in measured(test)),
     )
 
 
 def _strip(item: BasisEvidence) -> SizeStrip:
-    """Successes from 0 to 100 % on a line."""
-    others = [Dot(_place(v), f"towards another class: {v:.0%}", False) for v in item.controls]
-    own = Dot(_place(item.success_rate), f"this perturbation: {item.success_rate:.0%}", True)
-    said = f"New pictures that a perturbation of {item.size:.2g} {UNITS[item.basis]} turns"
+    """Success rates from 0 to 100 % on a line."""
+    others = [Dot(_place(v), f"another class: {percent(v)}", False) for v in item.controls]
+    own = Dot(_place(item.success_rate), f"this pattern: {percent(item.success_rate)}", True)
+    size = f"{item.size:.2g} {UNITS[item.basis]}"
     unit = (
-        f"{said}; circles: towards other classes." if item.size == item.size else "Not found again."
+        f"Share of held-out images that a pattern of {size} works on; circles: other classes."
+        if item.size == item.size
+        else "The pattern was not found again."
     )
-    ticks = tuple((_place(v), f"{v:.0%}") for v in TICKS)
+    ticks = tuple((_place(v), percent(v)) for v in TICKS)
     return SizeStrip((*others, own), None, ticks, "", unit)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triggerfish.reports.about import About
+from triggerfish.reports.deciding import strongest_row
 from triggerfish.reports.html.histogram import Histogram, histogram
 from triggerfish.reports.html.page import file_name, thumbnail
 from triggerfish.reports.summary import Summary, outcome, summarize
-from triggerfish.reports.text import largest, number, optional, printable
+from triggerfish.reports.text import number, optional, printable
 from triggerfish.reports.words import targets
 from triggerfish.results import Scanned, Skipped
 
@@ -70,7 +71,9 @@ def row(result: Scanned | Skipped, link: str) -> Row:
         verdict = result.verdict
         target = targets(result).removeprefix("class ").removeprefix("classes ")
         reason = "; ".join(printable(r.text) for r in verdict.reasons)
-        index, threshold = largest(verdict.anomaly_index), verdict.threshold
+        deciding = strongest_row(verdict)
+        if deciding is not None:
+            index, threshold = deciding.score, deciding.flag_at
         p_value = optional(verdict.p_value, ".2g") or "uncalibrated"
         seconds = f"{result.seconds:.1f}"
     return Row(

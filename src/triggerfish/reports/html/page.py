@@ -21,11 +21,18 @@ from triggerfish.reports.html.perturbation_view import (
 from triggerfish.reports.html.pictures import perturbation_picture, picture, stamp_picture
 from triggerfish.reports.html.plain_perturbation import beyond_ground
 from triggerfish.reports.rates import how_often_wrong
-from triggerfish.reports.reasons import CHECKS, next_step
+from triggerfish.reports.reasons import CHECKS, next_step, next_steps
 from triggerfish.reports.scope import KINDS, looked_for, not_looked_for
 from triggerfish.reports.summary import outcome, parts_of
 from triggerfish.reports.text import number, printable
-from triggerfish.reports.words import calibration, evidence, headline, label, perturbations
+from triggerfish.reports.words import (
+    calibration,
+    evidence,
+    guessed_wiring,
+    headline,
+    label,
+    perturbations,
+)
 from triggerfish.results import ClassScores, Scanned, Skipped
 
 
@@ -56,7 +63,9 @@ class Page:
     name: str
     outcome: str
     headline: str
+    wiring: tuple[str, ...]
     answers: tuple[str, ...]
+    next: tuple[str, ...]
     perturbations: tuple[PerturbationView, ...]
     trials: tuple[TrialView, ...]
     confirmations: tuple[ConfirmationView, ...]
@@ -112,6 +121,8 @@ def page(result: Scanned) -> Page:
         name=file_name(result),
         outcome=outcome(result),
         headline=headline(result),
+        wiring=tuple(guessed_wiring(result)),
+        next=tuple(map(printable, next_steps(result))) if result.verdict.accused else (),
         answers=(evidence(result), calibration(result), how_often_wrong(result)),
         perturbations=tuple(perturbation_views(result)),
         trials=tuple(trial_views(result)),

@@ -17,12 +17,14 @@ from triggerfish.reports.html.pictures import (
 )
 from triggerfish.reports.html.plain_perturbation import plain_perturbations
 from triggerfish.reports.html.size_strip import SizeStrip, size_strip
+from triggerfish.reports.text import percent
 from triggerfish.reports.words import (
     UNITS,
-    into,
+    beside_others,
     is_in_program,
     label,
     owned_perturbations,
+    pattern_of,
     perturbations,
     size,
     success_rate,
@@ -64,6 +66,7 @@ class PerturbationView:
     columns: tuple[Column, ...]
     suspicious: bool
     replaced: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,14 @@ def stamp_view(result: Scanned, stamp: Stamp) -> PerturbationView:
     pixels = int((stamp.mask > 0).any(0).sum())
     own = ", fitted to each image" if stamp.fitted else ""
     return PerturbationView(
-        title=f"This {what} turns pictures {into(stamp.target, result.class_names)}",
+        title=f"The {what} for class {label(stamp.target, result.class_names)}",
         target=label(stamp.target, result.class_names),
         basis=UNITS["stamp"],
         picture=picture(stamp_picture(stamp)),
         factor="",
         size=f"{pixels} pixel{'s' * (pixels != 1)} replaced{own}",
-        success_rate=f"turns {stamp.success_rate:.0%} of {stamp.count} synthetic images, and "
-        f"{stamp.control:.0%} {control}",
+        success_rate=f"works on {percent(stamp.success_rate)} of {stamp.count} synthetic images, "
+        f"and on {percent(stamp.control)} {control}",
         seen_by="",
         strip=None,
         columns=_paired(
@@ -176,25 +179,28 @@ def _view(
         picture=perturbation_picture(perturbation.delta),
         factor=f"{factor:.2g}" if factor >= LEAST_FACTOR else "",
         size=size(perturbation),
-        success_rate="" if math.isnan(perturbation.success_rate) else success_rate(perturbation),
+        success_rate=success_rate(perturbation),
         seen_by=", ".join(seen),
         strip=size_strip(result, scores, perturbation),
-        columns=_columns(result, scores, perturbation),
+        columns=_columns(result, scores, perturbation, suspicious=suspicious),
         suspicious=suspicious,
+        beside=tuple(beside_others(result, scores, perturbation)) if suspicious else (),
     )
 
 
 def _title(result: Scanned, perturbation: Perturbation, *, suspicious: bool) -> str:
-    where = into(perturbation.target, result.class_names)
+    if not suspicious:
+        return "For comparison: the smallest pattern beside its median class"
     if math.isnan(perturbation.success_rate):
-        return f"This perturbation turns a plain picture {where}"
-    if suspicious:
-        return f"This perturbation turns pictures {where}"
-    return f"The smallest perturbation that was found turns pictures {where}"
+        assert perturbation.target is not None
+        named = label(perturbation.target, result.class_names)
+        return f"The change that makes a plain image class {named}"
+    said = pattern_of(perturbation, result.class_names)
+    return f"{said[0].upper()}{said[1:]}"
 
 
 def _columns(
-    result: Scanned, scores: ClassScores, perturbation: Perturbation
+    result: Scanned, scores: ClassScores, perturbation: Perturbation, *, suspicious: bool
 ) -> tuple[Column, ...]:
     if scores.pictures is None or bool(perturbation.delta.isnan().any()):
         return ()
@@ -206,9 +212,8 @@ def _columns(
     shown, after = scores.pictures[order], perturbation.predicted_classes
     pictures = (shown, perturbed(shown, perturbation.delta))
     before = tuple(called[i] for i in order)
-    return _paired(
-        result, perturbation.target, pictures, before, tuple(after[i] for i in order if after)
-    )
+    told = tuple(after[i] for i in order if after)
+    return _paired(result, perturbation.target, pictures, before, told, suspicious=suspicious)
 
 
 def _trial_columns(
@@ -233,8 +238,13 @@ def _paired(
     pictures: tuple[Tensor, Tensor],
     before: tuple[int | None, ...],
     after: tuple[int, ...],
+    *,
+    suspicious: bool = True,
 ) -> tuple[Column, ...]:
-    """Pictures (P, C, H, W) without and with the perturbation, and what they are called."""
+    """Images (P, C, H, W) without and with the perturbation, with their predicted classes.
+
+    Those that it flips are marked where the perturbation is ``suspicious``.
+    """
     plain, changed = pictures
     columns = []
     for i in range(len(plain)):
@@ -245,7 +255,7 @@ def _paired(
                 called="" if was is None else label(was, result.class_names),
                 changed=picture(changed[i]),
                 called_with="" if now is None else label(now, result.class_names),
-                turned=now is not None and now != was and target in (None, now),
+                turned=suspicious and now is not None and now != was and target in (None, now),
             )
         )
     return tuple(columns)

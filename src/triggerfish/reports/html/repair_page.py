@@ -9,7 +9,7 @@ from torch import Tensor
 
 from triggerfish.reports.html.pictures import perturbation_picture, perturbed, picture
 from triggerfish.reports.text import printable
-from triggerfish.reports.words import into, label, size
+from triggerfish.reports.words import label, pattern_of, size
 from triggerfish.results import Perturbation, Scanned
 
 MOST_PICTURES = 8
@@ -83,7 +83,8 @@ def retried_view(retried: Retried, names: Sequence[str]) -> RetriedView:
         )
         for i in order
     )
-    title = f"The perturbation that turned pictures {into(perturbation.target, names)}"
+    said = pattern_of(perturbation, names)
+    title = f"{said[0].upper()}{said[1:]}, found before the repair"
     return RetriedView(title, size(perturbation), perturbation_picture(perturbation.delta), columns)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from triggerfish.reports.words import UNITS, label
+from triggerfish.reports.words import UNITS, label, sizes_of
 from triggerfish.results import ClassScores, Perturbation, Scanned
 
 WIDTH, LEFT, RIGHT = 640.0, 20.0, 20.0
@@ -32,20 +32,13 @@ class SizeStrip:
     width: float = WIDTH
 
 
-def sizes_of(scores: ClassScores, perturbation: Perturbation) -> dict[int, float]:
-    """The size of every class in the basis of the perturbation, from ``size_<basis>``."""
-    vector = scores.details.get(f"size_{perturbation.basis}")
-    values = enumerate([] if vector is None else vector.tolist())
-    return {k: v for k, v in values if math.isfinite(v) and v > 0}
-
-
 def size_strip(
     result: Scanned, scores: ClassScores, perturbation: Perturbation
 ) -> SizeStrip | None:
     """The line; None where the perturbation has no size or there is nothing to compare it with."""
     if not perturbation.size > 0:
         return None
-    sizes = sizes_of(scores, perturbation)
+    sizes = sizes_of(scores, perturbation.basis)
     if perturbation.target is not None:
         sizes[perturbation.target] = perturbation.size
     others = [v for k, v in sizes.items() if k != perturbation.target]
@@ -72,9 +65,7 @@ def size_strip(
     ]
     if perturbation.target is None:
         dots.append(
-            Dot(
-                place(perturbation.size), f"this perturbation: {perturbation.size:.2g} {unit}", True
-            )
+            Dot(place(perturbation.size), f"this pattern: {perturbation.size:.2g} {unit}", True)
         )
     return SizeStrip(
         dots=tuple(sorted(dots, key=lambda dot: dot.own)),

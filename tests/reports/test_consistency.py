@@ -1,0 +1,141 @@
+"""A page and the lines in a terminal agree with the numbers beside them, whatever these are."""
+
+import math
+import re
+from dataclasses import replace
+from random import Random
+
+import pytest
+import torch
+from made_up import NAMES, confirmation, found, perturbation, universal
+
+from triggerfish.levels import level_of
+from triggerfish.reports.about import PLAIN
+from triggerfish.reports.confirmations import confirmation_in_short
+from triggerfish.reports.details import details
+from triggerfish.reports.html import render_page
+from triggerfish.reports.severity import severity_of
+from triggerfish.results import Evidence, Hypothesis, Null, Scanned
+from triggerfish.verdict.conclude import conclude
+
+SEEDS = range(60)
+TESTS = (("universal", Null("same-task", "MNIST", 15)), ("sure images", Null("outliers")))
+
+
+def made(seed: int) -> Scanned:
+    """Random sizes, scores by one or two tests, and a confirmation test of random success."""
+    random = Random(seed)
+    sizes = [10 ** random.uniform(-0.5, 1.5) for _ in NAMES]
+    target = random.randrange(len(NAMES))
+    rows = []
+    for test, null in random.sample(TESTS, random.choice((1, 2))):
+        level = level_of(test, "target", null.kind)
+        assert level is not None
+        for k in range(len(NAMES)):
+            top = 3.0 if k == target else 1.4
+            clean = random.randrange(15) if null.kind == "same-task" else None
+            rows.append(
+                Evidence(Hypothesis("target", k), test, random.uniform(-1, top), level.flag_at,
+                         level.suspect_at, null, clean_as_high=clean,
+                         clean_networks=None if clean is None else 15)
+            )  # fmt: skip
+    median = sorted(sizes)[len(sizes) // 2]
+    shown = tuple(
+        replace(perturbation(), target=k, size=sizes[k], median_size=median,
+                success_rate=random.random())
+        for k in range(len(NAMES))
+    )  # fmt: skip
+    part = replace(
+        universal(), details={"size_pixel": torch.tensor(sizes).double()}, perturbations=shown
+    )
+    scores = replace(found().scores, parts=(part,), pairs=None)
+    verdict = conclude(rows)
+    again = confirmation()
+    evidence = replace(
+        again.evidence[0], success_rate=random.random(),
+        controls=tuple(random.random() for _ in range(9)),
+    )  # fmt: skip
+    lead = evidence.lead
+    grade = "confirmed" if lead > 0.45 else "unclear" if lead > 0.25 else "refuted"
+    test_of = replace(again, target=target, grade=grade, lead=lead, evidence=(evidence,))
+    return replace(
+        found(), scores=scores, verdict=verdict, confirmations=(test_of,), trials=(),
+    )  # fmt: skip
+
+
+def words(page: str) -> str:
+    body = re.sub(r"<(style|script).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_index_is_on_the_side_of_its_threshold_that_the_verdict_says(seed: int) -> None:
+    result = made(seed)
+    lines = details(result, PLAIN)
+    for index, threshold in re.findall(
+        r"is (-?[\d.]+), threshold ([\d.]+): (?:strong|bord)", lines
+    ):
+        assert result.verdict.accused
+        assert float(index) >= float(threshold)
+    for index, threshold in re.findall(
+        r"is not flagged: [^;\n]*?is (-?[\d.]+).*?threshold ([\d.]+)", lines
+    ):
+        assert float(index) <= float(threshold)
+    assert ("Borderline" in lines) == (
+        (severity := severity_of(result.verdict)) is not None and severity.grade == "borderline"
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_smaller_pattern_than_that_of_a_flagged_class_is_explained(seed: int) -> None:
+    result = made(seed)
+    lines, sizes = details(result, PLAIN), result.scores.parts[0].details["size_pixel"].tolist()
+    for k in result.verdict.flagged:
+        smaller = [
+            j for j, v in enumerate(sizes) if v < sizes[k] and j not in result.verdict.flagged
+        ]
+        said = lines.partition(f"smallest pattern for class {k} ")[2].partition("smallest pattern")[
+            0
+        ]
+        assert said.count(" needs less, ") == min(2, len(smaller))
+        not_small = sizes[k] >= sorted(sizes)[len(sizes) // 2]
+        assert ("is not small beside the median class" in said) == not_small
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_confirmation_test_says_its_best_control(seed: int) -> None:
+    (test,) = made(seed).confirmations
+    said = confirmation_in_short(test, NAMES)
+    shares = [int(v) for v in re.findall(r"(\d+) %", said)]
+    item = test.evidence[0]
+    assert abs(shares[0] - 100 * item.success_rate) <= 0.5
+    assert max(shares[1:]) >= 100 * max(item.controls) - 5.5
+    assert ("passed" in said) == (shares[0] - shares[1] > 45.5 or test.grade == "confirmed")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_marked_as_flipped_where_nothing_is_found(seed: int) -> None:
+    result = made(seed)
+    page = render_page(result)
+    if not result.verdict.accused:
+        assert "→" not in page
+        assert 'class="turned"' not in page
+        assert "Likely backdoored" not in words(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_table_of_classes_agrees_with_itself(seed: int) -> None:
+    result = made(seed)
+    sizes = result.scores.parts[0].details["size_pixel"].tolist()
+    median = (sorted(sizes)[4] + sorted(sizes)[5]) / 2
+    for row in re.findall(r"<tr[^>]*><td><img.*?</tr>", render_page(result), flags=re.DOTALL):
+        cells = [
+            " ".join(re.sub(r"<[^>]*>", "", c).split())
+            for c in re.findall(r"<t[dh].*?</t[dh]>", row)
+        ]
+        name, beside, size = cells[1], cells[3], float(cells[4])
+        assert math.isclose(size, sizes[int(name.split()[0])], rel_tol=0.01)
+        if "smaller" in beside:
+            assert size < median
+        if "larger" in beside:
+            assert size > median
