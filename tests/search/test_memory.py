@@ -1,5 +1,9 @@
 """Memory that runs out, without a GPU: a model that refuses large batches as one would."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,6 +12,8 @@ from trained import network
 from triggerfish.detectors import MinNorm
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
+from triggerfish.model.memory import give_back_freed_memory
+from triggerfish.runtime import keep_freed_memory
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
 
@@ -93,3 +99,21 @@ def test_a_scan_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(MinNorm, "__call__", first_time_too_large)
     assert scan_classifier(model, QUICK).scores.statistic.shape == (10,)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone can")
+def test_what_was_freed_goes_back_to_the_kernel() -> None:
+    keep_freed_memory()
+    give_back_freed_memory()
+    before = resident()
+    blocks = [torch.ones(2**20) for _ in range(32)]
+    del blocks
+    kept = resident()
+    assert give_back_freed_memory()
+    assert kept - resident() > 100 * 2**20
+    assert resident() - before < 20 * 2**20
+
+
+def resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

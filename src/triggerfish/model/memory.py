@@ -1,6 +1,9 @@
-"""Telling a lack of memory from everything else that a model may raise."""
+"""A lack of memory, told from everything else that a model may raise, and what may prevent it."""
 
 from __future__ import annotations
+
+import ctypes
+import sys
 
 import torch
 
@@ -10,3 +13,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def give_back_freed_memory() -> bool:
+    """Hand freed memory back to the kernel, though `runtime.keep_freed_memory` keeps it.
+
+    For between two phases that allocate blocks of other sizes: the next one cannot use what the
+    last one has left. Returns whether it could: only glibc can.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        trim = ctypes.CDLL("libc.so.6").malloc_trim
+    except (OSError, AttributeError):
+        return False
+    return bool(trim(0))

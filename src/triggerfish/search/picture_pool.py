@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.memory import give_back_freed_memory
 from triggerfish.search.activation_maximization import evaluate
 
 FAR = 0.5
 """Pictures as far from a class as this fraction of all (picture, class) pairs are drawn for it."""
+LARGE = 2**23  # values of images from which memory counts more than the time to fault it in again
 LEAST = 6  # a class is drawn from a sixth of the pictures at least, the farthest
 UNTARGETED = -1
 """The target of a perturbation that moves pictures away from what they are called, to anything."""
@@ -43,6 +45,8 @@ class PicturePool:
         # numpy's median: torch's quantile refuses tensors of more than 16 million values.
         level = float(np.quantile(likely.cpu().numpy(), FAR))
         least = likely.kthvalue(max(1, len(images) // LEAST), dim=0).values
+        if images.numel() > LARGE:  # making them took several times as much as they take
+            give_back_freed_memory()
         return PicturePool(images, likely.argmax(1), likely > least.clamp_min(level))
 
     def split(self, at: int) -> tuple[PicturePool, PicturePool]:
