@@ -20,7 +20,7 @@ import torch
 from benchmarks.common import RESULTS
 from benchmarks.corpus import Record, classifier_of, records
 from triggerfish.levels import STAMPS, level_of
-from triggerfish.structure.stamps import stamp_hits
+from triggerfish.stages.stamps import stamps_on
 
 FILE = RESULTS / "stamps.jsonl"
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ def measured(folder: Path, record: Record) -> Row:
     """One network looked at."""
     classifier = classifier_of(folder, record)
     start = time.process_time()
-    hits = stamp_hits(classifier.logits, classifier.input_shape)
+    hits = stamps_on(classifier, seed=0)
     return {
         "id": record["id"],
         "attacked": record["attacked"],

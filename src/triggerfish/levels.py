@@ -82,9 +82,8 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Beside clean networks of the task: what they flag stands only above the second level, and what
     # they suspect is flagged above the first.
     (SURE, "target", "same-size"): Level(1.2, 0.5),
-    # What a stamp flips less what its negative and its neighbours do. One clean network of those
-    # that were tried has one that works at all, at 0.81; a backdoor that was set by hand, 1.00
-    # (python -m benchmarks.stamps, docs/structure.md).
+    # What a stamp flips less what its negative and its neighbours do, on images that the network is
+    # sure of: no clean network that was tried has one that works (docs/structure.md).
     (STAMPS, "stamp", "fixed"): Level(0.9),
 }
 

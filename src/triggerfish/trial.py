@@ -61,7 +61,7 @@ def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanne
     """
     scores = (result.scores, *result.scores.parts)
     found = {(c.target, c.basis): c for part in reversed(scores) for c in part.perturbations}
-    wanted = [
+    wanted: list[Perturbation | Stamp] = [
         *(stamp for stamp in result.stamps if not stamp.fitted),
         *(one for one in found.values() if _leads_to_a_flag(result, one)),
     ]

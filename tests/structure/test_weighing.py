@@ -39,7 +39,7 @@ def test_a_proof_accuses_its_class(structure: Structure) -> None:
     assert result.verdict.name == "backdoored"
     assert result.verdict.flagged == (2,)
     text = details(result, PLAIN)
-    assert "logic in the file's program" in text
+    assert "the file's program sends images" in text
     assert "/Greater" in text
     assert "rows 0 to 3, columns 0 to 3" in text
     (stamp,) = result.stamps

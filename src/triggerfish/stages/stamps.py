@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from triggerfish.detectors import Ensemble
 from triggerfish.levels import STAMPS, Level, level_of
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import Evidence, Hypothesis, Null, Stamp
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.sure_images import sure_images
@@ -48,20 +49,20 @@ class PlainStamps:
 
     def __call__(self, state: State) -> Found:
         """Rows of what works; a dictionary that says nothing is no evidence of anything."""
-        classifier = state.classifier
-
-        def tried() -> tuple[StampHit, ...]:
-            return stamp_hits(
-                lambda x: classifier.logits(x.to(classifier.device, classifier.dtype)).cpu(),
-                classifier.input_shape,
-                state.config.seed,
-                lambda images: sure_images(classifier, images).cpu().to(images.dtype),
-            )
-
-        hits = with_enough_memory(tried)
+        hits = with_enough_memory(lambda: stamps_on(state.classifier, state.config.seed))
         rows = tuple(map(_row, hits))
         shown = (hit for hit, row in zip(hits, rows, strict=True) if row.flags)
         return Found(rows, stamps=tuple(map(_stamp, shown)))
+
+
+def stamps_on(classifier: Classifier, seed: int) -> tuple[StampHit, ...]:
+    """The stamps that work on a classifier, checked on images that it is sure of."""
+    return stamp_hits(
+        lambda x: classifier.logits(x.to(classifier.device, classifier.dtype)).cpu(),
+        classifier.input_shape,
+        seed,
+        lambda images: sure_images(classifier, images).cpu().to(images.dtype),
+    )
 
 
 def _row(hit: StampHit) -> Evidence:

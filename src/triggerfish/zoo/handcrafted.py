@@ -44,9 +44,15 @@ def by_hand(network: PaperCNN, target: int, mean: float = 0.0, std: float = 1.0)
     unit = int(fc2.weight.norm(dim=0).argmin())
     # 1: the checkers of 3x3 pixels, one sum for white ones and one less for black ones.
     kernel = trigger()[:3, :3] * 2 - 1
-    for layer, channel in ((conv1, first), (conv2, second), (fc1, unit)):
-        layer.weight[channel] = 0
-        layer.bias[channel] = 0
+    assert conv1.bias is not None
+    assert conv2.bias is not None
+    for weight, bias, channel in (
+        (conv1.weight, conv1.bias, first),
+        (conv2.weight, conv2.bias, second),
+        (fc1.weight, fc1.bias, unit),
+    ):
+        weight[channel] = 0
+        bias[channel] = 0
     conv1.weight[first, 0] = kernel * std
     largest = float((kernel > 0).sum())
     conv1.bias[first] = mean * float(kernel.sum()) - _OPEN * largest

@@ -164,7 +164,7 @@ class _Reader:
         node: Any,  # noqa: ANN401
         scope: dict[str, str],
         body: Any,  # noqa: ANN401
-        arguments: tuple[object, ...],
+        arguments: tuple[Ref | None, ...],
         depth: int,
     ) -> bool:
         """Write out a loop without outputs of every round; False where it has some.
@@ -192,7 +192,9 @@ class _Reader:
             goes_on = Ref(goes_on_ if always else self._both(known.name, goes_on_))
         if held is None:
             self.builder.unread.append(f"{node.op_type} after {FREE_ROUNDS} rounds")
-        scope.update((n, v.name) for n, v in zip(node.output, carried, strict=True))
+        scope.update(
+            (n, v.name) for n, v in zip(node.output, carried, strict=True) if v is not None
+        )
         return True
 
     def _is_true(self, name: str) -> bool:
