@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from triggerfish.statistics.scores import (
-    all_classes_score,
     log_ratios,
     margin_score,
     universal_score,
@@ -53,10 +52,3 @@ def test_a_margin_counts_up_to_a_limit():
     margin[0] = 2e6
     found = universal_score(torch.zeros(6).double(), torch.zeros(6).double(), margin, ALL)
     assert found[0] == pytest.approx(0.5)
-
-
-def test_an_attack_on_all_classes_is_against_the_cheapest_and_the_median():
-    size = vector(2, 8, 8, 8, 8, math.nan)
-    assert all_classes_score(size, 1.0) == pytest.approx(math.log(4))
-    assert all_classes_score(size, math.nan) is None
-    assert all_classes_score(torch.full((6,), math.nan).double(), 1.0) is None
