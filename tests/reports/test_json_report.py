@@ -19,6 +19,8 @@ def row(k: int, score: float | None) -> dict[str, object]:
         "null": {"kind": "fixed", "name": "", "size": 0, "smallest_p_value": None},
         "p_value": None,
         "note_only": False,
+        "clean_as_high": None,
+        "clean_networks": None,
         "flags": above,
         "is_suspicious": above,
     }

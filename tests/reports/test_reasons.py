@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up import clean
+import torch
+from made_up import accepted, clean, confirmation, found
 from verdicts import altered
 
 import triggerfish
 from triggerfish.cli.group import app
-from triggerfish.reports.reasons import CHECKS, next_step
+from triggerfish.reports.reasons import CHECKS, next_step, next_steps, suspected_class
 from triggerfish.results import Assumption, Fact, Finding, Scanned, Status
 
 ROOT = Path(triggerfish.__file__).parent
@@ -91,3 +92,41 @@ def test_the_second_look_is_at_the_class_in_question(stranger: Scanned) -> None:
 def test_another_look_at_everything_has_another_seed(stranger: Scanned) -> None:
     again = replace(stranger, config={"seed": 4})
     assert (next_step(again, Finding("not-confirmed", "x")) or "").endswith(" --seed 5")
+
+
+def test_of_two_classes_the_one_with_the_smaller_pattern_is_tested(stranger: Scanned) -> None:
+    """Whatever the scores say: the target of a two-class network needed 0.66 px, the other 8.97."""
+    sizes = torch.tensor([8.97, 0.66]).double()
+    scores = replace(
+        stranger.scores, statistic=torch.tensor([0.4, 0.1]).double(), parts=(),
+        status=(Status.CONVERGED,) * 2, details={"size_pixel": sizes},
+    )  # fmt: skip
+    nan = float("nan")
+    verdict = altered(stranger.verdict, index=(0.4, 0.1), threshold=nan, inconclusive=True)
+    result = replace(stranger, scores=scores, verdict=verdict, confirmations=())
+    assert suspected_class(result) == 1
+    command = next_step(result, Finding("few-classes", "two classes")) or ""
+    assert command.startswith("triggerfish confirm ")
+    assert command.endswith(" --class 1")
+
+
+def test_a_class_that_was_tested_already_is_not_tested_again(stranger: Scanned) -> None:
+    tested = replace(confirmation(), target=7, grade="unclear")
+    result = replace(stranger, confirmations=(tested,), config={"seed": 2})
+    assert suspected_class(result) == 7
+    assert (next_step(result, Finding("unclear-score", "x")) or "").endswith(" --seed 3")
+
+
+def test_inputs_that_are_too_large_are_tried_in_the_other_range(stranger: Scanned) -> None:
+    wide = replace(stranger, assumptions=(Assumption("input-range", "0,255", "usual"),))
+    assert (next_step(wide, Finding("sharp-output", "x")) or "").endswith(" --input-range 0,1")
+    assert (next_step(stranger, Finding("flat-output", "x")) or "").endswith(" --input-range 0,255")
+
+
+def test_after_a_flag_come_a_test_and_a_repair() -> None:
+    untested = replace(found(), confirmations=())
+    confirm, repair = next_steps(untested)
+    assert confirm.startswith("triggerfish confirm ")
+    assert repair.startswith("triggerfish repair ")
+    assert next_steps(found()) == (repair,)
+    assert next_steps(clean()) == next_steps(accepted()) == ()
