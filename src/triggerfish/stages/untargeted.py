@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from triggerfish.detectors import Universal
+from triggerfish.detectors import Ensemble, Universal
 from triggerfish.levels import UNTARGETED_TEST, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
@@ -68,6 +68,7 @@ class Untargeted:
         config, scores = state.config, state.scores
         return (
             config.untargeted
+            and not (isinstance(config.detector, Ensemble) and config.detector.fast)
             and config.judge == Judge(false_positive_rate=config.judge.false_positive_rate)
             and scores is not None
             and bool(scores.perturbations)
@@ -138,11 +139,10 @@ class WaysOut:
     of_all: WayOut | None
 
     def rows(self) -> Iterator[Evidence]:
-        """One for each. What leads out of all classes leads out of single ones too: then a note."""
-        of_all = () if self.of_all is None else (self.of_all.row,)
-        together = any(row.flags for row in of_all)
-        yield from (replace(way.row, note_only=together) for way in self.of_classes)
-        yield from of_all
+        """One for each."""
+        yield from (way.row for way in self.of_classes)
+        if self.of_all is not None:
+            yield self.of_all.row
 
     def shown(self) -> Iterator[Perturbation]:
         """Those of rows that flag."""
@@ -158,7 +158,8 @@ def search_ways_out(classifier: Classifier, pixel: Tensor, seed: int) -> WaysOut
     rows = rows_that_fit(classifier, Universal().memory_mib, images=2 * len(images))
     images = sure_images(classifier, images, rows, ALL_LEAD)
     of_all = _out_of_all(classifier, PicturePool.of(classifier, images), pixel, seed)
-    if classes > MOST_CLASSES:
+    # A trigger for all classes leads out of each of them: then single ones tell nothing more.
+    if classes > MOST_CLASSES or (of_all is not None and of_all.row.flags):
         return WaysOut((), of_all)
     images = sure_images(classifier, images, rows, ONE_LEAD)
     pool = PicturePool.of(classifier, images)
