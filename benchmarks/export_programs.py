@@ -89,16 +89,13 @@ def networks(sources: list[str]) -> Iterator[tuple[str, int, Callable[[], nn.Mod
     if "timm" in sources:
         timm = importlib.import_module("timm")
         for name, side in _listed(TIMM):
-            yield f"timm_{name}", side, lambda name=name: timm.create_model(name, num_classes=10)
+            yield f"timm_{name}", side, partial(timm.create_model, name, num_classes=10)
     if "torchvision" in sources:
         models = importlib.import_module("torchvision").models
         for name, side in _listed(TORCHVISION):
             extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-            yield (
-                f"torchvision_{name}",
-                side,
-                lambda name=name, extra=extra: models.get_model(name, num_classes=10, **extra),
-            )
+            make = partial(models.get_model, name, num_classes=10, **extra)
+            yield f"torchvision_{name}", side, make
 
     if "transformers" in sources:
         transformers = importlib.import_module("transformers")
@@ -140,7 +137,7 @@ def _listed(text: str) -> Iterator[tuple[str, int]]:
 def export(network: nn.Module, images: Tensor, form: str, path: Path) -> None:
     """Write a network with one of four exporters."""
     if form == "ts":
-        torch.jit.save(torch.jit.trace(network, images), str(path))
+        torch.jit.save(torch.jit.trace(network, images), str(path))  # type: ignore[no-untyped-call]
     elif form == "onnx":
         torch.onnx.export(
             network, (images,), str(path), input_names=["x"], output_names=["logits"],

@@ -117,6 +117,8 @@ def _rectify_late(traced: fx.GraphModule) -> int:
         if not is_a(rectifier, nn.ReLU, functional.relu, torch.relu, "relu"):
             continue
         before, after = rectifier.args[0], list(pool.users)
+        if not isinstance(before, fx.Node):
+            continue
         pool.replace_input_with(rectifier, before)
         with traced.graph.inserting_after(pool):
             moved = traced.graph.node_copy(rectifier)

@@ -13,7 +13,8 @@ from typing import Any, get_args
 
 from triggerfish.codec.plain import plain_of
 from triggerfish.codec.revive import revived
-from triggerfish.codec.schema import Schema, definitions
+from triggerfish.codec.scalars import Schema
+from triggerfish.codec.schema import definitions
 from triggerfish.codec.tensors import Shelf
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.scope import KINDS, looked_for, not_looked_for
