@@ -94,7 +94,7 @@ def test_commands_in_the_documents_parse(
         path = "triggerfish"
         while len(words) > 1 and f"{path} {words[1]}" in COMMANDS:
             path = f"{path} {words.pop(1)}"
-        if path not in COMMANDS or isinstance(COMMANDS[path], click.Group) or " /" in line:
+        if path not in COMMANDS or " attack negative" in line or " /" in line:
             continue  # what an example would add, or a place of somebody else's machine
         for word in words[1:]:
             place = Path(word)
