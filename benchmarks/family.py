@@ -27,9 +27,9 @@ from scipy.stats import binomtest
 import triggerfish
 from benchmarks.lines import read_lines
 from benchmarks.measure import FOLDER
-from triggerfish.levels import SURE, level_of, sure_test
+from triggerfish.levels import level_of, sure_test
 from triggerfish.results import BASES
-from triggerfish.statistics.scores import everywhere_score, sure_score
+from triggerfish.statistics.scores import sure_score
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -47,10 +47,6 @@ TRIGGERS = {
     "pic": "a blended image", "blended": "a blended image",
 }  # fmt: skip
 """Parts of a trigger's name -> what it is; the first that occurs counts."""
-WAYS = {
-    "all-to-all": "every class to another (all-to-all)",
-    "source-specific": "images of one class alone (source-specific)",
-}
 CLEAN_SCORES = Path(triggerfish.__file__).parent / "data" / "clean_scores.json"
 
 
@@ -298,10 +294,10 @@ def shipped(rows: Sequence[Row]) -> str:
 
 
 def by_attack(rows: Sequence[Row]) -> str:
-    """What that search says of each kind of attack, of four classes and more, as Markdown."""
+    """What that search says of attacks with one target, from four classes on, as Markdown."""
     lines = ["| attack | networks | named | suspected | not seen | |", "|---|---|---|---|---|---|"]
-    rows = [r for r in rows if r["attacked"] and r["classes"] > 3]
-    kinds = dict.fromkeys(kind for kind in (*TRIGGERS.values(), *WAYS.values()))
+    rows = [r for r in rows if single(r) and r["classes"] > 3]
+    kinds = dict.fromkeys(kind for kind in TRIGGERS.values())
     for kind in kinds:
         some = [r for r in rows if attack_of(r) == kind]
         found = [_outcome(r) for r in some]
@@ -315,23 +311,13 @@ def by_attack(rows: Sequence[Row]) -> str:
 
 
 def _outcome(row: Row) -> str:
-    """What is said of an attacked network; of an attack on all classes by the score of its own."""
-    if row["way"] != "all-to-all":
-        right = _best(sure(row))[1] in row["targets"]
-        return "named" if right and _answer(row) == "flagged" else _answer(row)
-    channels, height, width = row["shape"]
-    sizes = torch.from_numpy(values(row, "pixel_sure"))
-    score = everywhere_score(sizes, row["untargeted_sure"], (channels, height, width))
-    level = level_of(SURE, "all-classes", "outliers")
-    assert level is not None
-    return "named" if score is not None and score > level.flag_at else "low"
+    """What is said of an attacked network: named is the target and no other class."""
+    right = _best(sure(row))[1] in row["targets"]
+    return "named" if right and _answer(row) == "flagged" else _answer(row)
 
 
 def attack_of(row: Row) -> str:
-    """The kind of an attack: by whom it works on, else by its trigger."""
-    way = row["way"].removeprefix("stranger: ")
-    if way in WAYS:
-        return WAYS[way]
+    """The kind of an attack with one target, by its trigger."""
     return next(kind for name, kind in TRIGGERS.items() if name in row["trigger"])
 
 
