@@ -129,7 +129,10 @@ def test_documents_name_only_options_that_there_are() -> None:
 def test_the_command_for_a_reason_is_accepted(code: str) -> None:
     """Down to the settings of the detector that it names."""
     file = shlex.quote(__file__)  # some commands ask for a file that is there
-    blanks = {"model": file, "file": file, "index": 0, "score": 1, "seed": 2}
+    blanks = {
+        "model": file, "file": file, "index": 0, "score": 1, "seed": 2, "suspect": 1,
+        "other_range": f"{file} --input-range 0,255",
+    }  # fmt: skip
     _, name, *arguments = shlex.split(CHECKS[code].command.format(**blanks))
     parsed = COMMANDS[f"triggerfish {name}"].make_context(name, arguments).params
     if name == "scan":

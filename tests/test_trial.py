@@ -80,12 +80,12 @@ def test_pictures_of_any_size_and_color_fit_the_network(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [2, 4])
 def test_other_channel_counts_are_refused(channels: int, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=f"got {channels} channels"):
+    with pytest.raises(DatasetError, match=f"takes {channels} channels"):
         read_pictures(pictures(tmp_path / "own", 0), (channels, 4, 4))
 
 
 def test_no_pictures_and_broken_ones_are_said(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="got none"):
+    with pytest.raises(DatasetError, match="no images"):
         read_pictures(pictures(tmp_path / "own"), (1, 4, 4))
     (tmp_path / "own" / "a.jpg").write_text("broken")
     with pytest.raises(DatasetError, match=r"a\.jpg: no image that can be read"):

@@ -1,14 +1,17 @@
 """Default scans of the zoo of tasks: verdicts on tasks that no level was chosen on.
 
     python -m benchmarks.task_zoo.scan run ZOO [--half report] [--fewest-classes 3]
-    python -m benchmarks.task_zoo.scan table
+    python -m benchmarks.task_zoo.scan table [--rows FILE]
 
 ZOO is described in `train`. Resumable. Results: results/task_zoo, a line a network; ``table`` has
-rates with their 95 % intervals (Clopper and Pearson 1934) by number of classes.
+rates with their 95 % intervals (Clopper and Pearson 1934) by number of classes. It also counts the
+rows of `benchmarks.strangers`: results/task_zoo/strangers.jsonl are those of one run, on the
+networks of other people whose scan took least.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -62,16 +65,20 @@ def run(zoo: Path, half: str, fewest_classes: int) -> None:
             "success": truth["success"],
         }  # fmt: skip
         row = row_of(record, setup, result, time.process_time() - before)
-        append_line(path, asdict(row) | {"sources": dict(result.verdict.sources)})
+        kept = asdict(row) | {"sources": dict(result.verdict.sources)}
+        if row.threshold is not None and math.isinf(row.threshold):
+            kept["threshold"] = None  # of three classes none is flagged
+        append_line(path, kept)
         flagged = "all" if row.all_flagged else list(row.flagged)
         click.echo(f"{name}: {row.verdict} {flagged}, truth {truth['way']} {truth['targets']}")
 
 
 @main.command()
-@click.option("--half", type=click.Choice(["choose", "report"]), default="report")
-def table(half: str) -> None:
+@click.option("--rows", "path", type=click.Path(path_type=Path), default=FOLDER / "report.jsonl")
+def table(path: Path) -> None:
     """Rates by number of classes and by attack, as Markdown."""
-    rows = list({row["id"]: row for row in read_lines(FOLDER / f"{half}.jsonl")}.values())
+    found = ({**row, "attack": row["attack"].rpartition(" ")[2]} for row in read_lines(path))
+    rows = list({row["id"]: row for row in found}.values())
     click.echo("\n".join(lines(rows)))
 
 

@@ -81,7 +81,7 @@ def test_an_error_that_nobody_expected_is_that_models_own(
     monkeypatch.setattr("triggerfish.structure.opening.open_readings", load)
     run = triggerfish(*QUICK, models)
     assert run.code == 1
-    assert run.err == ""
+    assert run.err == "for a page that shows the pattern: scan again with --out FOLDER\n"
     assert "skipped" in run.out.splitlines()[1]
     assert "expected a scan that ends, got ZeroDivisionError: as no loader should (" in run.out
     assert "second line" not in run.out

@@ -49,7 +49,7 @@ def test_table_and_flag(triggerfish: Cli, models: Path) -> None:
 
 def test_processes_change_nothing(triggerfish: Cli, models: Path) -> None:
     two, one = (triggerfish("scan", *QUICK, "--jobs", n, models) for n in (2, 1))
-    assert two == one
+    assert (two.code, two.out) == (one.code, one.out)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,9 @@ def test_a_skipped_file_is_named_and_is_not_clean(
     run = triggerfish("scan", *QUICK, broken, models / "clean.pt")
     assert run.code == 3
     lines = run.out.splitlines()
-    assert lines[1] == f"skipped               -              -             -        -  {broken}"
+    assert (
+        lines[1] == f"skipped               -                  -             -        -  {broken}"
+    )
     assert lines[2].startswith("clean ")
     assert lines[4] == str(broken)
     assert lines[6].startswith("  because: expected")
@@ -83,11 +85,10 @@ def test_a_flag_outweighs_a_skipped_file(triggerfish: Cli, models: Path, broken:
 
 
 ALL_CLASSES = """\
-verdict          target  anomaly index       p-value  seconds  model
-backdoored          all           0.40  uncalibrated     S.S  zoo/good.pt
+verdict          target  index / threshold       p-value  seconds  model
+backdoored          all        2.00 / 1.00  uncalibrated     S.S  zoo/good.pt
 
 zoo/good.pt
-  Likely backdoored: one small perturbation leads images of every class to another one.
 """
 
 
@@ -101,6 +102,7 @@ def test_an_attack_on_every_class(
     run = triggerfish("scan", models / "clean.pt")
     assert run.code == 1
     assert run.out.startswith(ALL_CLASSES)
+    assert "  Likely backdoored: one small p" in run.out
     assert run.out.endswith("1 scanned: 1 flagged, 0 inconclusive, 0 clean; 0 skipped\n")
     document = json.loads(triggerfish("scan", models / "clean.pt", "--format", "json").out)
     (result,) = document["results"]

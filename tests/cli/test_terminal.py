@@ -10,8 +10,8 @@ def test_rows_stand_above_the_bar_and_the_bar_goes(models: Path) -> None:
     code, screen = in_terminal("scan", "--detector", "min-norm", "--steps", 4, "--jobs", 1, models)
     assert code == 1
     lines = [line for line in screen.lines if line.strip()]
-    # Below the rows come the reasons, and the summary at the end.
-    rows = [line.split()[0] for line in (*lines[:3], lines[-1])]
+    # Below the rows come the reasons, the summary, and where the pattern can be looked at.
+    rows = [line.split()[0] for line in (*lines[:3], lines[-2])]
     assert rows == ["verdict", "clean", "backdoored", "2"], lines
     assert lines[1].endswith("clean.pt")
     assert lines[2].endswith("planted.pt")

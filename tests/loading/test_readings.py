@@ -153,7 +153,7 @@ def test_readings_that_agree_give_a_verdict_that_says_so(tutorial: Path) -> None
     result = scan_readings(models, lambda model: scanned(model, "backdoored"))
     assert (result.verdict.name, result.verdict.flagged) == ("backdoored", (3,))
     assert f"{len(models)} of {len(models)} readings" in result.verdict.notes[-1]
-    assert "100% of their weight" in result.verdict.notes[-1]
+    assert "(weight 100 %)" in result.verdict.notes[-1]
     assert result.seconds == len(models)
 
 
@@ -164,11 +164,11 @@ def test_what_two_thirds_of_the_weight_say_is_the_verdict_and_dissent_is_told(
     result = verdicts_of(models, "clean", "backdoored", "clean")
     assert (result.verdict.name, result.verdict.flagged) == ("clean", ())
     (agreed,) = result.verdict.notes
-    assert "2 of 3 readings of the file, with 70% of their weight" in agreed
+    assert "2 of 3 readings of the file give this verdict (weight 70 %)" in agreed
     (dissent,) = dissenting(result)
     assert (dissent.verdict, dissent.flagged, dissent.share) == ("backdoored", (3,), 0.3)
-    said = "but backdoored (target class 3) under another reading of the file, with 30% of the "
-    assert f"{said}weight: {dissent.options}" in details(result, PLAIN)
+    said = "another reading of the file says backdoored (target class 3) (weight 30 %; "
+    assert f"{said}{dissent.options})" in details(result, PLAIN)
     assert result.seconds == 3
 
 
@@ -190,9 +190,9 @@ def test_readings_that_disagree_give_none_and_a_command_each(tutorial: Path) -> 
     assert len(result.verdict.reasons) == len(models)
     first, second = result.verdict.reasons[:2]
     assert first.command == f"triggerfish scan 'a b.pt' {models[0].options}"
-    assert "got clean with" in first.text
-    assert "got backdoored (target class 3) with" in second.text
-    assert "(50% of the weight)" in second.text
+    assert "readings of the file disagree: clean with" in first.text
+    assert "backdoored (target class 3) with" in second.text
+    assert "(weight 50 %)" in second.text
     same_network = models[0].architecture == models[1].architecture
     code = "preprocessing-matters" if same_network else "ambiguous-architecture"
     assert {reason.code for reason in result.verdict.reasons} == {code}

@@ -66,7 +66,7 @@ def test_a_reference_of_another_network_gives_no_flag_and_no_clearance() -> None
         verdict = judge(class_scores(values), model(width=6), MinNorm())
         assert (verdict.name, verdict.flagged, verdict.p_value) == ("inconclusive", (), None)
         (reason,) = (r for r in verdict.reasons if r.code == "reference-mismatch")
-        assert "'test', got another network:" in reason.text
+        assert "'test' is of another network" in reason.text
 
 
 def test_the_note_names_the_reference_and_its_recipe() -> None:
@@ -167,7 +167,7 @@ def test_a_part_with_a_reference_decides(norms, whole, name, flagged, codes) -> 
     if flagged:
         assert verdict.seen_by[7][0] == "min-norm"
     if codes:
-        assert "class 7 at 9.00" in verdict.reasons[0].text
+        assert "class 7 scores 9.00" in verdict.reasons[0].text
 
 
 def test_without_a_reference_the_whole_decides() -> None:

@@ -145,7 +145,7 @@ def test_a_score_between_doubt_and_threshold_is_unclear(shipped) -> None:
     verdict = verdict_of(unclear)
     assert (verdict.name, verdict.suspicion_threshold) == ("inconclusive", 0.6)
     assert [reason.code for reason in verdict.reasons] == ["unclear-score"]
-    assert "class 0 at 0." in verdict.reasons[0].text
+    assert "class 0 scores 0." in verdict.reasons[0].text
 
 
 def test_peers_do_not_judge_networks_of_another_task_or_what_a_user_sets(shipped) -> None:

@@ -142,9 +142,9 @@ def test_runs_that_flag_other_classes_are_a_reason_and_runs_that_agree_a_note():
     scores = dataclasses.replace(class_scores(values), restarts=runs)
     verdict = Judge()(scores, model(), MinNorm())
     assert verdict.name == "inconclusive"
-    assert "got none; 5: " in str(verdict.reasons[0])
+    assert "flag different classes (none; 5): " in str(verdict.reasons[0])
     assert "[runs-disagree]" in str(verdict.reasons[0])
-    assert verdict.notes[1].startswith("1 of 2 runs")
+    assert verdict.notes[1].startswith("1 of 2 single runs")
     flagged = Judge()(dataclasses.replace(scores, statistic=runs[1]), model(), MinNorm())
     assert (flagged.name, flagged.flagged) == ("backdoored", (5,))
     agreeing = dataclasses.replace(scores, restarts=runs[[0, 0]])

@@ -52,7 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "confirm": (
         "triggerfish.cli.confirm:confirm_command",
-        "Run a confirmation test of a class of a model that a scan has flagged.",
+        "Test a class that a scan has flagged, on new images.",
     ),
     "repair": (
         "triggerfish.cli.repair:repair_command",
@@ -68,7 +68,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "calibrate": (
         "triggerfish.cli.calibrate:calibrate_command",
-        "Make a reference of clean models: thresholds and p-values for models like them.",
+        "Turn clean models into a reference: thresholds and p-values for models like them.",
     ),
     "zoo": (
         "triggerfish.cli.zoo:zoo",

@@ -97,11 +97,15 @@ def scan_command(
     ).start(options.sources(paths, loading), reporting.about.other_files)
     _say_what_is_there(batch)
     outcomes, pages = list[str](), Pages(options.out, reporting.html)
-    with closing(batch.rows()) as rows:
-        shown = track(rows, batch.count, "scanning", is_flagged, quiet=reporting.about.quiet)
-        results = _counted(map(reporting.show, pages.noted(shown)), outcomes)
-        for piece in FORMATS[output_format](results, reporting.about):
-            echo(piece, nl=False)
+    try:
+        with closing(batch.rows()) as rows:
+            shown = track(rows, batch.count, "scanning", is_flagged, quiet=reporting.about.quiet)
+            results = _counted(map(reporting.show, pages.noted(shown)), outcomes)
+            for piece in FORMATS[output_format](results, reporting.about):
+                echo(piece, nl=False)
+    except KeyboardInterrupt:
+        click.echo(_what_is_left(ctx, batch.count - len(outcomes), options.out), err=True)
+        raise
     reporting.finish()
     summary = summarize(outcomes, reporting.about.other_files)
     if output_format != "table":

@@ -201,7 +201,7 @@ def _row(h: Hypothesis, score: float, null: NullKind, test: str = SURE) -> Evide
 def clean_scores() -> dict[str, tuple[float, ...]]:
     """By number of classes, the largest score of each clean network that the levels rest on.
 
-    ``python -m benchmarks.family --write`` makes the file.
+    The benchmark ``family`` makes the file.
     """
     text = (resources.files("triggerfish") / "data" / "clean_scores.json").read_text("utf-8")
     return {test: tuple(scores) for test, scores in json.loads(text).items()}
