@@ -61,6 +61,7 @@ def test_rows_say_what_the_manifest_says(root, tmp_path):
     assert attacked.sha256 == sha256_of(root / "mnist/reporting/white/white.pt")
 
 
+@pytest.mark.slow
 def test_a_second_run_scans_only_what_is_new_or_changed(root, tmp_path):
     out = tmp_path / "out"
     assert "1 to scan" in run(root, out, "--only", "mnist/held-out/*")
@@ -76,6 +77,7 @@ def test_development_is_scanned_only_when_asked_for(root, tmp_path):
     assert "1 to scan" in run(root, tmp_path, "--split", "development")
 
 
+@pytest.mark.slow
 def test_a_model_that_is_being_replaced_is_left_for_later(root, tmp_path):
     (root / "mnist/held-out/clean.pt").write_bytes(b"half")
     run(root, tmp_path / "out")
