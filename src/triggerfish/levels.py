@@ -66,18 +66,18 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # adds no flag: of clean classes that were nearly flagged it confirmed as many as of targets.
     (CONFIRMATION, "target", "same-size"): Level(math.inf, 0.25),
     # Of 31 clean networks with six classes or more, of people and of tasks, the largest had 1.01;
-    # 19 of 26 single targets had 1.27 and more (python -m benchmarks.family).
+    # 18 of 28 single targets have more than the level (python -m benchmarks.family).
     (SURE, "target", "outliers"): Level(1.2, 1.0),
-    # Of 6 clean ones with four or five classes the largest had 0.73; two targets 1.11 and 1.12.
+    # Of 6 clean ones with four or five classes the largest had 0.73; two targets 1.10 and 1.11.
     (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.05, 0.85),
-    # Among three classes clean ones (up to 1.51) and targets overlap: none is flagged, and where
-    # all are low the network is clean. Of two classes nothing is known at all.
+    # Among three classes clean ones and targets overlap: none is flagged, and where all are low the
+    # network is clean. Of two classes nothing is known at all.
     (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
-    # Of 60 clean networks of other people the largest had 1.08, of 34 of tasks one 1.34; of nine
-    # source-specific attacks three had more, and two more than the second level.
+    # Above all clean networks of other people, and all but one of the clean ones of tasks
+    # (python -m benchmarks.task_zoo.scan table has both counts).
     (UNTARGETED_TEST, "pair", "outliers"): Level(1.35, 1.1),
-    # Of 60 clean ones no way out led each class to an end of its own, five of eight all-to-all
-    # attacks had 0.85 and more.
+    # Of 56 clean ones one has 0.746 and the next 0.32; of five all-to-all attacks four have 0.98
+    # and more (benchmarks/results/task_zoo/strangers.jsonl).
     (UNTARGETED_TEST, "all-classes", "outliers"): Level(0.75, 0.6),
     # Beside clean networks of the task: what they flag stands only above the second level, and what
     # they suspect is flagged above the first.

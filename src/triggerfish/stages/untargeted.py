@@ -41,16 +41,16 @@ SEED = 800_001  # added to the scan's: other images than those of the searches b
 
 ALL_LEAD, ALL_WANTED, ALL_PER_STEP = 2.0, 0.5, 12
 """Log-odds that images lead by where all classes are left, the share of them that has to, and the
-images of a step. An all-to-all trigger is taught a lesson for every class, and each is weak: of
-eight such networks' own triggers none moved 0.75 of the images that led by 4."""
+images of a step. An all-to-all trigger is taught a lesson for every class, and each is weak: it
+leaves many of the images that lead by more where they are."""
 ALL_RACE = Race(survivors=(0.5, 0.5, 0.25, 0.25, 0.25), least=1, middle=0, fewest=2)
 """Of the searches out of all classes one counts, and no middle."""
 ONE_LEAD, ONE_WANTED, ONE_PER_STEP = 4.0, 0.7, 8
 """The same where one class is left: a source-specific trigger has that much."""
 OF_A_CLASS, FEWEST_IMAGES, MOST_IMAGES = 40, 240, 1000
 STARTS, STARTS_OF_ALL = 2, 4
-"""Searches for each way out, on images of its own: the smallest counts. One alone found two of five
-all-to-all triggers, and three of six source-specific ones."""
+"""Searches for each way out, on images of its own: the smallest counts. One alone often ends in
+another way out, beside the trigger."""
 OWN_ENDS = 0.6
 """How much of an image's new class its old one has to tell (`own_ends`) for a score to count in
 full. All-to-all triggers have 0.8 and more; perturbations of clean networks send most images to one
@@ -177,9 +177,9 @@ def _out_of_all(
     sizes = torch.where(found.converged.cpu(), found.size.double().cpu(), torch.inf)
     best = int(sizes.argmin())
     score = everywhere_score(pixel, float(sizes[best]), classifier.input_shape)
-    ends = evaluate(classifier, (pool.images + found.perturbation[best]).clamp(0.0, 1.0)).argmax(1)
     if score is None:
         return None
+    ends = evaluate(classifier, (pool.images + found.perturbation[best]).clamp(0.0, 1.0)).argmax(1)
     kept = min(1.0, own_ends(pool.called, ends) / OWN_ENDS)
     return WayOut(
         score * kept if score > 0 else score,

@@ -1,8 +1,7 @@
 """Sizes and margins -> one score per class, and one for an attack on all of them.
 
 Of universal perturbations on synthetic images: constants and form were chosen on networks that
-other people trained, and on attacked versions of them, none of which the tables in
-docs/detection-quality.md report.
+other people trained, and on attacked versions of them.
 
 On images that a network is sure of the null is the network itself: the other classes, and what any
 trigger costs. A class counts as suspicious when it is much smaller than the others *and* small in
@@ -95,8 +94,6 @@ SIDE = 32
 SIZE_WEIGHT = 0.5
 HEIGHT = 0.15
 """Height of a wave, in pixel ranges: the logarithm below it speaks for a class."""
-
-
 EASY = 0.25
 """Quantile of the other classes that a target has to be smaller than by far. With their median, a
 clean network whose classes fall into two kinds, easy and hard ones, has its easy ones accused."""
@@ -122,8 +119,7 @@ def sure_score(pixel: Tensor, frequency: Tensor, shape: tuple[int, int, int]) ->
     The larger of both bases' counts; a class that neither reaches is NaN.
     """
     channels, height, width = shape
-    allowed = PIXELS * math.sqrt(height * width) / SIDE
-    small = math.log(allowed) - (pixel.double() / channels).log()
+    small = _below_allowed(pixel, shape)
     low = math.log(HEIGHT * math.sqrt(channels * height * width)) - frequency.double().log()
     spot = above_the_others(pixel) + SIZE_WEIGHT * small
     wave = above_the_others(frequency) + low
@@ -133,10 +129,14 @@ def sure_score(pixel: Tensor, frequency: Tensor, shape: tuple[int, int, int]) ->
 
 def way_out_scores(size: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """The scores (K,) of ways out of classes, of sizes (K,) over pixels; NaN where not reached."""
+    return above_the_others(size, 0.5) + SIZE_WEIGHT * _below_allowed(size, shape)
+
+
+def _below_allowed(size: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """How far sizes (K,) over pixels are below `PIXELS`, as logarithms (K,)."""
     channels, height, width = shape
     allowed = PIXELS * math.sqrt(height * width) / SIDE
-    small = math.log(allowed) - (size.double() / channels).log()
-    return above_the_others(size, 0.5) + SIZE_WEIGHT * small
+    return math.log(allowed) - (size.double() / channels).log()
 
 
 def everywhere_score(pixel: Tensor, untargeted: float, shape: tuple[int, int, int]) -> float | None:
