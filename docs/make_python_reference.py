@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import triggerfish
+from triggerfish.codec.fields import described_fields
 
 TARGET = Path(__file__).parent / "python.md"
 HEADER = """\
@@ -98,6 +99,9 @@ def _section(name: str) -> str:
     settings = "".join(_settings(value))
     table = f"\n| setting | default | meaning |\n|---|---|---|\n{settings}" if settings else ""
     docstring = inspect.cleandoc(value.__doc__ or "")
+    fields = "".join(_fields(value))
+    if fields:
+        table += f"\n| field | meaning |\n|---|---|\n{fields}"
     return f"\n### `{name}`\n\n{_signature(name, value)}{_markdown(docstring)}\n{table}"
 
 
@@ -124,6 +128,17 @@ def _settings(value: object) -> Iterator[str]:
             unit = f", in {field.metadata['unit']}" if field.metadata["unit"] else ""
             text = field.metadata["help"].replace("|", "\\|")
             yield f"| `{field.name}` | `{field.default!r}` | {text}{unit} |\n"
+
+
+def _fields(value: object) -> Iterator[str]:
+    """Rows for the fields that have a text below them in the source."""
+    if not (inspect.isclass(value) and dataclasses.is_dataclass(value)):
+        return
+    texts = described_fields(value)
+    for field in dataclasses.fields(value):
+        if field.name in texts:
+            text = texts[field.name].replace("``", "`").replace("|", "\\|")
+            yield f"| `{field.name}` | {text} |\n"
 
 
 def _markdown(docstring: str) -> str:

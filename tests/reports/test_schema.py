@@ -40,6 +40,26 @@ def test_the_schema_is_one_and_says_its_version() -> None:
     assert SCHEMA["$id"] == f"urn:triggerfish:results:{SCHEMA_VERSION}"
 
 
+def test_every_field_is_described() -> None:
+    """By the text below it where its type is declared."""
+    silent = [
+        f"{name}.{field}"
+        for name, definition in SCHEMA["$defs"].items()
+        for field, schema in definition.get("properties", {}).items()
+        if not schema.get("description")
+    ]
+    assert not silent, "write a text under these fields, and run: make docs"
+
+
+def test_descriptions_are_those_in_the_source() -> None:
+    properties = SCHEMA["$defs"]["perturbation"]["properties"]
+    assert properties["delta"]["description"] == (
+        "(C, H, W) in [-1, 1]: it is added, and the sum clamped to [0, 1]."
+    )
+    flags = SCHEMA["$defs"]["evidence"]["properties"]["flags"]  # a property, by its docstring
+    assert flags["description"] == "Whether it speaks for its hypothesis."
+
+
 def test_a_trigger_of_a_program_follows_the_schema() -> None:
     STRICT.validate(json.loads(render_result(in_program())))
 

@@ -123,14 +123,21 @@ def tagged(hint: Any) -> bool:  # noqa: ANN401
     return sum(map(is_record, members(hint))) > 1
 
 
+@cache
 def described_fields(record: type) -> dict[str, str]:
-    """The strings that stand below fields in the source, on one line each."""
+    """What the source says of each field, in the string below it, and of each property.
+
+    Each on one line, with the marks of code.
+    """
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(record))).body
     assert isinstance(body, ast.ClassDef)
     return dict(_described(body.body))
 
 
 def _described(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for item in body:
+        if isinstance(item, ast.FunctionDef) and (said := ast.get_docstring(item)):
+            yield item.name, " ".join(said.partition("\n\n")[0].split())
     for field, text in pairwise(body):
         if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
             continue

@@ -37,17 +37,27 @@ _TENSORS: dict[str, Schema] = {
     "not_here": {
         "type": "object",
         "properties": {
-            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-            "tensor": {"type": "string"},
+            "shape": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0},
+                "description": "The tensor's shape.",
+            },
+            "tensor": {"type": "string", "description": "Its name in evidence.safetensors."},
         },
         "required": ["shape"],
-        "description": "Images, and tables too large for JSON; tensor is the name in "
-        "evidence.safetensors, in the folder of the result.",
+        "description": "Images, and tables too large for JSON: in evidence.safetensors, in the "
+        "folder of the result.",
     },
 }
 _SHAPE: Schema = {
     "type": "object",
-    "properties": {"shape_of_each": _TENSORS["not_here"]["properties"]["shape"]},
+    "properties": {
+        "shape_of_each": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0},
+            "description": "The shape of one row.",
+        }
+    },
     "required": ["shape_of_each"],
 }
 _TENSOR: Schema = {"anyOf": [_NUMBERS, {"$ref": "#/$defs/not_here"}]}
@@ -92,7 +102,7 @@ def _define(record: type, found: dict[str, Schema]) -> None:
         key = key_of(field, holder)
         properties[key] = schema_of(field.hint, found) if field.stored else _SHAPE
         if text:
-            properties[key] = {**properties[key], "description": text}
+            properties[key] = {**properties[key], "description": text.replace("`", "")}
         required.append(key)
     summary = (inspect.getdoc(record) or "").partition("\n\n")[0]
     found[name] = {

@@ -104,17 +104,28 @@ def result_of(data: object, shelf: Shelf | None = None) -> Scanned | Skipped:
 def make_schema() -> str:
     """The schema that ships, from the types of the results: ``make docs`` writes it."""
     found = definitions(Scanned, Skipped, Summary, Severity)
-    version = {"schema_version": {"const": SCHEMA_VERSION}}
+    version: dict[str, Schema] = {
+        "schema_version": {"const": SCHEMA_VERSION, "description": "The version of this schema."}
+    }
     whole = dict[str, Schema]()
     for status, kind in _RESULTS.items():
         extra: dict[str, Schema] = {
-            "status": {"const": status},
-            "outcome": {"enum": list(get_args(Outcome))},
+            "status": {"const": status, "description": "Whether the file was scanned."},
+            "outcome": {
+                "enum": list(get_args(Outcome)),
+                "description": "What it counts as in the summary.",
+            },
         }
         if kind is Scanned:
             kinds: Schema = {"type": "array", "items": {"enum": list(KINDS)}}
-            severity: Schema = {"oneOf": [{"type": "null"}, _ref("severity")]}
-            extra |= {"severity": severity, "looked_for": kinds, "not_looked_for": kinds}
+            extra |= {
+                "severity": {
+                    "oneOf": [{"type": "null"}, _ref("severity")],
+                    "description": "How strong the flag is; null where nothing is flagged.",
+                },
+                "looked_for": {**kinds, "description": "Kinds of backdoor that were looked for."},
+                "not_looked_for": {**kinds, "description": "The other kinds."},
+            }
         record = found[status]
         record["properties"] = {**version, **extra, **record["properties"]}
         # The results for other parts of a file stand in one, and say nothing of it again.
@@ -123,8 +134,12 @@ def make_schema() -> str:
         "type": "object",
         "properties": {
             **version,
-            "results": {"type": "array", "items": {"oneOf": list(whole.values())}},
-            "summary": _ref("summary"),
+            "results": {
+                "type": "array",
+                "items": {"oneOf": list(whole.values())},
+                "description": "One for each file.",
+            },
+            "summary": {**_ref("summary"), "description": "How many ended how."},
         },
         "required": ["schema_version", "results", "summary"],
     }

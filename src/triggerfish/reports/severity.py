@@ -15,18 +15,23 @@ LEAST_EXCESS = 1.0
 
 @dataclass(frozen=True)
 class Severity:
-    """The flag of the most suspicious class: its ``index`` by a ``test``, and the ``threshold``.
+    """How strong a flag is: that of the most suspicious class.
 
-    Of ``clean_networks`` that were scored so, ``clean_as_high`` have a class with as high an index;
-    both None where that was not counted, all of them where a file's program gives the answer.
+    Only the grade is known where a file's program gives the answer.
     """
 
     grade: Grade
+    """*strong*: far above the threshold. *borderline*: just above it."""
     test: str | None = None
+    """The test that flagged the class."""
     index: float | None = None
+    """Its score there."""
     threshold: float | None = None
+    """The level above which that flags."""
     clean_as_high: int | None = None
+    """Of ``clean_networks``, how many have as suspicious a class; None where not counted."""
     clean_networks: int | None = None
+    """How many clean networks were scored by the same test."""
 
 
 def severity_of(verdict: Verdict) -> Severity | None:

@@ -15,19 +15,22 @@ Outcome = Literal["clean", "backdoored", "inconclusive", "skipped", "dangerous",
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of models, each in one of them beside ``scanned``, the sum of those with a verdict.
-
-    ``accepted`` are files that somebody lists as accepted, whatever was found in them, and neither
-    scanned nor skipped here; ``other_files`` count, by suffix, what was not taken for a model.
-    """
+    """Counts of models: each is in one of them beside ``scanned``."""
 
     scanned: int = 0
+    """Those with a verdict: flagged, inconclusive or clean."""
     flagged: int = 0
+    """Those that are backdoored by their verdict."""
     inconclusive: int = 0
+    """Those of which the scan does not know."""
     skipped: int = 0
+    """Files that were not scanned, without the dangerous ones."""
     dangerous: int = 0
+    """Files that would run code."""
     accepted: int = 0
+    """Files that somebody lists as accepted, whatever was found in them."""
     other_files: Mapping[str, int] = field(default_factory=dict)
+    """By suffix, files that were not taken for a model."""
 
     @property
     def clean(self) -> int:

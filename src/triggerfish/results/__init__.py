@@ -1,0 +1,61 @@
+"""What a scan returns: frozen data, hardly any behavior.
+
+Detectors return `ClassScores`, the judge turns them into `Evidence`, which is folded into a
+`Verdict`; a scan of a path ends in `Scanned` or `Skipped`. Reports read these and nothing else.
+The text under a field is its description in the JSON Schema too.
+"""
+
+from triggerfish.results.evidence import (
+    CONTROL,
+    PRECEDENCE,
+    Evidence,
+    Finding,
+    Hypothesis,
+    HypothesisKind,
+    Null,
+    NullKind,
+)
+from triggerfish.results.facts import Acceptance, Assumption, Fact, ReadingResult
+from triggerfish.results.result import Scanned, SkipKind, Skipped
+from triggerfish.results.scores import (
+    BASES,
+    Basis,
+    ClassScores,
+    Pairs,
+    Perturbation,
+    Status,
+)
+from triggerfish.results.trials import BasisEvidence, Confirmation, Grade, Stamp, Trial
+from triggerfish.results.verdict import IN_PROGRAM, Verdict, VerdictName
+
+__all__ = [
+    "BASES",
+    "CONTROL",
+    "IN_PROGRAM",
+    "PRECEDENCE",
+    "Acceptance",
+    "Assumption",
+    "Basis",
+    "BasisEvidence",
+    "ClassScores",
+    "Confirmation",
+    "Evidence",
+    "Fact",
+    "Finding",
+    "Grade",
+    "Hypothesis",
+    "HypothesisKind",
+    "Null",
+    "NullKind",
+    "Pairs",
+    "Perturbation",
+    "ReadingResult",
+    "Scanned",
+    "SkipKind",
+    "Skipped",
+    "Stamp",
+    "Status",
+    "Trial",
+    "Verdict",
+    "VerdictName",
+]
