@@ -24,12 +24,12 @@ import click
 
 from benchmarks.criteria import REPORTED
 from benchmarks.neural_cleanse import NeuralCleanseConfig, clean_images, scan_with_images
-from benchmarks.rows import FOLDER, SPLITS, Model, Row, read_rows, rounded, write_rows
+from benchmarks.rows import FOLDER, SPLITS, Model, Numbers, Row, read_rows, rounded, write_rows
 from triggerfish.detectors import DETECTORS, Ensemble, L1Weight
 from triggerfish.loading import load_classifier, sha256_of
 from triggerfish.parallel import in_processes
 from triggerfish.references.store import shipped_references
-from triggerfish.results import Scanned
+from triggerfish.results import Pairs, Scanned
 from triggerfish.scanning import ScanConfig, published, scan_classifier
 from triggerfish.statistics.outliers import PUBLISHED_THRESHOLD
 from triggerfish.verdict.judge import Judge
@@ -104,7 +104,6 @@ def row_of(model: Model, setup: str, result: Scanned) -> Row:
     """What is kept of a scan."""
     verdict = result.verdict
     (threshold,) = rounded([verdict.threshold])
-    sources = result.scores.details.get("source")
     return Row(
         **model.truth(),  # type: ignore[arg-type]
         setup=setup,
@@ -113,12 +112,21 @@ def row_of(model: Model, setup: str, result: Scanned) -> Row:
         reference=verdict.reference,
         index=rounded(verdict.anomaly_index),
         statistic=rounded(result.scores.statistic.tolist()),
-        sources=None if sources is None else rounded(sources.tolist()),
+        sources=_sources(result.scores.pairs),
         p_value=None if verdict.p_value is None else float(f"{verdict.p_value:.4g}"),
         threshold=threshold,
         reasons=tuple(map(str, verdict.reasons)),
         seconds=round(result.seconds, 3),
     )
+
+
+def _sources(pairs: Pairs | None) -> Numbers | None:
+    """Per class its most suspicious source, None where no pair of it was measured."""
+    if pairs is None:
+        return None
+    strongest = pairs.strongest(range(len(pairs.score)))
+    known = pairs.score.isfinite().any(0).tolist()
+    return tuple(float(source) if known[target] else None for source, target in strongest)
 
 
 def scan_all(

@@ -173,16 +173,15 @@ def measured(case: Case, *, with_pseudo: bool = False) -> dict[str, Any]:
     share = torch.bincount(logits.argmax(1), minlength=model.num_classes) / len(images)
     odds = logits.sort(1, descending=True).values
     search = time.process_time() - start
-    row = {
+    row: dict[str, Any] = {
         **case.truth,
         "classes": model.num_classes,
         "shape": list(model.input_shape),
         "share": _short(share),
         "spread": round(sharp, 4),
         "lead": round(float((odds[:, 0] - odds[:, 1]).median()), 4),
-        "pixel": _short(scores.details["size_pixel"]),
-        "frequency": _short(scores.details["size_frequency"]),
-        "margin": _short(scores.details["margin"]),
+        **{sizes.basis: _short(sizes.size) for sizes in scores.sizes},
+        "margin": None if scores.margin is None else _short(scores.margin),
         "untargeted": None,  # rows of earlier detectors have one
         "trials": [_trials(model, change) for change in scores.perturbations[:-1]],
         "search_seconds": round(search, 2),

@@ -54,7 +54,11 @@ for key in map(str.strip, sys.stdin):
     start = time.process_time()
     result = scan_classifier(classifier, ScanConfig(Ensemble(**config)))
     seconds = time.process_time() - start
-    details = {n: numbers(v) for n, v in result.scores.details.items() if n.startswith("size_")}
+    if hasattr(result.scores, "sizes"):
+        found = {f"size_{s.basis}": s.size for s in result.scores.sizes}
+    else:  # a build that kept them by name
+        found = result.scores.details
+    sizes = {n: numbers(v) for n, v in found.items() if n.startswith("size_")}
     print("RESULT" + json.dumps({
         "seconds": seconds,
         "verdict": result.verdict.name,
@@ -63,7 +67,7 @@ for key in map(str.strip, sys.stdin):
         "reasons": [r.code for r in result.verdict.reasons],
         "score": numbers(result.scores.statistic),
         "all_classes_score": result.scores.all_classes,
-        "sizes": details,
+        "sizes": sizes,
         "confirmed": [[c.target, c.grade, c.lead] for c in result.confirmations],
     }), flush=True)
 """

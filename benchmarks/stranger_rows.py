@@ -14,6 +14,7 @@ from benchmarks.corpus import Record
 from benchmarks.rows import Numbers, rounded
 from triggerfish.files import write_atomically
 from triggerfish.levels import SURE
+from triggerfish.reports.columns import columns
 from triggerfish.results import Scanned
 
 FOLDER = RESULTS / "strangers"
@@ -98,7 +99,9 @@ def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> R
         parts={
             **{part.name: rounded(part.statistic.tolist()) for part in scores.parts},
             **{
-                name: rounded(scores.details[name].tolist()) for name in TERMS & set(scores.details)
+                name: rounded(vector.tolist())
+                for name, vector in columns(scores).items()
+                if name in TERMS
             },
             **(
                 {}

@@ -13,8 +13,10 @@ from triggerfish.results import (
     IN_PROGRAM,
     Acceptance,
     Assumption,
+    BaselineNorms,
     BasisEvidence,
     ClassScores,
+    ClassSizes,
     Confirmation,
     Evidence,
     Fact,
@@ -72,7 +74,7 @@ def universal() -> ClassScores:
         images=torch.empty(0, 3, SIDE, SIDE),
         probability=torch.full((COUNT,), NAN).double(),
         logits=torch.empty(0, COUNT).double(),
-        details={"size_pixel": sizes},
+        sizes=(ClassSizes("pixel", sizes),),
         shown=(),
         perturbations=(perturbation(), wave),
         pictures=pictures(),
@@ -99,9 +101,11 @@ def scores() -> ClassScores:
         images=images,
         probability=torch.tensor([0.9999] * 4 + [0.21] + [0.9999] * 5).double(),
         logits=torch.zeros(COUNT, COUNT).double(),
-        details={
-            "min_norm_0.0": torch.tensor([9.0, 12, 9.5, 7.2, NAN, 11, 8.1, 0.55, 10, 13]).double()
-        },
+        norms=(
+            BaselineNorms(
+                "0.0", torch.tensor([9.0, 12, 9.5, 7.2, NAN, 11, 8.1, 0.55, 10, 13]).double()
+            ),
+        ),
         pairs=pairs(),
         restarts=torch.stack([statistic + 0.05, statistic - 0.05]),
         all_classes=0.12,

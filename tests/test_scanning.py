@@ -26,6 +26,7 @@ from triggerfish.errors import CheckpointError
 from triggerfish.loading import LoadOptions, load_classifier
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.references.store import render_reference
+from triggerfish.reports.columns import columns
 from triggerfish.results import Assumption, Fact, Scanned, Skipped
 from triggerfish.runs.files import FileScan, find_sources
 from triggerfish.runs.paths import scan_path
@@ -97,7 +98,7 @@ def test_contract_of_every_detector_on_every_model(detector, name, model, shape)
     assert scores.images.shape == (len(scores.classes), *shape)
     assert scores.logits.shape == (len(scores.classes), count)
     assert len(result.verdict.anomaly_index) == count
-    for vector in scores.details.values():
+    for vector in columns(scores).values():
         assert vector.shape == (count,)
     np.testing.assert_array_equal(scores.statistic.numpy(), again.scores.statistic.numpy())
     assert torch.equal(scores.images, again.scores.images)

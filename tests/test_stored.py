@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from made_up import EVERYTHING, clean, dangerous, found
 from triggerfish.codec.tensors import read_tensors
 from triggerfish.errors import OutputError, ResultError
 from triggerfish.reports import FORMATS
+from triggerfish.reports.columns import columns
 from triggerfish.reports.html import render_page
-from triggerfish.reports.json_report import as_dict, render_result
+from triggerfish.reports.json_report import as_dict, render_result, result_of
 from triggerfish.results import Scanned
 from triggerfish.stored import read_result, read_results, write_artefacts
 
@@ -55,6 +57,22 @@ def test_images_changes_and_pictures_come_back(tmp_path: Path) -> None:
     assert new.pictures is not None
     torch.testing.assert_close(new.pictures, old.pictures)
     torch.testing.assert_close(again.trials[0].pictures, result.trials[0].pictures)
+
+
+def test_an_earlier_result_of_version_3_is_read_with_its_sizes_as_plain_columns() -> None:
+    """Before there were typed sizes, ``details`` had them by name."""
+    data: dict[str, Any] = json.loads(render_result(found()))
+    for scores in (data["scores"], *data["scores"]["parts"]):
+        sizes, norms = scores.pop("sizes"), scores.pop("norms")
+        del scores["shown_baseline"], scores["margin"]
+        scores["details"] |= {f"size_{one['basis']}": one["size"] for one in sizes}
+        scores["details"] |= {f"min_norm_{one['baseline']}": one["norm"] for one in norms}
+    result = result_of(data)
+    assert isinstance(result, Scanned)
+    assert result.verdict.headline == found().verdict.headline
+    for old, new in zip(result.scores.parts, found().scores.parts, strict=True):
+        torch.testing.assert_close(columns(old), columns(new), equal_nan=True)
+    assert "smallest pattern" in "".join(FORMATS["table"]([result]))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -27,9 +27,9 @@ def test_evidence_is_what_it_claims():
     assert (scores.probability >= 0.9999 - 1e-6).all()
     assert (scores.logits.argmax(1) == torch.arange(10)).all()
     for k in range(10):
-        level = MinNorm().baselines[int(scores.details["shown_baseline"][k])]
-        norm = (scores.images[k] - level).abs().sum()
-        assert norm.item() == pytest.approx(scores.details[f"min_norm_{level}"][k].item(), abs=1e-3)
+        shown = scores.norms[int(scores.shown_baseline[k])]
+        norm = (scores.images[k] - float(shown.baseline)).abs().sum()
+        assert norm.item() == pytest.approx(shown.norm[k].item(), abs=1e-3)
 
 
 def test_a_baseline_that_already_is_the_class_is_shown_only_where_there_is_no_other():
@@ -37,10 +37,11 @@ def test_a_baseline_that_already_is_the_class_is_shown_only_where_there_is_no_ot
     layer.weight.data = torch.stack([torch.ones(16), torch.zeros(16), -torch.ones(16)]) * 2
     model = Classifier(nn.Sequential(nn.Flatten(), layer), (1, 4, 4))
     scores = dataclasses.replace(QUICK, baselines=(1.0, 0.0))(model)
-    assert scores.details["min_norm_1.0"][0] == 0
-    assert scores.details["shown_baseline"][0] == 1
+    assert scores.norms[0].baseline == "1.0"
+    assert scores.norms[0].norm[0] == 0
+    assert scores.shown_baseline[0] == 1
     alone = dataclasses.replace(QUICK, baselines=(1.0,))(model)
-    assert alone.details["shown_baseline"][0] == 0
+    assert alone.shown_baseline[0] == 0
     assert (alone.images[0] == 1).all()
 
 
@@ -135,9 +136,9 @@ def test_a_restart_never_raises_a_norm_and_is_kept_apart():
     model = classifier(backdoored=False)
     once = dataclasses.replace(QUICK, restarts=1)(model)
     twice = dataclasses.replace(QUICK, restarts=2)(model)
-    for name in ("min_norm_0.0", "min_norm_0.5"):
-        assert (twice.details[name] <= once.details[name]).all()
-        assert (twice.details[name] < once.details[name]).any()
+    for one, other in zip(once.norms, twice.norms, strict=True):
+        assert (other.norm <= one.norm).all()
+        assert (other.norm < one.norm).any()
     torch.testing.assert_close(twice.restarts[0], once.statistic)
     assert not torch.equal(twice.restarts[0], twice.restarts[1])
 

@@ -15,7 +15,7 @@ from triggerfish.reports.confirmations import confirmation_in_short
 from triggerfish.reports.details import details
 from triggerfish.reports.html import render_page
 from triggerfish.reports.severity import severity_of
-from triggerfish.results import Evidence, Hypothesis, Null, Scanned
+from triggerfish.results import ClassSizes, Evidence, Hypothesis, Null, Scanned
 from triggerfish.verdict.conclude import conclude
 
 SEEDS = range(60)
@@ -46,7 +46,7 @@ def made(seed: int) -> Scanned:
         for k in range(len(NAMES))
     )  # fmt: skip
     part = replace(
-        universal(), details={"size_pixel": torch.tensor(sizes).double()}, perturbations=shown
+        universal(), sizes=(ClassSizes("pixel", torch.tensor(sizes).double()),), perturbations=shown
     )
     scores = replace(found().scores, parts=(part,), pairs=None)
     verdict = conclude(rows)
@@ -89,7 +89,7 @@ def test_an_index_is_on_the_side_of_its_threshold_that_the_verdict_says(seed: in
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_smaller_pattern_than_that_of_a_flagged_class_is_explained(seed: int) -> None:
     result = made(seed)
-    lines, sizes = details(result, PLAIN), result.scores.parts[0].details["size_pixel"].tolist()
+    lines, sizes = details(result, PLAIN), result.scores.parts[0].sizes[0].size.tolist()
     for k in result.verdict.flagged:
         smaller = [
             j for j, v in enumerate(sizes) if v < sizes[k] and j not in result.verdict.flagged
@@ -126,7 +126,7 @@ def test_nothing_is_marked_as_flipped_where_nothing_is_found(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_table_of_classes_agrees_with_itself(seed: int) -> None:
     result = made(seed)
-    sizes = result.scores.parts[0].details["size_pixel"].tolist()
+    sizes = result.scores.parts[0].sizes[0].size.tolist()
     median = (sorted(sizes)[4] + sorted(sizes)[5]) / 2
     for row in re.findall(r"<tr[^>]*><td><img.*?</tr>", render_page(result), flags=re.DOTALL):
         cells = [

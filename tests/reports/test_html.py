@@ -244,7 +244,7 @@ def test_hundreds_of_classes_show_the_most_suspicious() -> None:
         images=torch.zeros(count, 3, 4, 4),
         probability=index,
         logits=torch.zeros(count, count),
-        details={},
+        norms=(),
     )
     verdict = altered(result.verdict, index=tuple(index.tolist()))
     html = render_page(replace(result, scores=scores, verdict=verdict))

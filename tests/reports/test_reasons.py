@@ -11,7 +11,7 @@ from verdicts import altered
 import triggerfish
 from triggerfish.cli.group import app
 from triggerfish.reports.reasons import CHECKS, next_step, next_steps, suspected_class
-from triggerfish.results import Assumption, Fact, Finding, Scanned, Status
+from triggerfish.results import Assumption, ClassSizes, Fact, Finding, Scanned, Status
 
 ROOT = Path(triggerfish.__file__).parent
 CODE = re.compile(r"Finding\(\s*\"([a-z-]+)\"")
@@ -99,7 +99,7 @@ def test_of_two_classes_the_one_with_the_smaller_pattern_is_tested(stranger: Sca
     sizes = torch.tensor([8.97, 0.66]).double()
     scores = replace(
         stranger.scores, statistic=torch.tensor([0.4, 0.1]).double(), parts=(),
-        status=(Status.CONVERGED,) * 2, details={"size_pixel": sizes},
+        status=(Status.CONVERGED,) * 2, sizes=(ClassSizes("pixel", sizes),),
     )  # fmt: skip
     nan = float("nan")
     verdict = altered(stranger.verdict, index=(0.4, 0.1), threshold=nan, inconclusive=True)

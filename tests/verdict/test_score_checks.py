@@ -2,13 +2,13 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from trained import classifier, network
 
 from triggerfish.api import scan
 from triggerfish.architectures import PaperCNN, own
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.results import ClassScores, Status
+from triggerfish.results import BaselineNorms, ClassScores, Status
 from triggerfish.verdict.sanity import check_model, check_scores
 
 
@@ -16,18 +16,19 @@ def codes(findings) -> set[str]:
     return {finding.code for finding in findings}
 
 
-def scores(statistic: list[float], **details) -> ClassScores:
+def scores(statistic: list[float], norm: Tensor | None = None) -> ClassScores:
     values = torch.tensor(statistic, dtype=torch.float64)
     status = tuple(Status.UNREACHABLE if v != v else Status.CONVERGED for v in statistic)
     count = len(statistic)
     images, logits = torch.zeros(count, 1, 2, 2), torch.zeros(count, count)
-    return ClassScores("s", values, status, images, values, logits, details)
+    norms = () if norm is None else (BaselineNorms("0.0", norm),)
+    return ClassScores("s", values, status, images, values, logits, norms=norms)
 
 
 def test_a_sound_model_and_sound_scores_have_no_findings():
     assert check_model(classifier(backdoored=True)) == []
     assert check_model(classifier(backdoored=False)) == []
-    sound = scores([0.1, -0.2, 0.3, 0.0, -0.1, 2.0], min_norm_0=torch.full((6,), 1.0).double())
+    sound = scores([0.1, -0.2, 0.3, 0.0, -0.1, 2.0], norm=torch.full((6,), 1.0).double())
     assert check_scores(sound, 784) == []
 
 
@@ -176,9 +177,9 @@ def test_scores_that_cannot_be_judged_are_named():
     assert codes(check_scores(scores([0.1, 0.2, 0.3]), 4)) == {"few-classes"}
     assert codes(check_scores(scores([0.0] * 6 + [1.0]), 4)) == {"ties"}
     nothing = torch.full((6,), torch.inf).double()
-    assert codes(check_scores(scores([nan] * 6, min_norm_0=nothing), 784)) == {
+    assert codes(check_scores(scores([nan] * 6, norm=nothing), 784)) == {
         "unreachable",
         "few-classes",
     }
-    far = scores([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], min_norm_0=torch.full((6,), 400.0).double())
+    far = scores([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], norm=torch.full((6,), 400.0).double())
     assert codes(check_scores(far, 784)) == {"implausible-norms"}

@@ -9,7 +9,7 @@ the baselines, each weighted by how well it agrees on what is normal (`combined`
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import ClassVar
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from triggerfish.detectors.base import Detector, check_search, setting
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Status
+from triggerfish.results import BaselineNorms, ClassScores, Status
 from triggerfish.search.activation_maximization import chunks, evaluate
 from triggerfish.search.baselines import Baseline, baseline_images, check_baselines
 from triggerfish.search.batching import rows_that_fit
@@ -157,15 +157,10 @@ def _gathered(
         ratios.append(log_ratios(norms[-1], config.norm_floor, typical))
         apart.append([log_ratios(run.norm.double(), config.norm_floor, typical) for run in runs])
         evidence.update(index, ratios[-1], best)
-    details = {
-        **{f"min_norm_{name}": v for name, v in zip(config.baselines, norms, strict=True)},
-        **{f"ratio_{name}": v for name, v in zip(config.baselines, ratios, strict=True)},
-        "shown_baseline": evidence.baseline.double(),
-        "first_reached": evidence.first_reached.double(),
-    }
     statistics = [torch.stack(ratios), *(torch.stack(run) for run in zip(*apart, strict=True))]
     together, *single = (combined(ratio, typical) for ratio in statistics)
-    return _scores(classifier, classes, together, torch.stack(single), evidence.images, details)
+    measured = zip(map(str, config.baselines), norms, ratios, strict=True)
+    return _scores(classifier, classes, together, torch.stack(single), evidence, tuple(measured))
 
 
 def _scores(
@@ -173,14 +168,15 @@ def _scores(
     classes: Tensor,
     statistic: Tensor,
     restarts: Tensor,
-    images: Tensor,
-    details: Mapping[str, Tensor],
+    evidence: _Evidence,
+    measured: tuple[tuple[str, Tensor, Tensor], ...],
 ) -> ClassScores:
     """Vectors over the measured ``classes`` (M,) -> vectors over all, NaN in between.
 
-    ``restarts`` (R, M) are the statistics of the single runs.
+    ``restarts`` (R, M) are the statistics of the single runs, ``measured`` the name, the norms and
+    their log-ratios of each baseline.
     """
-    count = classifier.num_classes
+    count, images = classifier.num_classes, evidence.images
     logits = evaluate(classifier, images).double().cpu()
     probability = logits.softmax(1).gather(1, classes.view(-1, 1)).squeeze(1)
     status = [Status.SCREENED] * count
@@ -197,7 +193,11 @@ def _scores(
         images=images,
         probability=spread(probability),
         logits=logits,
-        details={name: spread(values) for name, values in details.items()},
+        norms=tuple(
+            BaselineNorms(name, spread(norm), spread(ratio)) for name, norm, ratio in measured
+        ),
+        shown_baseline=spread(evidence.baseline.double()),
+        details={"first_reached": spread(evidence.first_reached.double())},
         shown=tuple(classes.tolist()),
         restarts=torch.stack([spread(run) for run in restarts]),
     )

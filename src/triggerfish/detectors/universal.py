@@ -22,7 +22,7 @@ from torch import Tensor
 from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
-from triggerfish.results import BASES, Basis, ClassScores, Perturbation, Status
+from triggerfish.results import BASES, Basis, ClassScores, ClassSizes, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.margin import largest_margins
@@ -241,15 +241,7 @@ class _Evidence:
         images = self._images(basis)
         logits = evaluate(self.classifier, images).double().cpu()
         probability = logits.softmax(1).gather(1, self.classes.view(-1, 1)).squeeze(1)
-        details = {
-            **({} if self.margins is None else {"margin": self.margins.double()}),
-            **{f"size_{name}": size for name, size in zip(BASES, sizes, strict=True)},
-            **{f"ratio_{name}": r for name, r in zip(BASES, ratios, strict=True)},
-            **{
-                f"success_{name}": found.success.double().cpu()
-                for name, found in zip(BASES, self.found, strict=True)
-            },
-        }
+        measured = zip(BASES, sizes, ratios, self.found, strict=True)
         return ClassScores(
             name=name,
             statistic=self._spread(score),
@@ -257,7 +249,11 @@ class _Evidence:
             images=images.cpu(),
             probability=self._spread(probability),
             logits=logits,
-            details={name: self._spread(values) for name, values in details.items()},
+            sizes=tuple(
+                ClassSizes(basis, *map(self._spread, (size, ratio, found.success)))
+                for basis, size, ratio, found in measured
+            ),
+            margin=None if self.margins is None else self._spread(self.margins),
             shown=tuple(self.classes.tolist()),
             perturbations=self._perturbations(score, basis, sizes),
             pictures=self.fresh.images[self._shown(score)].cpu(),

@@ -202,10 +202,10 @@ def _nothing_there(look: Confirmation) -> str:
 
 def _ordinary(before: Scanned) -> dict[tuple[int, bool], float]:
     """The median size in either basis; for the untargeted perturbation, the smallest of a class."""
-    details, ordinary = before.scores.details, {}
-    for frequency, name in ((False, "size_pixel"), (True, "size_frequency")):
-        sizes = details.get(name)
-        if sizes is None or not bool(sizes.isfinite().any()):
+    ordinary = {}
+    for measured in before.scores.sizes:
+        sizes, frequency = measured.size, measured.basis == "frequency"
+        if not bool(sizes.isfinite().any()):
             continue
         median = float(sizes.nanquantile(0.5))
         for target in range(len(sizes)):

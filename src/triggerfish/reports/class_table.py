@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triggerfish.reports.columns import columns
 from triggerfish.reports.csv_report import csv_line
 from triggerfish.reports.text import number
 from triggerfish.results import Scanned
@@ -22,13 +23,14 @@ def render_class_table(result: Scanned) -> str:
     first pass left out have no line.
     """
     scores = result.scores
+    further = columns(scores)
     header = [
         "label",
         PUBLISHED_COLUMN.get(scores.name, scores.name),
         "achieved_prob",
         "image_path",
         *(f"logit_{k}" for k in range(len(scores.status))),
-        *scores.details,
+        *further,
         "anomaly_index",
         "status",
     ]
@@ -40,7 +42,7 @@ def render_class_table(result: Scanned) -> str:
             number(float(scores.probability[k]), ".8g"),
             image_name(k),
             *(number(float(v)) for v in scores.logits[row]),
-            *(number(float(vector[k])) for vector in scores.details.values()),
+            *(number(float(vector[k])) for vector in further.values()),
             number(result.verdict.anomaly_index[k]),
             scores.status[k].value,
         ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.columns import columns
 from triggerfish.reports.confirmations import confirmation_in_short
 from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.half_blocks import half_blocks
@@ -37,7 +38,7 @@ WORDS = {
     "success": "share of held-out images it works on",
     "best_l1_weight": "best L1 weight",
 }
-"""Raw names of scores and details -> words; what follows a name is put into words by `PIECES`."""
+"""Raw names of scores and columns -> words; what follows a name is put into words by `PIECES`."""
 PIECES = {
     "pixel": "pixels",
     "frequency": "frequencies",
@@ -72,7 +73,7 @@ def explain(result: Scanned, k: int, about: About = PLAIN) -> Iterator[str]:
         if test.target == k:
             yield confirmation_in_short(test, result.class_names)
     yield from _detectors(scores, k)
-    yield from _details(scores, k)
+    yield from _further(scores, k)
     if scores.pairs is not None:
         yield from _pairs(result, scores.pairs, k)
 
@@ -100,11 +101,11 @@ def _detectors(scores: ClassScores, k: int) -> Iterator[str]:
         yield ROW.format("by each run of the search", "", runs)
 
 
-def _details(scores: ClassScores, k: int) -> Iterator[str]:
+def _further(scores: ClassScores, k: int) -> Iterator[str]:
     """Each quantity once, under a name that a person can read."""
     found: dict[str, Tensor] = {}
     for part in (scores, *scores.parts):
-        for name, vector in part.details.items():
+        for name, vector in columns(part).items():
             found.setdefault(in_words(name), vector)
     if found:
         yield "also measured, with the median over the classes"
@@ -114,7 +115,7 @@ def _details(scores: ClassScores, k: int) -> Iterator[str]:
 
 
 def in_words(name: str) -> str:
-    """The name of a score or a detail as a person would say it."""
+    """The name of a score or a column as a person would say it."""
     for stem, words in WORDS.items():
         if name == stem:
             return words

@@ -40,8 +40,8 @@ def not_looked_for(result: Scanned) -> list[str]:
 
 def _kinds(scores: ClassScores) -> Iterator[str]:
     """What a detector measured, by what its scores hold."""
-    bases: set[str] = {perturbation.basis for perturbation in scores.perturbations}
-    bases |= {name.rpartition("_")[2] for name in scores.details if name.startswith("size_")}
+    bases = {perturbation.basis for perturbation in scores.perturbations}
+    bases |= {sizes.basis for sizes in scores.sizes}
     yield from (f"universal-{basis}" for basis in bases)
     if scores.pairs is not None:
         yield "class-pairs"

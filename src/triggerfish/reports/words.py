@@ -198,10 +198,6 @@ SCALES: dict[str, Callable[[ClassScores, int], str]] = {
 }
 
 
-# Details that are logarithms of the median size over a class's own, in a basis.
-RATIOS = ("ratio_pixel", "ratio_frequency")
-
-
 def scale(scores: ClassScores, k: int) -> str:
     """One class's score on a scale that a person can read; empty where there is none.
 
@@ -212,7 +208,7 @@ def scale(scores: ClassScores, k: int) -> str:
         return ""
     if scores.name in SCALES:
         return SCALES[scores.name](scores, k)
-    ratios = [float(v[k]) for name, v in scores.details.items() if name in RATIOS]
+    ratios = [float(one.log_ratio[k]) for one in scores.sizes if one.log_ratio is not None]
     return _less(max(known)) if (known := [r for r in ratios if not math.isnan(r)]) else ""
 
 
@@ -273,9 +269,9 @@ def in_short(perturbation: Perturbation, names: Sequence[str]) -> str:
 
 
 def sizes_of(scores: ClassScores, basis: Basis) -> dict[int, float]:
-    """The size of every measured class in a basis, from ``size_<basis>``."""
-    vector = scores.details.get(f"size_{basis}")
-    values = enumerate([] if vector is None else vector.tolist())
+    """The size of every measured class in a basis."""
+    sizes = scores.sizes_in(basis)
+    values = enumerate([] if sizes is None else sizes.size.tolist())
     return {k: v for k, v in values if math.isfinite(v) and v > 0}
 
 

@@ -19,8 +19,10 @@ from triggerfish.results.facts import Acceptance, Assumption, Fact, ReadingResul
 from triggerfish.results.result import Scanned, SkipKind, Skipped
 from triggerfish.results.scores import (
     BASES,
+    BaselineNorms,
     Basis,
     ClassScores,
+    ClassSizes,
     Pairs,
     Perturbation,
     Status,
@@ -35,9 +37,11 @@ __all__ = [
     "PRECEDENCE",
     "Acceptance",
     "Assumption",
+    "BaselineNorms",
     "Basis",
     "BasisEvidence",
     "ClassScores",
+    "ClassSizes",
     "Confirmation",
     "Evidence",
     "Fact",

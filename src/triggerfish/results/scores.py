@@ -68,6 +68,32 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class ClassSizes:
+    """The smallest universal perturbation of every class in one basis; NaN where not measured."""
+
+    basis: Basis
+    """In what the perturbations are sparse."""
+    size: Tensor
+    """(K,) as a perturbation's size: L1 norms in units of a pixel's whole range."""
+    log_ratio: Tensor | None = None
+    """(K,) log(size of the median class / size), where that was compared."""
+    success_rate: Tensor | None = None
+    """(K,) the fraction in [0, 1] of the images drawn last that each turns, where it is known."""
+
+
+@dataclass(frozen=True)
+class BaselineNorms:
+    """The smallest change of one plain image that makes it each class; NaN where not measured."""
+
+    baseline: str
+    """The image: a gray level in [0, 1], or a file."""
+    norm: Tensor
+    """(K,) L1 norms in units of a pixel's whole range; infinite where the class is out of reach."""
+    log_ratio: Tensor | None = None
+    """(K,) log(norm of the median class / norm), where that was compared."""
+
+
+@dataclass(frozen=True)
 class ClassScores:
     """One detector's answer: one statistic for each of K classes, with its evidence.
 
@@ -86,8 +112,16 @@ class ClassScores:
     """(K,) of the class for its image, in [0, 1]; NaN for classes without one."""
     logits: Annotated[Tensor, NOT_STORED]
     """(M, K) of the images, evaluated anew."""
+    sizes: tuple[ClassSizes, ...] = ()
+    """What a search for universal perturbations has measured, one entry a basis."""
+    norms: tuple[BaselineNorms, ...] = ()
+    """What a search from plain images has measured, one entry an image."""
+    shown_baseline: Tensor | None = None
+    """(K,) index into ``norms`` of the plain image that each of ``images`` was made from."""
+    margin: Tensor | None = None
+    """(K,) the largest lead over all other classes that each can be driven to, in logits."""
     details: Mapping[str, Tensor] = field(default_factory=dict)
-    """Further vectors (K,) for the per-class table, by name."""
+    """Further vectors (K,) for the per-class table, by name; no code reads one by its name."""
     shown: tuple[int, ...] | None = None
     """The M classes that have an image; all when None."""
     pairs: Pairs | None = None
@@ -109,3 +143,7 @@ class ClassScores:
     def classes(self) -> tuple[int, ...]:
         """The classes that have an image, in the order of ``images``."""
         return tuple(range(len(self.status))) if self.shown is None else self.shown
+
+    def sizes_in(self, basis: Basis) -> ClassSizes | None:
+        """The sizes in one basis; None where it was not searched."""
+        return next((sizes for sizes in self.sizes if sizes.basis == basis), None)

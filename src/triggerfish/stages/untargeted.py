@@ -85,9 +85,10 @@ class Untargeted:
         """A row for every class with one way out, and one on all classes."""
         scores = state.scores
         assert scores is not None
-        classifier, pixel = folded(state.classifier), scores.details["size_pixel"]
+        classifier, pixel = folded(state.classifier), scores.sizes_in("pixel")
+        assert pixel is not None
         found = with_enough_memory(
-            lambda: search_ways_out(classifier, pixel, state.config.seed + SEED)
+            lambda: search_ways_out(classifier, pixel.size, state.config.seed + SEED)
         )
         scores = replace(
             scores,

@@ -255,7 +255,7 @@ def _ties(scores: ClassScores) -> Iterator[Finding]:
 
 def _implausible(scores: ClassScores, num_pixels: int) -> Iterator[Finding]:
     measured = (scores, *scores.parts)
-    norms = [v for s in measured for n, v in s.details.items() if n.startswith("min_norm")]
+    norms = [plain.norm for part in measured for plain in part.norms]
     reached = torch.cat(norms)[torch.cat(norms).isfinite()] if norms else torch.empty(0)
     if not len(reached):
         return

@@ -60,10 +60,8 @@ def _sizes(result: Scanned) -> dict[int, float]:
         if sizes := sizes_of(scores, "pixel"):
             return sizes
     found: dict[int, float] = {}
-    for vector in (
-        v for s in parts for name, v in s.details.items() if name.startswith("min_norm")
-    ):
-        for k, norm in enumerate(vector.tolist()):
+    for plain in (plain for scores in parts for plain in scores.norms):
+        for k, norm in enumerate(plain.norm.tolist()):
             if math.isfinite(norm):
                 found[k] = min(norm, found.get(k, norm))
     return found

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from triggerfish.results import ClassScores, Perturbation, Scanned
+from triggerfish.results import ClassScores, ClassSizes, Perturbation, Scanned
 
 
 def plain_perturbations(result: Scanned) -> list[tuple[ClassScores, Perturbation]]:
@@ -44,7 +44,7 @@ def _of(scores: ClassScores, k: int) -> tuple[ClassScores, Perturbation]:
         images=scores.images[:0],
         probability=scores.probability,
         logits=scores.logits[:0],
-        details={"size_pixel": sizes},
+        sizes=(ClassSizes("pixel", sizes),),
         shown=(),
     )
     return beside, perturbation
@@ -52,9 +52,9 @@ def _of(scores: ClassScores, k: int) -> tuple[ClassScores, Perturbation]:
 
 def _sizes(scores: ClassScores, k: int) -> Tensor:
     """The norms (K,) from the baseline that the image of ``k`` starts from; NaN if not known."""
-    norms = [vector for name, vector in scores.details.items() if name.startswith("min_norm")]
-    shown = scores.details.get("shown_baseline")
+    shown = scores.shown_baseline
     place = 0 if shown is None else int(shown[k])
-    if not 0 <= place < len(norms):
+    if not 0 <= place < len(scores.norms):
         return torch.full_like(scores.statistic, torch.nan)
-    return torch.where(norms[place].isfinite(), norms[place], torch.nan).double()
+    norm = scores.norms[place].norm
+    return torch.where(norm.isfinite(), norm, torch.nan).double()
