@@ -67,9 +67,9 @@ def measured(folder: Path, record: Record) -> Row:
         "hits": [
             {
                 "target": hit.target,
-                "flips": round(hit.flips, 3),
+                "flips": round(hit.success_rate, 3),
                 "control": round(hit.control, 3),
-                "pixels": int(hit.mask.sum()),
+                "pixels": int(hit.mask[0].sum()),
             }
             for hit in hits
         ],

@@ -188,8 +188,8 @@ def found(structure: Structure) -> Row:
                 "kind": finding.kind,
                 "target": finding.target,
                 "text": finding.text,
-                "flips": None if finding.proof is None else round(finding.proof.flips, 3),
-                "pixels": None if finding.proof is None else int(finding.proof.mask.sum()),
+                "flips": None if finding.proof is None else round(finding.proof.success_rate, 3),
+                "pixels": None if finding.proof is None else int(finding.proof.mask[0].sum()),
                 "fitted": finding.proof is not None and finding.proof.fitted,
             }
             for finding in structure.findings

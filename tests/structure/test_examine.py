@@ -25,13 +25,13 @@ def test_a_construction_is_found_with_a_trigger_that_works(
     assert structure.targets == (attacked.target,)
     proof = structure.findings[0].proof
     assert proof is not None
-    assert proof.flips >= 0.9
-    assert proof.without_branch <= 0.5
+    assert proof.success_rate >= 0.9
+    assert proof.control <= 0.5
     if proof.fitted:
         return
     # The stamp works on the network itself, which the analysis has never seen.
     images = torch.rand(16, *attacked.input_shape) * 0.8
-    carrying = torch.where(proof.mask, proof.stamp, images)
+    carrying = torch.where(proof.mask > 0, proof.image, images)
     parts = carrying.split(1 if attacked.network.one_by_one else 16)
     answers = torch.cat([attacked.network(part) for part in parts]).argmax(1)
     assert float((answers == attacked.target).float().mean()) >= 0.9

@@ -139,7 +139,7 @@ def _prepared(graph: Graph, finding: StructureFinding, opened: Classifier) -> Pr
     assert proof is not None
     ways: tuple[Preprocessing, ...] = (opened.preprocessing, *PREPARED)
     programs = [Program(graph, *way.affine(shape[0])) for way in ways]
-    stamped = torch.where(proof.mask, proof.stamp, pictures(64, shape, CHECK_SEED + 1))
+    stamped = torch.where(proof.mask > 0, proof.image, pictures(64, shape, CHECK_SEED + 1))
     for program in programs:
         answers = program.logits(stamped)
         if len(answers) and float((answers.argmax(1) == proof.target).float().mean()) >= _WORKS:

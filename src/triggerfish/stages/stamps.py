@@ -15,7 +15,7 @@ from triggerfish.results import Evidence, Hypothesis, Null, Stamp
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.sure_images import sure_images
 from triggerfish.stages.state import Found, State
-from triggerfish.structure.stamps import StampHit, stamp_hits
+from triggerfish.structure.stamps import stamp_hits
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge
 
@@ -51,11 +51,11 @@ class PlainStamps:
         """Rows of what works; a dictionary that says nothing is no evidence of anything."""
         hits = with_enough_memory(lambda: stamps_on(state.classifier, state.config.seed))
         rows = tuple(map(_row, hits))
-        shown = (hit for hit, row in zip(hits, rows, strict=True) if row.flags)
-        return Found(rows, stamps=tuple(map(_stamp, shown)))
+        shown = tuple(hit for hit, row in zip(hits, rows, strict=True) if row.flags)
+        return Found(rows, stamps=shown)
 
 
-def stamps_on(classifier: Classifier, seed: int) -> tuple[StampHit, ...]:
+def stamps_on(classifier: Classifier, seed: int) -> tuple[Stamp, ...]:
     """The stamps that work on a classifier, checked on images that it is sure of."""
     return stamp_hits(
         lambda x: classifier.logits(x.to(classifier.device, classifier.dtype)).cpu(),
@@ -65,25 +65,9 @@ def stamps_on(classifier: Classifier, seed: int) -> tuple[StampHit, ...]:
     )
 
 
-def _row(hit: StampHit) -> Evidence:
+def _row(hit: Stamp) -> Evidence:
     level = level_of(STAMPS, "stamp", "fixed") or Level(1.0)
     return Evidence(
-        Hypothesis("stamp", hit.target), STAMPS, hit.flips - hit.control, level.flag_at,
+        Hypothesis("stamp", hit.target), STAMPS, hit.success_rate - hit.control, level.flag_at,
         level.suspect_at, Null("fixed"), note_only=level.note_only,
     )  # fmt: skip
-
-
-def _stamp(hit: StampHit) -> Stamp:
-    return Stamp(
-        target=hit.target,
-        origin="dictionary",
-        image=hit.stamp.clone(),
-        mask=hit.mask.float().expand_as(hit.stamp).clone(),
-        success_rate=hit.flips,
-        control=hit.control,
-        count=hit.count,
-        pictures=hit.pictures,
-        stamped=hit.stamped,
-        before=hit.before,
-        after=hit.after,
-    )

@@ -6,6 +6,6 @@ trigger that is computed from them (`relaxed`, `trigger`); `examine` puts that t
 """
 
 from triggerfish.structure.analyse import analyse, analyse_module
-from triggerfish.structure.findings import Proof, Structure, StructureFinding
+from triggerfish.structure.findings import Structure, StructureFinding
 
-__all__ = ["Proof", "Structure", "StructureFinding", "analyse", "analyse_module"]
+__all__ = ["Structure", "StructureFinding", "analyse", "analyse_module"]

@@ -16,11 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from triggerfish.codec.plain import plain_of
+from triggerfish.codec.revive import revived
+from triggerfish.codec.tensors import Shelf
 from triggerfish.loading.guards.sandbox import in_child
 from triggerfish.model.classifier import Preprocessing
 from triggerfish.structure.evaluate import Program
 from triggerfish.structure.examine import examine
-from triggerfish.structure.findings import Proof, Structure, StructureFinding
+from triggerfish.structure.findings import Structure, StructureFinding
 from triggerfish.structure.graph import Graph
 from triggerfish.structure.readers import carries_program, read_graph
 from triggerfish.structure.readers.module import read_module
@@ -114,38 +117,20 @@ def _accepted(graph: Graph) -> Shape:
 
 
 def structure_to(structure: Structure) -> dict[str, Any]:
-    """A `Structure` as plain data."""
-    data = asdict(structure)
-    for finding, plain in zip(structure.findings, data["findings"], strict=True):
-        if finding.proof is not None:
-            for name in ("stamp", "mask", "pictures", "stamped"):
-                plain["proof"][name] = _packed(getattr(finding.proof, name).float())
-    return data
+    """A `Structure` as plain data, the tensors of its triggers with it."""
+    shelf = Shelf()
+    data = plain_of(structure, shelf)
+    return {"structure": data, "tensors": {k: _packed(v) for k, v in shelf.tensors.items()}}
 
 
 def structure_from(data: Mapping[str, Any]) -> Structure:
-    """The `Structure` again."""
-    findings = []
-    for item in data["findings"]:
-        proof = item.pop("proof")
-        if proof is not None:
-            images = {name: _unpacked(proof[name]) for name in ("stamp", "pictures", "stamped")}
-            calls = {name: tuple(proof[name]) for name in ("before", "after")}
-            proof = Proof(**{**proof, **images, **calls, "mask": _unpacked(proof["mask"]) > 0})
-        item["nodes"] = tuple(item["nodes"])
-        findings.append(StructureFinding(proof=proof, **item))
-    runs_on = None if data["runs_on"] is None else tuple(data["runs_on"])
-    plain = {
-        **data,
-        "unrun": tuple(data["unrun"]),
-        "unread": tuple(data["unread"]),
-        "runs_on": runs_on,
-    }
-    return Structure(**{**plain, "findings": tuple(findings)})
+    """The `Structure` again. Raises `ValueError` for anything else: a hostile file ran there."""
+    shelf = Shelf({name: _unpacked(tensor) for name, tensor in data["tensors"].items()})
+    return revived(Structure, data["structure"], shelf)
 
 
 def _packed(tensor: Tensor) -> dict[str, Any]:
-    raw = tensor.contiguous().numpy().tobytes()
+    raw = tensor.float().contiguous().numpy().tobytes()
     return {"shape": list(tensor.shape), "float32": base64.b64encode(raw).decode()}
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from triggerfish.results import Stamp
 from triggerfish.search.pictures import pictures
 from triggerfish.structure import names
 from triggerfish.structure.effects import (
@@ -26,7 +27,7 @@ from triggerfish.structure.effects import (
 )
 from triggerfish.structure.evaluate import Program, Unknown
 from triggerfish.structure.facts import Facts, facts_of
-from triggerfish.structure.findings import Kind, Proof, StructureFinding
+from triggerfish.structure.findings import Kind, StructureFinding
 from triggerfish.structure.gates import THIN, Gate, gates_of
 from triggerfish.structure.graph import Graph, Node
 from triggerfish.structure.trigger import Goal, Search
@@ -280,7 +281,7 @@ def _rows(hit: Tensor) -> Tensor:
 
 def _proof(
     item: Measured, effect: Effect, goal: Goal, program: Program, usual: Usual
-) -> Proof | None:
+) -> Stamp | None:
     """Stamp triggers on fresh images, and see the whole program flip, and not without the gate."""
     shape = usual.images.shape[1:]
     fresh = pictures(len(usual.images), (shape[0], shape[1], shape[2]), seed=12)
@@ -301,12 +302,13 @@ def _proof(
         remains = float((without == target)[others].float().mean())
         if flips >= NEARLY_ALL and remains <= _CONTROL * flips:
             shown = others.nonzero().flatten()[:_SHOWN]
-            return Proof(
+            return Stamp(
                 target=target,
-                stamp=trigger.stamp.detach().clone(),
-                mask=trigger.mask.clone(),
-                flips=flips,
-                without_branch=remains,
+                origin="program",
+                image=trigger.stamp.detach().clone(),
+                mask=trigger.mask.float().expand_as(trigger.stamp).clone(),
+                success_rate=flips,
+                control=remains,
                 count=int(others.sum()),
                 pictures=fresh[shown],
                 stamped=carrying[shown].detach(),

@@ -5,34 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
+from triggerfish.results import Stamp
 
 Kind = Literal["branch", "bypass", "gated"]
-
-
-@dataclass(frozen=True)
-class Proof:
-    """A trigger computed from a finding, and what the whole program did when it was stamped.
-
-    ``stamp`` (C, H, W) in [0, 1] replaces the image where ``mask`` (1, H, W) is true; where the
-    trigger has to be fitted to each image (``fitted``), they are one image's. Of ``count``
-    synthetic images that the program did not give to ``target``, the fraction ``flips`` went there
-    with the trigger; ``without_branch`` is that fraction with the branch cut off. ``pictures``
-    (P, C, H, W) are some of them, ``stamped`` the same with it, ``before`` and ``after`` (P,) the
-    classes that the program gives them.
-    """
-
-    target: int
-    stamp: Tensor
-    mask: Tensor
-    flips: float
-    without_branch: float
-    count: int
-    pictures: Tensor
-    stamped: Tensor
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    fitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +16,8 @@ class StructureFinding:
 
     ``nodes`` are named as in the file, the last one is where the ``gate`` enters the answer.
     ``target`` is the class that the program answers when the gate is set by hand, None where that
-    is not one class. ``proof`` is None where no trigger was found.
+    is not one class. ``proof`` is a trigger that was computed from it and makes the whole program
+    flip, None where there is none; its ``control`` is the fraction with the branch held shut.
     """
 
     kind: Kind
@@ -50,7 +26,7 @@ class StructureFinding:
     gate: str
     merge: str
     target: int | None = None
-    proof: Proof | None = None
+    proof: Stamp | None = None
 
 
 @dataclass(frozen=True)

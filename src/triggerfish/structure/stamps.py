@@ -8,11 +8,11 @@ evidence of a trigger (handcrafted backdoors: Hong et al. 2022, https://arxiv.or
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from triggerfish.results import Stamp
 from triggerfish.search.pictures import pictures
 from triggerfish.structure.stamp_shapes import fills, places
 
@@ -29,34 +29,13 @@ CONTROL = 0.5
 _OTHERS = 0.25
 
 
-@dataclass(frozen=True)
-class StampHit:
-    """``stamp`` (C, H, W) where ``mask`` (1, H, W) sends the fraction ``flips`` to ``target``.
-
-    That is of ``count`` fresh images of other classes; ``control`` is the largest fraction that its
-    negative or the same stamp elsewhere sends there. ``pictures`` (P, C, H, W) are some of them,
-    ``stamped`` the same with it, ``before`` and ``after`` (P,) the classes that they are given.
-    """
-
-    target: int
-    stamp: Tensor
-    mask: Tensor
-    flips: float
-    control: float
-    count: int
-    pictures: Tensor
-    stamped: Tensor
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-
-
 @torch.no_grad()
 def stamp_hits(
     logits: Callable[[Tensor], Tensor],
     shape: tuple[int, int, int],
     seed: int = 0,
     lead: Callable[[Tensor], Tensor] = lambda images: images,
-) -> tuple[StampHit, ...]:
+) -> tuple[Stamp, ...]:
     """The stamps that work on a network, ``logits`` of images (N, C, H, W): one per class, if any.
 
     About 2000 images: those stamps see more than two that send both to one class. ``lead`` makes
@@ -94,7 +73,7 @@ def stamp_hits(
 
 def _checked(
     logits: Callable[[Tensor], Tensor], images: Tensor, stamp: tuple[Tensor, Tensor], target: int
-) -> StampHit | None:
+) -> Stamp | None:
     """The stamp on fresh images, with its negative and its neighbours beside it."""
     value, mask = stamp
     others = images[_classes(logits, images) != target]
@@ -120,9 +99,20 @@ def _checked(
         return None
     shown = others[:_SHOWN]
     stamped = torch.where(mask, value, shown)
-    calls = (tuple(_classes(logits, part).tolist()) for part in (shown, stamped))
-    before, after = calls
-    return StampHit(target, value, mask, flips, control, len(others), shown, stamped, before, after)
+    before, after = (tuple(_classes(logits, part).tolist()) for part in (shown, stamped))
+    return Stamp(
+        target=target,
+        origin="dictionary",
+        image=value.clone(),
+        mask=mask.float().expand_as(value).clone(),
+        success_rate=flips,
+        control=control,
+        count=len(others),
+        pictures=shown,
+        stamped=stamped,
+        before=before,
+        after=after,
+    )
 
 
 def _two(classes: Tensor) -> Tensor:

@@ -42,20 +42,7 @@ def _stamps(structure: Structure) -> Iterator[Stamp]:
         proof = finding.proof
         if proof is not None and proof.target not in shown:
             shown.add(proof.target)
-            yield Stamp(
-                target=proof.target,
-                origin="program",
-                image=proof.stamp,
-                mask=proof.mask.float().expand_as(proof.stamp).clone(),
-                success_rate=proof.flips,
-                control=proof.without_branch,
-                count=proof.count,
-                pictures=proof.pictures,
-                stamped=proof.stamped,
-                before=proof.before,
-                after=proof.after,
-                fitted=proof.fitted,
-            )
+            yield proof
 
 
 def _rows(structure: Structure) -> Iterator[Evidence]:
@@ -65,7 +52,7 @@ def _rows(structure: Structure) -> Iterator[Evidence]:
             yield Evidence(
                 Hypothesis("structure", proof.target, place=finding.nodes[-1]),
                 TEST,
-                proof.flips - proof.without_branch,
+                proof.success_rate - proof.control,
                 _FLAG_AT - 1e-9,
                 None,
                 Null("fixed"),
@@ -107,8 +94,8 @@ def _notes(structure: Structure) -> Iterator[str]:
         kind = "fitted to each image, on" if proof.fitted else "at"
         yield (
             f"{IN_PROGRAM} {described(finding)}; a trigger computed from it, {kind} {place}, "
-            f"sends {proof.flips:.0%} of {proof.count} synthetic images to class {proof.target}, "
-            f"and {proof.without_branch:.0%} with the branch held shut"
+            f"sends {proof.success_rate:.0%} of {proof.count} synthetic images to class "
+            f"{proof.target}, and {proof.control:.0%} with the branch held shut"
         )
     if structure.nodes and not (structure.findings or structure.unread):
         yield (
