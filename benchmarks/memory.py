@@ -23,13 +23,13 @@ from triggerfish.confirmation import ConfirmConfig, confirm
 from triggerfish.detectors import Universal, universal
 from triggerfish.model.classifier import Classifier
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.search import screening, sure_images, wave_screening
+from triggerfish.search import frequency, screening, sure_images
 from triggerfish.model.folding import folded
 from triggerfish.search.universal_settings import UniversalSearch
 from triggerfish.stages import untargeted
 from triggerfish.verdict.sanity import check_model
 keep_freed_memory(); torch.set_num_threads(1); torch.manual_seed(0)
-sure_images.STEPS = wave_screening.MOST_CYCLES = universal.PERTURBATIONS_SHOWN = 1
+sure_images.STEPS = frequency.MOST_CYCLES = universal.PERTURBATIONS_SHOWN = 1
 untargeted.ALL_PER_STEP = untargeted.ONE_PER_STEP = untargeted.STARTS = 1
 untargeted.Universal = lambda: Universal(universal_steps=2)
 batches = screening.chunks

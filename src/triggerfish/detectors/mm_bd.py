@@ -16,9 +16,8 @@ from torch import Tensor
 from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Status
-from triggerfish.search.activation_maximization import chunks, evaluate
+from triggerfish.search.activation_maximization import chunks, evaluate, margin
 from triggerfish.search.batching import rows_that_fit
-from triggerfish.search.margin import margin
 from triggerfish.statistics.outliers import GammaOrderStatistic, OutlierTest
 
 

@@ -23,9 +23,8 @@ from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import BASES, Basis, ClassScores, ClassSizes, Perturbation, Status
-from triggerfish.search.activation_maximization import evaluate
+from triggerfish.search.activation_maximization import evaluate, largest_margins
 from triggerfish.search.batching import rows_that_fit
-from triggerfish.search.margin import largest_margins
 from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report, share_of_work

@@ -5,16 +5,6 @@ Detectors return `ClassScores`, the judge turns them into `Evidence`, which is f
 The text under a field is its description in the JSON Schema too.
 """
 
-from triggerfish.results.evidence import (
-    CONTROL,
-    PRECEDENCE,
-    Evidence,
-    Finding,
-    Hypothesis,
-    HypothesisKind,
-    Null,
-    NullKind,
-)
 from triggerfish.results.facts import Acceptance, Assumption, Fact, ReadingResult
 from triggerfish.results.result import Scanned, SkipKind, Skipped
 from triggerfish.results.scores import (
@@ -28,7 +18,19 @@ from triggerfish.results.scores import (
     Status,
 )
 from triggerfish.results.trials import BasisEvidence, Confirmation, Grade, Stamp, Trial
-from triggerfish.results.verdict import IN_PROGRAM, Verdict, VerdictName
+from triggerfish.results.verdict import (
+    CONTROL,
+    IN_PROGRAM,
+    PRECEDENCE,
+    Evidence,
+    Finding,
+    Hypothesis,
+    HypothesisKind,
+    Null,
+    NullKind,
+    Verdict,
+    VerdictName,
+)
 
 __all__ = [
     "BASES",

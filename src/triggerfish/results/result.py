@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from triggerfish.codec.marks import INLINE
 from triggerfish.notebook import picture_tag
-from triggerfish.results.evidence import Finding
 from triggerfish.results.facts import Acceptance, Assumption, Fact, ReadingResult
 from triggerfish.results.scores import Basis, ClassScores
 from triggerfish.results.trials import Confirmation, Stamp, Trial
-from triggerfish.results.verdict import Verdict
+from triggerfish.results.verdict import Finding, Verdict
 
 Array = NDArray[np.float32]
 SkipKind = Literal["unreadable", "unsupported", "dangerous", "failed"]

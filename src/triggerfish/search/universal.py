@@ -21,14 +21,12 @@ import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier
-from triggerfish.search.attempt import attempt
-from triggerfish.search.budget_step import best_within_budget
-from triggerfish.search.frequency import CosineBasis, cosine_basis, to_basis, to_pixels
+from triggerfish.search.frequency import CosineBasis, best_waves, cosine_basis, to_basis, to_pixels
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.progress import report
 from triggerfish.search.race import ENOUGH, Standings, best_run, expected_work, runs_of
+from triggerfish.search.step import attempt, best_within_budget
 from triggerfish.search.universal_settings import UniversalSearch
-from triggerfish.search.wave_screening import best_waves
 
 __all__ = ["UniversalPerturbations", "UniversalSearch", "search_universal"]
 

@@ -1,21 +1,28 @@
 """Plain stamps, tried forward only: a trigger that has no gradient is seen by what it does.
 
-A dictionary of small squares on synthetic images that the network is sure of
-(`triggerfish.structure.stamps`). One that sends nearly all of them to one class, while its negative
-and itself beside its place do not, is evidence by itself: nothing is searched, so there is nothing
-to be small. On plain synthetic images half of the networks of tasks never seen had such a stamp.
+Every stamp of a dictionary (`triggerfish.structure.stamp_shapes`) is put on a few synthetic images.
+One that sends nearly all images that the network is sure of to one class, while its negative and
+itself beside its place do not, is evidence by itself (handcrafted backdoors: Hong et al. 2022,
+https://arxiv.org/abs/2106.04690): nothing is searched, so there is nothing to be small. On plain
+synthetic images half of the networks of tasks never seen had such a stamp.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
 
 from triggerfish.detectors import Ensemble
 from triggerfish.levels import STAMPS, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import Evidence, Hypothesis, Null, Stamp
 from triggerfish.search.batching import with_enough_memory
+from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
 from triggerfish.stages.state import Found, State
-from triggerfish.structure.stamps import stamp_hits
+from triggerfish.structure.stamp_shapes import fills, places
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge
 
@@ -26,6 +33,18 @@ UNTRAINED = "flat-output"
 FEWEST_CLASSES = 3
 """Of two, half of all images are the target's already."""
 START = 0.98  # of the time, where it begins
+SIDES = (1, 2, 3, 4, 6)
+LARGEST_PART = 0.05
+"""Of the image: more of it is the image."""
+NEARLY_ALL = 0.9
+"""The fraction of images that a stamp has to send to one class."""
+CONTROL = 0.5
+"""What the negative and the neighbours may still send there."""
+OTHERS = 0.25
+"""Of the images without a stamp that must belong to other classes, for a rate to mean something."""
+_FIRST, _FEW, _MANY = 2, 8, 64
+_SHOWN = 6
+_ROWS = 256
 
 
 class PlainStamps:
@@ -55,19 +74,123 @@ class PlainStamps:
         return Found(rows, stamps=shown)
 
 
-def stamps_on(classifier: Classifier, seed: int) -> tuple[Stamp, ...]:
-    """The stamps that work on a classifier, checked on images that it is sure of."""
-    return stamp_hits(
-        lambda x: classifier.logits(x.to(classifier.device, classifier.dtype)).cpu(),
-        classifier.input_shape,
-        seed,
-        lambda images: sure_images(classifier, images).cpu().to(images.dtype),
-    )
-
-
 def _row(hit: Stamp) -> Evidence:
     level = level_of(STAMPS, "stamp", "fixed") or Level(1.0)
     return Evidence(
         Hypothesis("stamp", hit.target), STAMPS, hit.success_rate - hit.control, level.flag_at,
         level.suspect_at, Null("fixed"), note_only=level.note_only,
     )  # fmt: skip
+
+
+@torch.no_grad()
+def stamps_on(classifier: Classifier, seed: int = 0) -> tuple[Stamp, ...]:
+    """The stamps that work on a classifier: one per class, if any.
+
+    About 2000 images: those stamps see more than two that send both to one class. What is left is
+    checked on images that the network is sure of.
+    """
+    shape = classifier.input_shape
+    few = pictures(_FEW, shape, seed=seed + 21)
+    before = _classes(classifier, few)
+    most = LARGEST_PART * shape[1] * shape[2]
+    sides = tuple(side for side in SIDES if side * side <= most)
+    every = [(fill, mask) for mask in places(shape[1:], sides) for fill in fills(shape, mask)]
+    stamps = list(_agreeing(classifier, every, few[_two(before)]))
+    found: dict[int, list[tuple[float, int]]] = {}
+    per_batch = max(1, _ROWS // _FEW)
+    for start in range(0, len(stamps), per_batch):
+        part = stamps[start : start + per_batch]
+        values = torch.stack([stamp for stamp, _ in part])[:, None]
+        masks = torch.stack([mask for _, mask in part])[:, None]
+        rows = torch.where(masks, values, few[None])
+        after = _classes(classifier, rows.flatten(0, 1)).view(len(part), _FEW)
+        target = after.mode(1).values
+        others = before[None] != target[:, None]
+        rate = ((after == target[:, None]) & others).sum(1) / others.sum(1).clamp_min(1)
+        for i in ((rate >= NEARLY_ALL) & (others.float().mean(1) >= OTHERS)).nonzero().flatten():
+            found.setdefault(int(target[i]), []).append((float(rate[i]), start + int(i)))
+    if not found:
+        return ()
+    many = sure_images(classifier, pictures(_MANY, shape, seed=seed + 22)).cpu().to(few.dtype)
+    hits = []
+    for target_, candidates in found.items():
+        for _, index in sorted(candidates, key=lambda c: int(stamps[c[1]][1].sum()))[:_FEW]:
+            hit = _checked(classifier, many, stamps[index], target_)
+            if hit is not None:
+                hits.append(hit)
+                break
+    return tuple(hits)
+
+
+def _checked(
+    classifier: Classifier, images: Tensor, stamp: tuple[Tensor, Tensor], target: int
+) -> Stamp | None:
+    """The stamp on fresh images, with its negative and its neighbours beside it."""
+    value, mask = stamp
+    others = images[_classes(classifier, images) != target]
+    if len(others) < OTHERS * len(images):
+        return None
+
+    def rate(value: Tensor, mask: Tensor) -> float:
+        after = _classes(classifier, torch.where(mask, value, others))
+        return float((after == target).float().mean())
+
+    flips = rate(value, mask)
+    if flips < NEARLY_ALL:
+        return None
+    rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
+    steps = [(len(rows), 0), (-len(rows), 0), (0, len(columns)), (0, -len(columns))]
+    controls = [rate(1 - value, mask)]
+    for down, across in steps:
+        moved = torch.roll(mask, (down, across), (1, 2))
+        controls.append(rate(torch.roll(value, (down, across), (1, 2)), moved))
+    # A pattern that is looked for everywhere works beside its place as well; its negative does not.
+    control = max(controls[0], sorted(controls[1:])[0])
+    if control > CONTROL:
+        return None
+    shown = others[:_SHOWN]
+    stamped = torch.where(mask, value, shown)
+    before, after = (tuple(_classes(classifier, part).tolist()) for part in (shown, stamped))
+    return Stamp(
+        target=target,
+        origin="dictionary",
+        image=value.clone(),
+        mask=mask.float().expand_as(value).clone(),
+        success_rate=flips,
+        control=control,
+        count=len(others),
+        pictures=shown,
+        stamped=stamped,
+        before=before,
+        after=after,
+    )
+
+
+def _two(classes: Tensor) -> Tensor:
+    """The first two images that belong to two classes, where there are such."""
+    different = (classes != classes[0]).nonzero().flatten()
+    return torch.tensor([0, int(different[0]) if len(different) else 1])
+
+
+def _agreeing(
+    classifier: Classifier, stamps: list[tuple[Tensor, Tensor]], images: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The stamps that send two images to the same class."""
+    per_batch = _ROWS // _FIRST
+    for start in range(0, len(stamps), per_batch):
+        part = stamps[start : start + per_batch]
+        values, masks = (torch.stack(list(v))[:, None] for v in zip(*part, strict=True))
+        after = _classes(classifier, torch.where(masks, values, images[None]).flatten(0, 1))
+        same = after.view(len(part), _FIRST)
+        for i in (same[:, 0] == same[:, 1]).nonzero().flatten().tolist():
+            yield part[i]
+
+
+def _classes(classifier: Classifier, images: Tensor) -> Tensor:
+    """What a classifier calls ``images`` (N, C, H, W), on the CPU: (N,)."""
+    return torch.cat(
+        [
+            classifier.logits(part.to(classifier.device, classifier.dtype)).argmax(1).cpu()
+            for part in torch.split(images, _ROWS)
+        ]
+    )

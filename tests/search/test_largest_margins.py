@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from triggerfish.model.classifier import Classifier
-from triggerfish.search.margin import largest_margins
+from triggerfish.search.activation_maximization import largest_margins
 
 
 def test_linear_margins_of_two_classes_are_those_of_the_best_corner():

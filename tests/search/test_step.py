@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triggerfish.search.budget_step import best_within_budget
+from triggerfish.search.step import best_within_budget
 
 
 def step(change, slope, budget, half_width, bound=1.0):

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from triggerfish.model.classifier import Classifier
+from triggerfish.search.frequency import PHASES, best_waves, single_waves
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.pictures import pictures
-from triggerfish.search.wave_screening import PHASES, best_waves, single_waves
 
 SHAPE = (3, 16, 16)
 
