@@ -16,7 +16,7 @@ from triggerfish.loading import load_classifier
 from triggerfish.model.classifier import Classifier
 from triggerfish.zoo.attacks import Attack
 from triggerfish.zoo.manifest import MANIFEST, read_manifest
-from triggerfish.zoo.stored import stored_attack
+from triggerfish.zoo.stored_attack import stored_attack
 
 Stamp = Callable[[Tensor], Tensor]
 Relabel = Callable[[Tensor], Tensor]

@@ -31,7 +31,7 @@ from triggerfish.loading import load_classifier
 from triggerfish.search import pictures
 from triggerfish.zoo.attacks import Attack
 from triggerfish.zoo.manifest import MANIFEST, read_manifest
-from triggerfish.zoo.stored import stored_attack
+from triggerfish.zoo.stored_attack import stored_attack
 
 NAME = "triggers_on_pictures"
 STRANGERS = "other people's"

@@ -31,7 +31,7 @@ from triggerfish.search.pictures import pictures
 from triggerfish.search.universal import UniversalSearch, search_universal
 from triggerfish.zoo.attacks import Attack
 from triggerfish.zoo.manifest import read_manifest
-from triggerfish.zoo.stored import stored_attack
+from triggerfish.zoo.stored_attack import stored_attack
 
 TARGET = ROOT / "docs" / "images" / "universal.png"
 DRAWN, FRESH, SHOWN = 400, 80, 6

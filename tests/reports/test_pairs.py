@@ -8,9 +8,9 @@ from PIL import Image
 from verdicts import altered
 
 from triggerfish.reports.artefacts import render_artefacts
+from triggerfish.reports.class_table import render_pair_table
 from triggerfish.reports.heat_map import render_heat_map
 from triggerfish.reports.json_report import as_dict
-from triggerfish.reports.pair_table import render_pair_table
 from triggerfish.results import Pairs, Scanned
 
 NAN = float("nan")

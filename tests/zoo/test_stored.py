@@ -9,7 +9,7 @@ from triggerfish.zoo.attacks.learned import LearnedAttack
 from triggerfish.zoo.factory import Workshop, make_zoo
 from triggerfish.zoo.manifest import Entry
 from triggerfish.zoo.recipes import Recipe, attack_zoo, clean_zoo
-from triggerfish.zoo.stored import stored_attack
+from triggerfish.zoo.stored_attack import stored_attack
 
 BASE = Recipe(seed=5, architecture="mlp", epochs=1)
 IMAGES = torch.rand(6, 1, 28, 28, generator=Generator().manual_seed(1))

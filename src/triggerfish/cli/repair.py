@@ -13,8 +13,7 @@ import click
 from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
-from triggerfish.cli.repair_page import repair_page
-from triggerfish.cli.repair_table import repair_table
+from triggerfish.cli.repair_report import repair_page, repair_table
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.errors import NothingToRepairError
 from triggerfish.files import ensure_writable, sha256_of, write_file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +21,15 @@ from triggerfish.cli.detector_options import (
 from triggerfish.cli.exit_codes import exit_code
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
-from triggerfish.cli.pages import Pages
 from triggerfish.cli.progress import echo, track
 from triggerfish.cli.report_options import given_words, report_options, take_reporting
 from triggerfish.cli.run_options import run_options, take_run_options
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.reports import FORMATS
+from triggerfish.reports.html import REPORT
 from triggerfish.reports.summary import outcome, summarize
+from triggerfish.reports.text import printable
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.files import Batch, FileScan
 from triggerfish.runs.run import Row
@@ -37,6 +38,7 @@ COMMON = (
     "out", "output_format", "html", "jobs", "fast", "detector", "reference", "images", "accept",
     "fail_on", "arch", "input_shape", "mean", "std", "device",
 )  # fmt: skip
+MOST_PAGES = 5  # of flagged models that are named after a scan
 
 
 @click.command("scan", cls=GroupedCommand, common=COMMON)
@@ -151,3 +153,30 @@ def _counted(
             yield result
     except KeyboardInterrupt:
         return
+
+
+class Pages:
+    """Where to read on after a scan: what has a page in the run folder ``out`` or in ``html``."""
+
+    def __init__(self, out: Path | None, html: Path | None) -> None:
+        self._out, self._html = out, html
+        self._flagged: list[Row] = []
+
+    def noted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Pass rows on; those with a flag are kept in mind."""
+        for row in rows:
+            if outcome(row.result) == "backdoored" and len(self._flagged) < MOST_PAGES:
+                self._flagged.append(row)
+            yield row
+
+    def lines(self) -> Iterator[str]:
+        """One line a page; how to get one where something is flagged and there is none."""
+        for row in self._flagged if self._out is not None else ():
+            if self._out is not None and row.folder is not None:
+                yield f"page of {printable(row.path)}: {printable(self._out / row.folder / REPORT)}"
+        if self._out is not None:
+            yield f"page of all models: {printable(self._out / REPORT)}"
+        if self._html is not None:
+            yield f"page of all models: {printable(self._html)}"
+        if self._flagged and self._out is None and self._html is None:
+            yield "for a page that shows the pattern: scan again with --out FOLDER"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from triggerfish.codec.tensors import Shelf, render_tensors
-from triggerfish.reports.class_table import image_name, render_class_table
+from triggerfish.reports.class_table import image_name, render_class_table, render_pair_table
 from triggerfish.reports.heat_map import render_heat_map
 from triggerfish.reports.html import REPORT, render_page
 from triggerfish.reports.html.pictures import stamp_picture
 from triggerfish.reports.images import render_contact_sheet, render_image
 from triggerfish.reports.json_report import as_dict, render_result
 from triggerfish.reports.outlier_plot import render_outlier_plot
-from triggerfish.reports.pair_table import render_pair_table
 from triggerfish.results import Scanned, Skipped
 
 RESULT = "result.json"

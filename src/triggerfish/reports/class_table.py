@@ -1,14 +1,15 @@
-"""The per-class CSV: the published columns, then logits, details and the search's status."""
+"""CSV of one result: a line a class, and a line a pair of classes."""
 
 from __future__ import annotations
 
 from triggerfish.reports.columns import columns
 from triggerfish.reports.csv_report import csv_line
 from triggerfish.reports.text import number
-from triggerfish.results import Scanned
+from triggerfish.results import Pairs, Scanned
 
 # The published name of the statistic; other detectors use their own.
 PUBLISHED_COLUMN = {"best_l1_weight": "best_l1"}
+PAIR_COLUMNS = ("source", "target", "score", "norm", "flagged")
 
 
 def image_name(label: int) -> str:
@@ -47,4 +48,20 @@ def render_class_table(result: Scanned) -> str:
             scores.status[k].value,
         ]
         lines.append(csv_line(cells))
+    return "".join(lines)
+
+
+def render_pair_table(result: Scanned, pairs: Pairs) -> str:
+    """One line for each ordered pair of classes, the most suspicious first.
+
+    What was not measured is empty, and comes last.
+    """
+    count, flagged = len(pairs.score), pairs.strongest(result.verdict.flagged)
+    order = pairs.score.flatten().nan_to_num(float("-inf")).argsort(descending=True, stable=True)
+    lines = [csv_line(PAIR_COLUMNS)]
+    for source, target in (divmod(place, count) for place in order.tolist()):
+        if source != target:
+            score, norm = (float(m[source, target]) for m in (pairs.score, pairs.norm))
+            mark = "yes" if (source, target) in flagged else "no"
+            lines.append(csv_line([source, target, number(score), number(norm), mark]))
     return "".join(lines)

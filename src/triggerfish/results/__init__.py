@@ -5,9 +5,7 @@ Detectors return `ClassScores`, the judge turns them into `Evidence`, which is f
 The text under a field is its description in the JSON Schema too.
 """
 
-from triggerfish.results.facts import Acceptance, Assumption, Fact, ReadingResult
-from triggerfish.results.result import Scanned, SkipKind, Skipped
-from triggerfish.results.scores import (
+from triggerfish.results.class_scores import (
     BASES,
     BaselineNorms,
     Basis,
@@ -17,7 +15,9 @@ from triggerfish.results.scores import (
     Perturbation,
     Status,
 )
-from triggerfish.results.trials import BasisEvidence, Confirmation, Grade, Stamp, Trial
+from triggerfish.results.model_facts import Acceptance, Assumption, Fact, ReadingResult
+from triggerfish.results.result import Scanned, SkipKind, Skipped
+from triggerfish.results.tried_triggers import BasisEvidence, Confirmation, Grade, Stamp, Trial
 from triggerfish.results.verdict import (
     CONTROL,
     IN_PROGRAM,

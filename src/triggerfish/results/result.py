@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from triggerfish.codec.marks import INLINE
 from triggerfish.notebook import picture_tag
-from triggerfish.results.facts import Acceptance, Assumption, Fact, ReadingResult
-from triggerfish.results.scores import Basis, ClassScores
-from triggerfish.results.trials import Confirmation, Stamp, Trial
+from triggerfish.results.class_scores import Basis, ClassScores
+from triggerfish.results.model_facts import Acceptance, Assumption, Fact, ReadingResult
+from triggerfish.results.tried_triggers import Confirmation, Stamp, Trial
 from triggerfish.results.verdict import Finding, Verdict
 
 Array = NDArray[np.float32]

@@ -98,7 +98,9 @@ def scan_opened(opened: Opened, config: ScanConfig, path: Path, sha256: str | No
     """One verdict for all networks and readings of a file; raises what a model provokes."""
     one = partial(scan_classifier, config=config, path=path, sha256=sha256)
     structure = _looked_at(path, opened)
-    if structure is None or not structure.targets:
+    if structure is None:
+        return scan_parts(opened, one)
+    if not structure.targets:
         return with_structure(scan_parts(opened, one), structure)
     cut = Cutting(read_graph(path), structure)
     result = scan_parts(cut.readings(opened), one)

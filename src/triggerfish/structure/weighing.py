@@ -16,14 +16,12 @@ _FLAG_AT = 0.5 * NEARLY_ALL
 """Of the flips that the branch itself brings about; a proof has at least this many."""
 
 
-def with_structure(
-    result: Scanned, structure: Structure | None, notes: tuple[str, ...] = ()
-) -> Scanned:
+def with_structure(result: Scanned, structure: Structure, notes: tuple[str, ...] = ()) -> Scanned:
     """The result with what stands in the program's graph, concluded again.
 
     ``notes`` say what was scanned in its place.
     """
-    if structure is None or not (structure.nodes or structure.unread):
+    if not (structure.nodes or structure.unread):
         return result
     before = result.verdict
     verdict = conclude(

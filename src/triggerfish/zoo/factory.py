@@ -19,7 +19,7 @@ from triggerfish.zoo.data.datasets import Dataset, image_shape, load_dataset, no
 from triggerfish.zoo.manifest import Entry, read_manifest, write_manifest
 from triggerfish.zoo.measuring import attack_success_rate, clean_accuracy
 from triggerfish.zoo.recipes import Recipe, Recipes
-from triggerfish.zoo.stored import TRIGGER_SUFFIX
+from triggerfish.zoo.stored_attack import TRIGGER_SUFFIX
 from triggerfish.zoo.training import build, reproducible, train
 
 MIN_SUCCESS = 0.95

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from triggerfish.codec.marks import NOT_STORED
-from triggerfish.results.scores import Basis, Perturbation
+from triggerfish.results.class_scores import Basis, Perturbation
 
 Grade = Literal["confirmed", "unclear", "refuted"]
 
