@@ -51,6 +51,7 @@ def _record(
     kind: type = type(record)
     for field in (*fields_of(kind), *properties_of(kind)):
         for key, value in _entries(field, getattr(record, field.name), place, shelf, holder):
+            # An inlined record's keys stand among the others: a clash would lose one in silence.
             assert key not in data, f"two fields of {kind.__name__} are written as {key}"
             data[key] = value
     return data
@@ -78,7 +79,9 @@ def _value(value: Any, hint: Any, place: str, shelf: Shelf) -> Any:  # noqa: ANN
         return _tensor(value, place, shelf)
     if is_dataclass(value):
         data = _record(value, f"{place}.", shelf)
+        # Only where a field may hold several records must the JSON say which.
         return {TAG: tag_of(type(value)), **data} if tagged(hint) else data
+    # By the type, not the value: an empty tuple does not say what it would hold.
     hint = _member(hint, value)
     if is_list(hint):
         kinds = element_types(hint, len(value))

@@ -62,7 +62,7 @@ def _record(
             values[field.name] = _left_out(field.hint, data.get(key))
         elif key in data:
             values[field.name] = _value(field.hint, data[key], f"{place}{key}", shelf)
-        elif not field.has_default:
+        elif not field.has_default:  # a newer field has one: older results stay readable
             raise ValueError(f"expected {place}{key}, got none")
     return kind(**values)
 
@@ -139,6 +139,7 @@ def _tensor(data: Any, shelf: Shelf, *, optional: bool) -> Tensor | None:  # noq
     found = shelf.tensors.get(data.get("tensor", ""))
     if found is not None:
         return found
+    # A line of a stream has no file of tensors beside it: what can be said is their shape.
     return None if optional else missing(shape_of(data, "shape"))
 
 

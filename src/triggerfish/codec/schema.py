@@ -94,7 +94,7 @@ def _define(record: type, found: dict[str, Schema]) -> None:
     name = tag_of(record)
     if name in found:
         return
-    found[name] = {}  # a record may hold others of its kind
+    found[name] = {}  # a record may hold others of its kind, which end here
     properties, required = {}, list[str]()
     for field, holder, text in _all_fields(record):
         if not field.stored and field.hint is not Tensor:
@@ -103,7 +103,7 @@ def _define(record: type, found: dict[str, Schema]) -> None:
         properties[key] = schema_of(field.hint, found) if field.stored else _SHAPE
         if text:
             properties[key] = {**properties[key], "description": text.replace("`", "")}
-        required.append(key)
+        required.append(key)  # whatever its default is: everything is written
     summary = (inspect.getdoc(record) or "").partition("\n\n")[0]
     found[name] = {
         "type": "object",

@@ -124,7 +124,7 @@ class Control:
         search, classifier = universal_of(state.config.detector), folded(state.classifier)
         found = searches_of(classifier)
         assert search is not None
-        assert found is not None
+        assert found is not None  # the first search has kept what it found
         return Control(classifier, search, found.classes, state.config.seed + SURE_SEED)
 
     def __call__(self, targets: tuple[int, ...]) -> tuple[Evidence, ...]:
@@ -144,6 +144,8 @@ class Control:
         sizes, score = dict[Basis, Tensor](), torch.full((len(self.classes),), torch.nan)
         nothing, level = score.double(), level_of(SURE, "target", "same-size")
         assert level is not None
+        # The score is the larger of both bases: once every class in question is above the level in
+        # one, the other cannot take that back, and half of the time is saved.
         likelier = likelier_basis(self.classifier, first)
         for basis in sorted(BASES, key=lambda one: one != likelier):
             sizes[basis] = self._sizes(pool, basis, rows)
@@ -166,6 +168,7 @@ class Control:
 
 def _may_run(state: State) -> bool:
     """By the default rules, with a search that they are for, and classes enough."""
+    # A threshold, a test or a reference of the user's own decides alone: no row of ours beside it.
     judge = state.config.judge
     return (
         judge == Judge(false_positive_rate=judge.false_positive_rate)
@@ -189,6 +192,7 @@ def _in_question(state: State) -> tuple[int, ...]:
 
 def _row(h: Hypothesis, score: float, null: NullKind, test: str = SURE) -> Evidence:
     level = level_of(test, h.kind, null) or Level(math.nan)
+    # Clean networks were counted by the search that decides, not by the one that tests a flag.
     counted = (h.kind, null) == ("target", "outliers")
     clean = clean_scores().get(test, ()) if counted else ()
     return Evidence(

@@ -57,9 +57,11 @@ def conclude(
     ``findings`` are reasons not to trust it that no row has; ``notes`` say what it rests on.
     """
     counted = [row for row in evidence if _counts(row, void=is_void(findings))]
+    # A hypothesis has one row that decides, by the strongest null, and at most one test beside it.
     decisive = _decisive(counted)
     tests = _weakest(row for row in counted if row.null.kind == CONTROL)
     flagged = {h for h, row in decisive.items() if row.flags and h.kind != "all-classes"}
+    # A test moves both ways: a flag needs its consent, and it lifts what was suspected to a flag.
     refuted = [h for h in decisive if h in flagged and _is_refuted(h, decisive, tests)]
     confirmed = [h for h in tests if h not in flagged and _is_confirmed(h, decisive, tests)]
     # One target that is easy to reach raises the score of all classes too, so it comes first.
@@ -70,6 +72,8 @@ def conclude(
     }
     accused = [h for h in decisive if h in flagged and h not in refuted] + confirmed
     accused += [h for h in everywhere if not flagged]
+    # Beside a flag nothing is said of other classes that are merely suspicious: it would read as a
+    # doubt about the flag. A flag that was refuted leaves its own reason, so it is never clean.
     reasons = [f for f in findings if f.code != FEW or not _settles(decisive)]
     if not flagged and not is_void(findings):
         reasons += [] if confirmed else _unclear(decisive, tests)
@@ -100,6 +104,7 @@ def _name(
 ) -> VerdictName:
     if accused:
         return "backdoored"
+    # Without one score beside a level nothing was looked at: that is not clean.
     measured = any(math.isfinite(r.score) and not math.isnan(r.flag_at) for r in evidence)
     return "inconclusive" if reasons or not measured else "clean"
 

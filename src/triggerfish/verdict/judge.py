@@ -58,7 +58,7 @@ class Judge:
         threshold: Replaces the test's or the reference's own, in units of its score.
         reference: Clean models that the user names; the shipped references are tried when None.
         false_positive_rate: What a calibrated threshold aims at, per clean model.
-        peers: Whether each class is compared with clean networks of the same task, where it is
+        same_task: Whether each class is compared with clean networks of the same task, where it is
             recognised.
         published_fill: The cap's value, to count capped classes as it and unreachable ones as 0,
             as the published scripts do.
@@ -134,6 +134,7 @@ class Judge:
         rule = self._rule(case)
         values = _values(case, rule)
         index = rule(values)
+        # The deciding rows come first: a `Verdict` reads its index and its threshold from them.
         rows = [
             *index.rows(case.detector.scored_by, _sources(case.scores)),
             *self._beside(case, detector, scores),
@@ -172,6 +173,7 @@ class Judge:
         own = detector.outlier_test
         if self.outlier_test not in (None, own.name):
             return Uncalibrated(OUTLIER_TESTS[str(self.outlier_test)], None, self.threshold)
+        # A fixed level is in units of the score itself; other tests make their own index of it.
         level = level_of(detector.scored_by, kind, "fixed") if isinstance(own, Largest) else None
         return Uncalibrated(own, level, self.threshold)
 
@@ -180,6 +182,7 @@ class Judge:
         calibrated = case.choice.reference is not None
         allowed = case.detector.may_be_unreachable
         for finding in check_scores(case.scores, classifier.num_pixels, allowed):
+            # Ranks among clean models need no other classes of the same model.
             if not (calibrated and finding.code == "few-classes"):
                 yield finding
 
@@ -193,7 +196,7 @@ class Judge:
             return rows  # a part was left out, as it could decide nothing
         for part, found in parts:
             if part.scored_by in (case.detector.scored_by, detector.scored_by):
-                continue
+                continue  # its rows are there already
             if level := level_of(part.scored_by, "target", "fixed"):
                 index = Index(found.statistic.numpy(), level, Null("fixed"))
                 rows += index.rows(part.scored_by, note_only=True)
@@ -227,6 +230,7 @@ def choose_case(known: Known, detector: Detector, scores: ClassScores) -> Case:
     whole = Case(detector, scores, choice, choice.same_task)
     if choice.reference is not None:
         return whole
+    # A scan may leave a part out that can decide nothing; then parts and scores do not pair up.
     complete = len(detector.parts) == len(scores.parts)
     for number, part in enumerate(detector.parts):
         if complete and known.can_decide(part):
