@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.common import RESULTS
 from benchmarks.corpus import Record
 from benchmarks.rows import Numbers, rounded
@@ -20,6 +22,8 @@ from triggerfish.results import Scanned
 FOLDER = RESULTS / "strangers"
 PAIRS = "pairs"
 """In a row's parts the scores of all pairs of classes (K * K,), source by source."""
+NEAR = 0.01
+"""Scores that differ by less are equal: processors round sums differently."""
 TERMS = {"ratio_pixel", "ratio_frequency", "margin"}
 """Of the universal score, so that its rule can be looked at without another scan."""
 
@@ -120,6 +124,27 @@ def row_of(record: Record, setup: str, result: Scanned, cpu_seconds: float) -> R
             if row.test == SURE
         ),
     )
+
+
+def differences(old: Row, new: Row) -> list[str]:
+    """In what two scans of one network differ: the answer, or scores by more than `NEAR`.
+
+    Scores are compared where both are of the same settings and levels.
+    """
+    said = ("verdict", "flagged", "all_flagged", "reasons")
+    found = [
+        f"{name}: {getattr(old, name)} -> {getattr(new, name)}"
+        for name in said
+        if getattr(old, name) != getattr(new, name)
+    ]
+    if old.setup != new.setup:
+        return found
+    before, after = (
+        np.array([math.nan if v is None else v for v in row.index]) for row in (old, new)
+    )
+    if before.shape != after.shape or not np.allclose(before, after, atol=NEAR, equal_nan=True):
+        found.append(f"index: {old.index} -> {new.index}")
+    return found
 
 
 def read_rows(detector: str, folder: Path = FOLDER) -> dict[str, Row]:

@@ -2,13 +2,16 @@
 
     python -m benchmarks.strangers scan FOLDER --split develop [--detector ensemble] [--jobs 2]
     python -m benchmarks.strangers reference [--detector ensemble]
+    python -m benchmarks.strangers check FOLDER [--detector ensemble] [--count 10]
 
 FOLDER is described in corpus.py; the code in it is run. Constants are chosen on the split
 *develop*; *report* is for the tables. Resumable: a network is scanned again when the detector's
 settings or thresholds have changed, or with ``--again``. Neural Cleanse is given test images of the
 data set (``--data-root``); *neural-cleanse-pictures* as many synthetic images instead.
 Results: results/strangers, a file a detector (one process a file, please). ``reference`` makes what
-ships as the scores of any clean network from those of the clean *develop* ones.
+ships as the scores of any clean network from those of the clean *develop* ones. ``check`` is the
+guard of a change that must not change an answer: it scans some networks again, the fastest first,
+and fails where an answer is not the one in the committed row.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from benchmarks.neural_cleanse import (
     procedural_images,
     scan_with_images,
 )
-from benchmarks.stranger_rows import FOLDER, Row, read_rows, row_of, write_rows
+from benchmarks.stranger_rows import FOLDER, Row, differences, read_rows, row_of, write_rows
 from triggerfish.detectors import DETECTORS
 from triggerfish.levels import LEVELS
 from triggerfish.model.classifier import Classifier
@@ -140,6 +143,37 @@ def scan(
             found = "all" if row.all_flagged else list(row.flagged)
             line = f"{row.id}: {row.verdict} {found}, truth {list(row.targets)}"
             click.echo(f"{count}/{len(todo)} {line}, {row.cpu_seconds:.1f} s", err=True)
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--detector", type=click.Choice(list(SCANS)), default="ensemble", show_default=True)
+@click.option("--only", default="", help="What an id must contain.")
+@click.option("--count", type=int, default=10, show_default=True, help="Networks to scan.")
+@click.option("--out", type=click.Path(path_type=Path), default=FOLDER, help="Folder of results.")
+def check(folder: Path, detector: str, only: str, count: int, out: Path) -> None:
+    """Scan networks again, and compare the answers with the rows that there are."""
+    rows, setup = read_rows(detector, out), setup_of(detector)
+    known = {
+        record["id"]: record
+        for split in (DEVELOP, REPORT)
+        for record in records(folder, split)
+        if only in record["id"] and record["id"] in rows
+    }
+    old_setups = sum(rows[key].setup != setup for key in known)
+    if old_setups:
+        click.echo(
+            f"{old_setups} of {len(known)} rows are of other settings or levels: of those only the "
+            "verdicts are compared",
+            err=True,
+        )
+    changed = 0
+    for key in sorted(known, key=lambda key: rows[key].cpu_seconds)[:count]:
+        found = differences(rows[key], answer(known[key], folder, detector, setup))
+        changed += bool(found)
+        click.echo(f"{key}: {'; '.join(found) or 'as before'}")
+    if changed or not known:
+        raise click.ClickException(f"{changed} answers differ, {len(known)} networks have a row")
 
 
 @main.command()

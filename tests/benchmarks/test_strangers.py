@@ -145,3 +145,22 @@ def test_tables_show_one_split_and_all_data_together(
     assert "fashion" not in stranger_tables.brief("report")
     assert "fashion-mnist" in stranger_tables.brief("develop")
     assert stranger_tables.attacks("report").count("\n") == 2 + 3
+
+
+def test_a_check_tells_an_answer_that_has_changed(folder: Path) -> None:
+    out = folder / "out"
+    run("scan", folder, "--split", "develop", "--detector", "last-layer", "--out", out)
+    check = ("check", str(folder), "--detector", "last-layer", "--out", str(out), "--only", "-0")
+    assert run(*check, "--count", 2).count("as before") == 2
+    noisy = {k: replace(row, index=(9.0,) * 7) for k, row in read_rows("last-layer", out).items()}
+    write_rows("last-layer", noisy, out)
+    assert CliRunner().invoke(main, [*check, "--count", "1"]).exit_code == 1
+    write_rows("last-layer", {k: replace(row, setup="") for k, row in noisy.items()}, out)
+    assert run(*check, "--count", 1).count("as before") == 1
+    rows = read_rows("last-layer", out)
+    other = {key: replace(row, verdict="unheard-of") for key, row in rows.items()}
+    write_rows("last-layer", other, out)
+    result = CliRunner().invoke(main, [*check, "--count", "2"])
+    assert result.exit_code == 1
+    assert "verdict: unheard-of -> " in result.output
+    assert "2 answers differ, 10 networks have a row" in result.output
