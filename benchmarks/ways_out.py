@@ -1,4 +1,4 @@
-"""How far scores of ways out still rise while they are searched: what `RISE` rests on.
+"""How far scores of ways out still rise while they are searched: what `RISES` rests on.
 
     python -m benchmarks.ways_out FOLDER [--id ID ...]
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from unittest.mock import patch
 
 import click
 import torch
@@ -49,9 +49,9 @@ def watching(seen: Seen) -> Callable[[HypothesisKind, Callable[[Tensor], Tensor]
     return worth_it
 
 
-def to_the_end(*args: Any, may_count: MayCount, **settings: Any) -> UniversalPerturbations:
+def to_the_end(*args: object, may_count: MayCount, **settings: object) -> UniversalPerturbations:
     """The search, and one more look at what it ends with."""
-    found = search_universal(*args, may_count=may_count, **settings)
+    found = search_universal(*args, may_count=may_count, **settings)  # type: ignore[arg-type]
     may_count(found.size.log(), ENDED)
     return found
 
@@ -74,7 +74,6 @@ def main(folder: Path, ids: tuple[str, ...]) -> None:
     """Scan each network; what is measured already stays, unless measured again."""
     torch.set_num_threads(1)
     keep_freed_memory()
-    untargeted.search_universal = to_the_end
     chosen = [
         one
         for split in ("develop", "report")
@@ -83,8 +82,11 @@ def main(folder: Path, ids: tuple[str, ...]) -> None:
     ]
     for one in chosen:
         seen: Seen = {}
-        untargeted._worth_it = watching(seen)  # type: ignore[assignment]
-        scan_classifier(classifier_of(folder, one), ScanConfig())
+        with (
+            patch.object(untargeted, "search_universal", to_the_end),
+            patch.object(untargeted, "_worth_it", watching(seen)),
+        ):
+            scan_classifier(classifier_of(folder, one), ScanConfig())
         found = recorded("ways_out").get("rises", {})
         found[one["id"]] = {kind: rises(r, kind) for kind, r in seen.items() if r}  # type: ignore[arg-type]
         record_rows("ways_out", "rises", found)

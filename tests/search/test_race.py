@@ -107,3 +107,12 @@ def test_stopped_rows_are_judged_where_the_middle_went():
     going = race.going_on(torch.arange(8), early, torch.ones(8).bool(), 0.1)
     race.going_on(torch.arange(8)[going], early[going] - 0.5, torch.ones(4).bool(), 0.1)
     assert seen == [early.tolist(), (early - 0.5).tolist()]
+
+
+def test_without_a_middle_those_that_stopped_count_as_known():
+    race = Standings(Race(least=1, middle=0, fewest=2), torch.zeros(4).long(), torch.arange(4))
+    cost, known = torch.arange(4.0), torch.ones(4).bool()
+    going = race.going_on(torch.arange(4), cost, known, 0.5)
+    assert going.tolist() == [True, True, False, False]
+    going = race.going_on(torch.arange(2), cost[:2], known[:2], 0.25)
+    assert going.tolist() == [True, False]

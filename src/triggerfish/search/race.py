@@ -63,7 +63,7 @@ class Standings:
                 continue
             smallest, middle = self._ranked(rows, best, is_known, survivors)
             if not bool(self.middle[rows].any()):
-                if float(is_known[rows].double().mean()) < MOST_KNOWN:
+                if float((is_known | ~alive)[rows].double().mean()) < MOST_KNOWN:
                     continue
                 self.middle[middle] = True
             going[rows] &= ~is_known[rows] | self.middle[rows]

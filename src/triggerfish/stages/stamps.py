@@ -11,6 +11,7 @@ from __future__ import annotations
 from triggerfish.detectors import Ensemble
 from triggerfish.levels import STAMPS, Level, level_of
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import folded
 from triggerfish.results import Evidence, Hypothesis, Null, Stamp
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.sure_images import sure_images
@@ -57,6 +58,7 @@ class PlainStamps:
 
 def stamps_on(classifier: Classifier, seed: int) -> tuple[StampHit, ...]:
     """The stamps that work on a classifier, checked on images that it is sure of."""
+    classifier = folded(classifier)
     return stamp_hits(
         lambda x: classifier.logits(x.to(classifier.device, classifier.dtype)).cpu(),
         classifier.input_shape,
