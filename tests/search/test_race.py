@@ -75,3 +75,44 @@ def test_the_smallest_run_that_converged_counts_of_those_that_went_farthest():
     converged = torch.tensor([1, 1, 0, 1, 0, 0]).bool()
     steps = torch.tensor([10, 40, 40, 40, 40, 40])
     assert best_run(unit, size, converged, steps).tolist() == [1, 3, 4]
+
+
+def test_of_the_smallest_only_those_that_may_count_go_on_with_the_middle():
+    ranks = []
+
+    def may_count(log_size: torch.Tensor, rung: int) -> torch.Tensor:
+        ranks.append(rung)
+        return log_size < 0.5
+
+    race = Standings(
+        RACE, torch.zeros(20).long(), torch.arange(20), usual=None, may_count=may_count
+    )
+    going = race.going_on(torch.arange(20), COST, KNOWN, 0.2)
+    assert COST[going].sort().values.tolist() == [0, 9, 10]
+    runs = torch.arange(20)[going]
+    going = race.going_on(runs, COST[going] + 1.0, KNOWN[going], 0.2)
+    assert not going.any()
+    assert ranks == [0, 1]
+
+
+def test_stopped_rows_are_judged_where_the_middle_went():
+    seen = []
+    race = Standings(
+        RACE,
+        torch.zeros(8).long(),
+        torch.arange(8),
+        may_count=lambda log_size, _: seen.append(log_size.tolist()) or log_size < 99,
+    )
+    early = torch.arange(8.0)
+    going = race.going_on(torch.arange(8), early, torch.ones(8).bool(), 0.1)
+    race.going_on(torch.arange(8)[going], early[going] - 0.5, torch.ones(4).bool(), 0.1)
+    assert seen == [early.tolist(), (early - 0.5).tolist()]
+
+
+def test_without_a_middle_those_that_stopped_count_as_known():
+    race = Standings(Race(least=1, middle=0, fewest=2), torch.zeros(4).long(), torch.arange(4))
+    cost, known = torch.arange(4.0), torch.ones(4).bool()
+    going = race.going_on(torch.arange(4), cost, known, 0.5)
+    assert going.tolist() == [True, True, False, False]
+    going = race.going_on(torch.arange(2), cost[:2], known[:2], 0.25)
+    assert going.tolist() == [True, False]

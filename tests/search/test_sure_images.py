@@ -6,7 +6,7 @@ from torch import nn
 
 from triggerfish.model.classifier import Classifier, log_odds
 from triggerfish.search.pictures import pictures
-from triggerfish.search.sure_images import sure_images
+from triggerfish.search.sure_images import images_by_lead, sure_images
 
 
 def made(bias: float = 0.0) -> Classifier:
@@ -49,3 +49,16 @@ def test_batches_do_not_matter() -> None:
 def test_lead_is_above_zero() -> None:
     with pytest.raises(ValueError, match="lead > 0"):
         sure_images(made(), torch.rand(1, 1, 8, 8), lead=0.0)
+
+
+def test_several_leads_in_one_ascent_are_those_of_each() -> None:
+    model, images = made(bias=4.0), pictures(40, (1, 8, 8), 3)
+    together = images_by_lead(model, images, (1.0, 2.0))
+    for lead, led in zip((1.0, 2.0), together, strict=True):
+        assert torch.allclose(led, sure_images(model, images, lead=lead), atol=1e-5)
+    assert not torch.equal(*together)
+
+
+def test_leads_rise() -> None:
+    with pytest.raises(ValueError, match="above the one before"):
+        images_by_lead(made(), torch.rand(1, 1, 8, 8), (2.0, 1.0))

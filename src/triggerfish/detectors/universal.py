@@ -25,12 +25,12 @@ from triggerfish.model.folding import folded
 from triggerfish.results import BASES, Basis, ClassScores, ClassSizes, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate, largest_margins
 from triggerfish.search.batching import rows_that_fit
-from triggerfish.search.picture_pool import PicturePool, success_rate
+from triggerfish.search.picture_pool import LARGE, PicturePool, success_rate
 from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report, share_of_work
-from triggerfish.search.recall import ClassSearches, keep_searches
+from triggerfish.search.recall import ClassSearches, SureImages, keep_images, keep_searches
 from triggerfish.search.screening import Screening, select_classes
-from triggerfish.search.sure_images import sure_images
+from triggerfish.search.sure_images import EARLY_LEAD, LEAD, images_by_lead, sure_images
 from triggerfish.search.universal import UniversalPerturbations, UniversalSearch, search_universal
 from triggerfish.statistics.outliers import Largest
 from triggerfish.statistics.scores import (
@@ -185,6 +185,7 @@ class Universal(Detector):
         """The images that steps draw from, and plain ones that no step draws."""
         if sure:
             return sure_pool(classifier, seed, rows), _plain(classifier, FRESH, seed + 1)
+        keep_images(classifier, None)  # those of another scan: a scan depends on itself alone
         drawn = as_many(self.pictures, classifier.num_pixels)
         return _plain(classifier, drawn + FRESH, seed).split(drawn)
 
@@ -193,7 +194,12 @@ def sure_pool(classifier: Classifier, seed: int, rows: int) -> PicturePool:
     """Images that the network is sure of, from no other seed of a scan."""
     count = as_many(SURE, classifier.num_pixels)
     images = pictures(count, classifier.input_shape, seed)
-    return PicturePool.of(classifier, sure_images(classifier, images, rows))
+    if images.numel() > LARGE:  # two copies would take too much
+        keep_images(classifier, None)
+        return PicturePool.of(classifier, sure_images(classifier, images, rows))
+    early, late = images_by_lead(classifier, images, (EARLY_LEAD, LEAD), rows)
+    keep_images(classifier, SureImages(early, late))
+    return PicturePool.of(classifier, late)
 
 
 def _plain(classifier: Classifier, count: int, seed: int) -> PicturePool:

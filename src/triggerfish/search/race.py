@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +15,8 @@ ENOUGH = 0.4
 size is known from both sides."""
 MOST_KNOWN = 0.65
 """Nothing stops before this fraction of the units of a group are known."""
+MayCount = Callable[[Tensor, int], Tensor]
+"""Of log-sizes (R,) after a rung, by its number: which units (R,) may still count in the end."""
 
 
 @dataclass
@@ -22,19 +25,24 @@ class Standings:
 
     Units are ranked within their ``group`` (R,), by their log-budgets, above those that are
     ``usual`` (R,) where that is known. Only the best run of a unit goes on. ``middle`` (R,) marks
-    the units that were in the middle when most sizes were known; ``seen`` has per rung the
-    log-budgets of all units that were still there, and which of them stopped, (R,) both.
+    the units that were in the middle when most sizes were known; ``latest`` (R,) has the last
+    log-budget of each; ``seen`` has per rung the log-budgets of all units that were still there,
+    and which of them stopped, (R,) both. Of the smallest units only those go on that ``may_count``;
+    where none may, the race is over.
     """
 
     race: Race
     group: Tensor
     unit: Tensor
     usual: Tensor | None = None
+    may_count: MayCount | None = None
     middle: Tensor = field(init=False)
+    latest: Tensor = field(init=False)
     seen: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.middle = torch.zeros_like(self.group, dtype=torch.bool)
+        self.latest = torch.full_like(self.group, torch.inf, dtype=torch.float)
 
     def going_on(self, runs: Tensor, log_budget: Tensor, known: Tensor, survivors: float) -> Tensor:
         """Mask (n,) of the ``runs`` (n,) that go on, by their ``log_budget`` (n,).
@@ -48,21 +56,33 @@ class Standings:
         best.scatter_reduce_(0, unit, log_budget, "amin")
         alive, is_known = best.isfinite(), torch.zeros_like(self.middle)
         is_known[unit[known]] = True
-        going = alive.clone()
+        going, hope = alive.clone(), self._hope(best, alive)
         for one in _labels(self.group):
             rows = torch.nonzero(self.group == one).flatten()
             if len(rows) < self.race.fewest:
                 continue
             smallest, middle = self._ranked(rows, best, is_known, survivors)
             if not bool(self.middle[rows].any()):
-                if float(is_known[rows].double().mean()) < MOST_KNOWN:
+                if float((is_known | ~alive)[rows].double().mean()) < MOST_KNOWN:
                     continue
                 self.middle[middle] = True
             going[rows] &= ~is_known[rows] | self.middle[rows]
-            going[smallest] = alive[smallest]
+            going[smallest] |= hope[smallest]
+            if not bool(hope[rows].any()):
+                going[rows] = False
         self.seen.append((best, alive & ~going))
         raced = torch.isin(self.group, self.group[self.middle])[unit]
         return going[unit] & (~raced | _leads(unit, log_budget, len(self.group)))
+
+    def _hope(self, best: Tensor, alive: Tensor) -> Tensor:
+        """The units (R,) that may still count, of those ``alive`` with their log-budgets ``best``.
+
+        Those that stopped are taken where the middle's move since then would have brought them.
+        """
+        self.latest = torch.where(alive, best, self.latest.to(best))
+        if self.may_count is None:
+            return alive
+        return alive & self.may_count(self.settled(self.latest, alive), len(self.seen))
 
     def _ranked(
         self, rows: Tensor, best: Tensor, known: Tensor, survivors: float

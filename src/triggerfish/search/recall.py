@@ -20,6 +20,15 @@ class ClassSearches:
     frequency: UniversalPerturbations
 
 
+@dataclass(frozen=True)
+class SureImages:
+    """Images (N, C, H, W) both, as they lead by `sure_images.EARLY_LEAD` and by its `LEAD`."""
+
+    early: Tensor
+    late: Tensor
+
+
+_images: WeakKeyDictionary[Classifier, SureImages] = WeakKeyDictionary()
 _searches: WeakKeyDictionary[Classifier, ClassSearches] = WeakKeyDictionary()
 
 
@@ -31,3 +40,16 @@ def keep_searches(classifier: Classifier, found: ClassSearches) -> None:
 def searches_of(classifier: Classifier) -> ClassSearches | None:
     """What the last search for the classes of this very classifier has found, if there was one."""
     return _searches.get(classifier)
+
+
+def keep_images(classifier: Classifier, images: SureImages | None) -> None:
+    """Keep images that the network was made sure of; None forgets those of another scan."""
+    if images is None:
+        _images.pop(classifier, None)
+    else:
+        _images[classifier] = images
+
+
+def images_of(classifier: Classifier) -> SureImages | None:
+    """The images that this very classifier was last made sure of, if they were kept."""
+    return _images.get(classifier)

@@ -16,6 +16,8 @@ from triggerfish.search.activation_maximization import chunks
 
 LEAD = 4.0
 """Log-odds that images are led to. On photographs a trained network has more."""
+EARLY_LEAD = 2.0
+"""The same where an image has to be easy to lead away from its class."""
 STEPS = 25
 STEP = 0.04
 """Length of a step: the root mean square over pixels, of their range."""
@@ -33,28 +35,49 @@ def sure_images(
     Raises:
         ValueError: A lead that is not above 0.
     """
-    if not lead > 0:
-        raise ValueError(f"expected a lead > 0, got {lead}")
-    led = images.to(classifier.device, classifier.dtype).clone()
-    goal = torch.arange(len(led), device=led.device) % classifier.num_classes
-    for part in chunks(len(led), rows_at_once):
-        led[part] = _led(classifier, led[part], goal[part], lead)
+    (led,) = images_by_lead(classifier, images, (lead,), rows_at_once)
     return led
 
 
-def _led(classifier: Classifier, images: Tensor, goal: Tensor, lead: float) -> Tensor:
-    """The images (n, C, H, W) after ascent to ``goal`` (n,); those that are there pass no more."""
+@torch.no_grad()
+def images_by_lead(
+    classifier: Classifier, images: Tensor, leads: tuple[float, ...], rows_at_once: int = 512
+) -> tuple[Tensor, ...]:
+    """`sure_images` for each of the rising ``leads``, (N, C, H, W) all, in one ascent.
+
+    Raises:
+        ValueError: A lead that is not above 0, or not above the one before.
+    """
+    if not leads[0] > 0 or list(leads) != sorted(set(leads)):
+        raise ValueError(f"expected each lead > 0 and above the one before, got {leads}")
+    images = images.to(classifier.device, classifier.dtype)
+    led = tuple(images.clone() for _ in leads)
+    goal = torch.arange(len(images), device=images.device) % classifier.num_classes
+    for part in chunks(len(images), rows_at_once):
+        _lead(classifier, tuple(one[part] for one in led), goal[part], leads)
+    return led
+
+
+def _lead(
+    classifier: Classifier, led: tuple[Tensor, ...], goal: Tensor, leads: tuple[float, ...]
+) -> None:
+    """Ascent to ``goal`` (n,) in place, of (n, C, H, W) for each lead.
+
+    An image stops in each as soon as it leads by that much, and passes the network until the last.
+    """
     length = STEP * classifier.num_pixels**0.5
-    led, left = images.clone(), torch.arange(len(images), device=images.device)
+    left = torch.arange(len(goal), device=goal.device)
     for _ in range(STEPS):
         with torch.enable_grad():
-            moving = led[left].requires_grad_()
+            moving = led[-1][left].requires_grad_()
             odds = log_odds(classifier.logits(moving), goal[left])
             (slope,) = torch.autograd.grad(odds.sum(), moving)
-        short = odds < lead
+        short = odds.detach() < leads[-1]
         if not bool(short.any()):
             break
-        left, slope = left[short], slope[short]
+        left, odds, slope = left[short], odds[short], slope[short]
         norm = slope.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
-        led[left] = (moving.detach()[short] + slope * (length / norm)).clamp(0.0, 1.0)
-    return led
+        moved = (moving.detach()[short] + slope * (length / norm)).clamp(0.0, 1.0)
+        for lead, images in zip(leads, led, strict=True):
+            below = odds < lead
+            images[left[below]] = moved[below]

@@ -24,7 +24,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.search.frequency import CosineBasis, best_waves, cosine_basis, to_basis, to_pixels
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.progress import report
-from triggerfish.search.race import ENOUGH, Standings, best_run, expected_work, runs_of
+from triggerfish.search.race import ENOUGH, MayCount, Standings, best_run, expected_work, runs_of
 from triggerfish.search.step import attempt, best_within_budget
 from triggerfish.search.universal_settings import UniversalSearch
 
@@ -70,6 +70,7 @@ def search_universal(
     part: Tensor | None = None,
     usual: Tensor | None = None,
     within: Tensor | None = None,
+    may_count: MayCount | None = None,
     telling: bool = False,
 ) -> UniversalPerturbations:
     """Search for all rows: ``target`` (R,) a class or `UNTARGETED`, ``frequency`` (R,) the basis.
@@ -77,8 +78,8 @@ def search_universal(
     ``seed`` decides which images a step draws, ``rows_at_once`` how many pass the network together.
     ``part`` (R,) confines a row to the images of that part of the pool, ``usual`` (R,) has
     log-sizes that rows are ranked from, and ``within`` (R,) sizes at which budgets are held. A
-    row's search does not depend on the others, except that ordinary ones stop early. ``telling`` is
-    whether it reports its progress.
+    row's search does not depend on the others, except that ordinary ones stop early, and those that
+    can not count any more by ``may_count``. ``telling`` is whether it reports its progress.
     """
     unit, start = runs_of(frequency, 1 if within is not None else len(config.budget.starts))
     basis = cosine_basis(
@@ -90,7 +91,9 @@ def search_universal(
     if within is not None:
         rows.log_budget = within.to(rows.log_budget)[unit].log()
     group = torch.where(target == UNTARGETED, 2, frequency.long()).to(classifier.device)
-    standings = None if config.race is None else Standings(config.race, group, unit, usual)
+    standings = (
+        None if config.race is None else Standings(config.race, group, unit, usual, may_count)
+    )
     found = _nothing(classifier, len(unit))
     generator = torch.Generator().manual_seed(seed)
     rungs = config.rungs
@@ -133,6 +136,8 @@ def search_universal(
             _record(found, rows, basis, ENOUGH)
             known = (rows.turns > 0) & (found.success[rows.run] >= ENOUGH)
             rows = rows.those(standings.going_on(rows.run, rows.log_budget, known, rungs[step + 1]))
+            if not len(rows.run):
+                break
     _record(found, rows, basis, REACHED)
     return _by_unit(found, unit, standings)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from triggerfish.detectors import Ensemble
 from triggerfish.levels import STAMPS, Level, level_of
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import folded
 from triggerfish.results import Evidence, Hypothesis, Null, Stamp
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.pictures import pictures
@@ -89,6 +90,7 @@ def stamps_on(classifier: Classifier, seed: int = 0) -> tuple[Stamp, ...]:
     About 2000 images: those stamps see more than two that send both to one class. What is left is
     checked on images that the network is sure of.
     """
+    classifier = folded(classifier)
     shape = classifier.input_shape
     few = pictures(_FEW, shape, seed=seed + 21)
     before = _classes(classifier, few)

@@ -10,7 +10,7 @@ of its other classes, and what any trigger costs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,12 +20,15 @@ from triggerfish.detectors import Ensemble, Universal
 from triggerfish.levels import UNTARGETED_TEST, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
-from triggerfish.results import Evidence, Hypothesis, Null, Perturbation, Status
+from triggerfish.results import Evidence, Hypothesis, HypothesisKind, Null, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.pictures import as_many, pictures
-from triggerfish.search.sure_images import sure_images
+from triggerfish.search.progress import report, share_of_work
+from triggerfish.search.race import MayCount
+from triggerfish.search.recall import images_of
+from triggerfish.search.sure_images import EARLY_LEAD, LEAD, images_by_lead
 from triggerfish.search.universal import UniversalPerturbations, search_universal
 from triggerfish.search.universal_settings import Race
 from triggerfish.stages.state import Found, State
@@ -39,14 +42,15 @@ MOST_CLASSES = 48
 START = 0.6  # of the time, where this search begins
 SEED = 800_001  # added to the scan's: other images than those of the searches before
 
-ALL_LEAD, ALL_WANTED, ALL_PER_STEP = 2.0, 0.5, 12
-"""Log-odds that images lead by where all classes are left, the share of them that has to, and the
-images of a step. An all-to-all trigger is taught a lesson for every class, and each is weak: it
-leaves many of the images that lead by more where they are."""
+ALL_WANTED, ALL_PER_STEP = 0.5, 12
+"""The share of images that has to leave where all classes are left, and the images of a step. They
+lead by `EARLY_LEAD`: an all-to-all trigger is taught a lesson for every class, and each is weak, so
+it leaves many of the images that lead by more where they are."""
 ALL_RACE = Race(survivors=(0.5, 0.5, 0.25, 0.25, 0.25), least=1, middle=0, fewest=2)
 """Of the searches out of all classes one counts, and no middle."""
-ONE_LEAD, ONE_WANTED, ONE_PER_STEP = 4.0, 0.7, 8
-"""The same where one class is left: a source-specific trigger has that much."""
+ONE_WANTED, ONE_PER_STEP = 0.7, 8
+"""The same where one class is left, of images that lead by `LEAD`: a source-specific trigger has
+that much."""
 OF_A_CLASS, FEWEST_IMAGES, MOST_IMAGES = 40, 240, 1000
 STARTS, STARTS_OF_ALL = 2, 4
 """Searches for each way out, on images of its own: the smallest counts. One alone often ends in
@@ -55,6 +59,15 @@ OWN_ENDS = 0.6
 """How much of an image's new class its old one has to tell (`own_ends`) for a score to count in
 full. All-to-all triggers have 0.8 and more; perturbations of clean networks send most images to one
 class, or anywhere."""
+RISES: dict[HypothesisKind, tuple[float, ...]] = {
+    "all-classes": (math.inf, 0.9, 0.7, 0.5, 0.35),
+    "pair": (math.inf, math.inf, 1.25, 0.75, 0.35),
+}
+"""How far a score may still rise after each rung of a race, while its perturbation takes shape. Of
+networks that people trained none that ended near its level rose by half as much
+(benchmarks/ways_out.py); a trigger for one source that works all or nothing is found later."""
+LEADING, OUT_OF_ALL = 0.25, 0.5
+"""For the progress report: where the search out of all classes begins, and where it ends."""
 ONE_END = 0.9
 """Fraction of the images leaving a class that a source-specific trigger leads to the same class.
 Of clean networks' ways out most end in several."""
@@ -154,17 +167,36 @@ class WaysOut:
 def search_ways_out(classifier: Classifier, pixel: Tensor, seed: int) -> WaysOut:
     """Search out of each class and out of all; ``pixel`` (K,) are the sizes towards classes."""
     classes = classifier.num_classes
-    count = max(FEWEST_IMAGES, min(OF_A_CLASS * classes, MOST_IMAGES))
-    images = pictures(as_many(count, classifier.num_pixels), classifier.input_shape, seed)
-    rows = rows_that_fit(classifier, Universal().memory_mib, images=2 * len(images))
-    images = sure_images(classifier, images, rows, ALL_LEAD)
-    of_all = _out_of_all(classifier, PicturePool.of(classifier, images), pixel, seed)
+    singly = classes <= MOST_CLASSES
+    early, late = _sure(classifier, seed, (EARLY_LEAD, LEAD) if singly else (EARLY_LEAD,))
+    report(LEADING)
+    with share_of_work(LEADING, OUT_OF_ALL if singly else 1.0):
+        of_all = _out_of_all(classifier, PicturePool.of(classifier, early), pixel, seed)
     # A trigger for all classes leads out of each of them: then single ones tell nothing more.
-    if classes > MOST_CLASSES or (of_all is not None and of_all.row.flags):
+    if not singly or (of_all is not None and of_all.row.flags):
         return WaysOut((), of_all)
-    images = sure_images(classifier, images, rows, ONE_LEAD)
-    pool = PicturePool.of(classifier, images)
-    return WaysOut(_beyond_rivals(tuple(_out_of_classes(classifier, pool, seed))), of_all)
+    with share_of_work(OUT_OF_ALL, 1.0):
+        ways = tuple(_out_of_classes(classifier, PicturePool.of(classifier, late), seed))
+    return WaysOut(_beyond_rivals(ways), of_all)
+
+
+def _sure(classifier: Classifier, seed: int, leads: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """Images of every class for the searches out of all and out of one, by the ``leads``.
+
+    Those that the search for classes was made on come first.
+    """
+    wanted = max(FEWEST_IMAGES, min(OF_A_CLASS * classifier.num_classes, MOST_IMAGES))
+    wanted = as_many(wanted, classifier.num_pixels)
+    kept = images_of(classifier)
+    if kept is not None and len(kept.late) >= wanted:
+        return kept.early, kept.late
+    missing = wanted - (0 if kept is None else len(kept.late))
+    rows = rows_that_fit(classifier, Universal().memory_mib, images=2 * wanted)
+    images = pictures(missing, classifier.input_shape, seed)
+    made = images_by_lead(classifier, images, leads, rows)
+    if kept is None:
+        return made[0], made[-1]
+    return torch.cat((kept.early, made[0])), torch.cat((kept.late, made[-1]))
 
 
 def _out_of_all(
@@ -174,16 +206,25 @@ def _out_of_all(
     number = torch.arange(len(pool.called), device=pool.called.device)
     pool = replace(pool, part=(number // classifier.num_classes) % STARTS_OF_ALL)
     parts = torch.arange(STARTS_OF_ALL)
-    found = _search(classifier, pool, parts, seed, ALL_PER_STEP, ALL_WANTED, ALL_RACE)
+
+    def scores(size: Tensor) -> Tensor:
+        found = (everywhere_score(pixel, float(one), classifier.input_shape) for one in size)
+        return torch.tensor([-math.inf if one is None else one for one in found])
+
+    found = _search(
+        classifier, pool, parts, seed, ALL_PER_STEP, ALL_WANTED, ALL_RACE,
+        _worth_it("all-classes", scores),
+    )  # fmt: skip
     sizes = torch.where(found.converged.cpu(), found.size.double().cpu(), torch.inf)
     best = int(sizes.argmin())
-    score = everywhere_score(pixel, float(sizes[best]), classifier.input_shape)
-    if score is None:
+    score = float(scores(sizes)[best])
+    if score == -math.inf:
         return None
-    ends = evaluate(classifier, (pool.images + found.perturbation[best]).clamp(0.0, 1.0)).argmax(1)
-    kept = min(1.0, own_ends(pool.called, ends) / OWN_ENDS)
+    if score > 0:
+        moved = (pool.images + found.perturbation[best]).clamp(0.0, 1.0)
+        score *= min(1.0, own_ends(pool.called, evaluate(classifier, moved).argmax(1)) / OWN_ENDS)
     return WayOut(
-        score * kept if score > 0 else score,
+        score,
         found.perturbation[best].cpu(),
         float(sizes[best]),
         float(pixel.nanquantile(0.5)),
@@ -192,17 +233,28 @@ def _out_of_all(
 
 
 def _out_of_classes(classifier: Classifier, pool: PicturePool, seed: int) -> Iterator[WayOut]:
-    """The ways out of single classes that end in one other class."""
+    """The ways out of single classes that end in one other class, of a score above 0."""
     sources, pool = _in_parts(pool, classifier.num_classes)
     if not len(sources):
         return
     parts = (sources.view(-1, 1) * STARTS + torch.arange(STARTS)).flatten()
-    found = _search(classifier, pool, parts, seed, ONE_PER_STEP, ONE_WANTED, Race())
+
+    def of_the_better(size: Tensor) -> Tensor:
+        least, start = size.view(-1, STARTS).min(1)
+        score = way_out_scores(least, classifier.input_shape)
+        each = torch.full((len(sources), STARTS), -torch.inf, dtype=score.dtype)
+        return each.scatter(1, start.view(-1, 1), score.view(-1, 1)).flatten()
+
+    found = _search(
+        classifier, pool, parts, seed, ONE_PER_STEP, ONE_WANTED, Race(),
+        _worth_it("pair", of_the_better),
+    )  # fmt: skip
     sizes = torch.where(found.converged.cpu(), found.size.double().cpu(), torch.inf)
     least, start = sizes.view(-1, STARTS).min(1)
     least = torch.where(least.isfinite(), least, torch.nan)
     scores = way_out_scores(least, classifier.input_shape)
-    for n in scores.isfinite().nonzero().flatten().tolist():
+    # One below 0 is no way that any trigger takes, nor a rival of one.
+    for n in (scores > 0).nonzero().flatten().tolist():
         source, delta = int(sources[n]), found.perturbation[n * STARTS + int(start[n])]
         own = pool.images[pool.called == source]
         ends = evaluate(classifier, (own + delta).clamp(0.0, 1.0)).argmax(1)
@@ -214,6 +266,23 @@ def _out_of_classes(classifier: Classifier, pool: PicturePool, seed: int) -> Ite
                 float(scores[n]), delta.cpu(), float(least[n]), float(least.nanquantile(0.5)),
                 most / len(own), source, target,
             )  # fmt: skip
+
+
+def _worth_it(kind: HypothesisKind, scores: Callable[[Tensor], Tensor]) -> MayCount:
+    """Whether a search may still come to a score that is suspicious, by its size so far.
+
+    ``scores`` of sizes (R,) are (R,). They rise until the end, by no more than `RISES`.
+    """
+    level = level_of(UNTARGETED_TEST, kind, "outliers")
+    assert level is not None
+    assert level.suspect_at is not None
+    least = level.suspect_at
+
+    def may_count(log_size: Tensor, rung: int) -> Tensor:
+        score = scores(log_size.cpu().exp()).nan_to_num(-torch.inf)
+        return (score > least - RISES[kind][rung]).to(log_size.device)
+
+    return may_count
 
 
 def _beyond_rivals(ways: tuple[WayOut, ...]) -> tuple[WayOut, ...]:
@@ -267,7 +336,8 @@ def _search(
     seed: int,
     per_step: int,
     wanted: float,
-    race: Race | None,
+    race: Race,
+    may_count: MayCount,
 ) -> UniversalPerturbations:
     """Untargeted searches over pixels, one for each of ``parts`` (R,) of the pool."""
     usual = Universal().search
@@ -278,5 +348,6 @@ def _search(
         classifier, Universal().memory_mib, images=2 * len(pool.images), runs=len(parts)
     )
     return search_universal(
-        classifier, pool, target, frequency, settings, seed, at_once, part=parts
-    )
+        classifier, pool, target, frequency, settings, seed, at_once, part=parts,
+        may_count=may_count, telling=True,
+    )  # fmt: skip
