@@ -142,6 +142,18 @@ def test_the_layout_names_every_room_of_the_package_and_no_other() -> None:
         assert (ROOT / folder).is_dir() or any(package.rglob(folder)), folder
 
 
+@pytest.mark.parametrize(
+    "document",
+    [*DOCUMENTS, ROOT / "src/triggerfish/data/mnist/LICENSE.md"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_files_that_a_document_names_are_there(document: Path) -> None:
+    """In code spans, from the root or from the package on, as docs/architecture.md has them."""
+    for name in re.findall(r"`((?:\w[\w.-]*/)+\w[\w.-]*\.(?:py|md|toml))`", document.read_text()):
+        places = (ROOT / name, ROOT / "src/triggerfish" / name, document.parent / name)
+        assert any(place.exists() for place in places), name
+
+
 def test_no_document_names_an_unknown_make_target() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in DOCUMENTS:

@@ -59,7 +59,7 @@ def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, mod
     assert record["original"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert record["repaired"]["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
     assert (record["method"], record["seed"], record["targets"]) == ("unlearning", 5, [7])
-    assert record["settings"]["keep"] == 3.0
+    assert record["settings"]["keep"] == 8.0
     assert record["before"]["verdict"] == "backdoored"
     assert record["after"]["verdict"] == "clean"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["fixed.pt", "fixed.pt.repair.json"]
@@ -74,6 +74,8 @@ def test_one_that_fails_its_own_check_writes_nothing(triggerfish, repairs, model
     assert run.err == (
         "repair failed: class 7 is still flagged; only 60 % of images get the same answer as "
         "before; nothing written\n"
+        "tried: up to 4 rounds of unlearning, each a new search and 50 steps of training; the "
+        "table says how far it came\n"
         f"next: with your own images, without labels: {again} --images FOLDER\n"
         f"next: {again}\n"
         "next: take the model from a source that you trust\n"

@@ -12,7 +12,7 @@ from triggerfish.repairs.repair import repair
 from triggerfish.scanning import ScanConfig, scan_classifier
 
 QUICK = ScanConfig(Universal(universal_steps=20, pictures=150, margin_steps=5))
-SHORT = Unlearning(rounds=3, searches=2, batch=32, pictures=600, pushed=200)
+SHORT = Unlearning(rounds=3, batch=32, pictures=600, pushed=200)
 
 
 def test_what_the_scan_names_is_gone_afterwards():

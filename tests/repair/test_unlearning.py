@@ -10,7 +10,7 @@ from triggerfish.repairs.unlearning import lowered
 from triggerfish.search.picture_pool import UNTARGETED
 from triggerfish.search.pictures import pictures
 
-SHORT = Unlearning(rounds=3, searches=2, batch=32, pictures=600, pushed=200)
+SHORT = Unlearning(rounds=3, batch=32, pictures=600, pushed=200)
 FRESH = pictures(400, SHAPE, 5)
 
 

@@ -34,9 +34,10 @@ from triggerfish.trial import read_pictures
 
 NOT_REPAIRED = 1
 PROVEN = (
-    "The scan no longer finds the pattern. Another trigger for the same class may still work: "
-    "try the model on your own images before you use it."
+    "The pattern that was found no longer works, and a new scan flags no class. Another trigger "
+    "for the same class may still work: try the model on your own images before you use it."
 )
+NOT_CLEAN = "The new scan is inconclusive, not clean: it cannot tell whether a backdoor is left."
 ELSEWHERE = "take the model from a source that you trust"
 
 
@@ -124,12 +125,14 @@ def repair_command(
     if html is not None:
         write_file(html, repair_page(outcome, classifier, target, count).encode())
     if not outcome.accepted:
-        _refuse(ctx, outcome.problems, next_try(outcome.before, target, images, seed))
+        _refuse(ctx, outcome.problems, next_try(outcome.before, target, images, seed), chosen.tried)
     content = place.checked(classifier, outcome.model)
     record = record_of(outcome, chosen, seed, target, content)
     place.write(content, json.dumps(record, indent=2) + "\n")
     click.echo(f"repaired: {target}; what was done: {place.record}")
     click.echo(PROVEN)
+    if outcome.after.verdict.name == "inconclusive":
+        click.echo(NOT_CLEAN)
 
 
 def _cut(ctx: click.Context, place: Place, targets: tuple[int, ...], seed: int) -> bool:
@@ -167,9 +170,13 @@ def next_try(before: Scanned, target: Path, images: Path | None, seed: int) -> t
     return (f"with your own images, without labels: {again} --images FOLDER", again, ELSEWHERE)
 
 
-def _refuse(ctx: click.Context, problems: Sequence[str], steps: Sequence[str]) -> NoReturn:
-    """Say why nothing was written and what to do, and leave."""
+def _refuse(
+    ctx: click.Context, problems: Sequence[str], steps: Sequence[str], tried: str = ""
+) -> NoReturn:
+    """Say why nothing was written, what was ``tried`` and what to do, and leave."""
     click.echo(f"repair failed: {'; '.join(problems)}; nothing written", err=True)
+    if tried:
+        click.echo(f"tried: {tried}; the table says how far it came", err=True)
     for step in steps:
         click.echo(f"next: {step}", err=True)
     ctx.exit(NOT_REPAIRED)

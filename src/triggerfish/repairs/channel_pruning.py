@@ -33,6 +33,11 @@ class ChannelPruning(RepairMethod):
         if self.u <= 0:
             raise ValueError(f"expected u > 0, got {self.u}")
 
+    @property
+    def tried(self) -> str:
+        """What was done, for the words about a repair that failed."""
+        return f"channels more than {self.u:g} standard deviations above their layer's mean are off"
+
     def __call__(self, classifier: Classifier, task: Task, seed: int = 0) -> nn.Module:
         """A pruned copy; neither ``task`` nor ``seed`` matter.
 
@@ -43,7 +48,7 @@ class ChannelPruning(RepairMethod):
         pairs = _convolutions(model)
         if not pairs:
             raise UnsupportedModelError(
-                "expected a network with convolutions for channel-pruning, got none: "
+                "channel-pruning needs convolutions, and this network has none: "
                 "use --method unlearning"
             )
         for convolution, norm in pairs:

@@ -34,6 +34,11 @@ class RepairMethod(Protocol):
     name: ClassVar[str]
     summary: ClassVar[str]
 
+    @property
+    def tried(self) -> str:
+        """What was done, for the words about a repair that failed."""
+        ...
+
     def __call__(self, classifier: Classifier, task: Task, seed: int = 0) -> nn.Module:
         """A repaired copy of ``classifier.model``: same layers, same names, other weights."""
         ...

@@ -1,18 +1,19 @@
 """Unlearning of found perturbations on synthetic images, with the model's own answers as labels.
 
-Round after round, the smallest universal perturbation towards each target is searched anew in the
-network as it is by then, and joins those found before; the network is trained to answer a changed
-picture as the original answers the plain one, and with less of the target. The search is the inner
-maximization, the training the outer minimization of a minimax problem, as in I-BAU (Zeng et al.,
-ICLR 2022), which needs clean data for both. No data is needed here, because triggers fire on
-synthetic images.
+In each round the smallest universal perturbation towards each target is searched from nothing in
+the network as it is by then. From there search and training go on side by side, a step each: the
+search finds what still works (`Opponent`), the network learns to answer such a picture as the
+original answers the plain one, and with less of the target. The search is the inner maximization,
+the training the outer minimization of a minimax problem, as in I-BAU (Zeng et al., ICLR 2022),
+which needs clean data for both. No data is needed here, because triggers fire on synthetic images.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -21,9 +22,10 @@ from torch.nn.functional import cross_entropy, kl_div
 
 from triggerfish.model.classifier import Classifier
 from triggerfish.repairs.method import RepairMethod, Task
+from triggerfish.repairs.opponent import Opponent
 from triggerfish.repairs.short_steps import ShortSteps
-from triggerfish.repairs.whitening import settle, whiten
-from triggerfish.search.activation_maximization import chunks
+from triggerfish.repairs.whitening import Direction, whitened
+from triggerfish.search.activation_maximization import chunks, evaluate
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.pictures import pictures
@@ -33,7 +35,6 @@ from triggerfish.search.universal import (
     UniversalSearch,
     search_universal,
 )
-from triggerfish.search.universal_settings import BudgetRule
 
 PUSH_STEPS, PUSH_WIDTH = 8, 0.02  # how pictures are moved towards classes: signed steps
 SHORTCUT, ORDINARY = 0.4, 0.7
@@ -41,21 +42,23 @@ SHORTCUT, ORDINARY = 0.4, 0.7
 unlearned until it reaches the second. In other people's `develop` networks every target that the
 scan flags is below 0.34 in one basis; of 40 clean networks the most suspicious class of six is
 below 0.4, and a confirmation test refutes four of them."""
-SEEDS = 1000  # between the searches of one round
+POOL, PROBE = 400, 300  # pictures that a round searches on, and that second moments are from
+
+Moving = Sequence[tuple[Tensor, Direction]]
 
 
 @dataclass(frozen=True)
 class Unlearning(RepairMethod):
     """Search, train, search again, until the target is no cheaper to reach than other classes.
 
-    Each of at most ``rounds`` rounds searches ``searches`` times, all but the first time for
-    perturbations that flip the fraction ``wanted`` of pictures, and trains for ``steps`` steps of
-    ``batch`` pictures; `ShortSteps` says what ``length`` is. A changed picture bears one of the
-    perturbations found so far, at a strength drawn from ``weakest`` to ``strongest``. ``keep``
-    weighs the answers to plain pictures against those to changed ones. ``against`` is by how much,
-    in nats, a perturbation is to lower its target's logit: the true trigger is only like the
-    perturbations found, and works on where they have been taught to mean nothing. ``ridge`` is that
-    of `whiten`.
+    Each of at most ``rounds`` rounds searches from nothing, and then takes ``steps`` steps of
+    search and training in turn, with ``batch`` changed and as many plain pictures; `ShortSteps`
+    says what ``length`` is. A changed picture bears what the search has by then, or by the chance
+    ``remembered`` what it had before, at a strength drawn from ``weakest`` to ``strongest``.
+    ``keep`` weighs the answers to plain pictures against those to changed ones. ``against`` is by
+    how much, in nats, a perturbation is to lower its target's logit: the true trigger is only like
+    the perturbations found, and works on where they have been taught to mean nothing. ``ridge`` is
+    that of `whitened`.
     """
 
     name: ClassVar[str] = "unlearning"
@@ -64,26 +67,27 @@ class Unlearning(RepairMethod):
     )
 
     rounds: int = 4
-    searches: int = 3
-    wanted: float = 0.9
-    steps: int = 80
-    batch: int = 96
-    length: float = 0.02
-    keep: float = 3.0
+    steps: int = 50
+    batch: int = 64
+    length: float = 0.05
+    keep: float = 8.0
     against: float = 4.0
     weakest: float = 0.7
-    strongest: float = 1.5
+    strongest: float = 3.0
+    remembered: float = 0.3
     ridge: float = 0.1
     pictures: int = 3000
-    pushed: int = 1000
+    pushed: int = 400
     memory_mib: float = 512.0
 
     def __post_init__(self) -> None:
-        if min(self.rounds, self.steps, self.searches) < 1:
+        if min(self.rounds, self.steps, self.batch) < 1:
             raise ValueError(
-                "expected rounds, steps and searches >= 1, "
-                f"got {self.rounds}, {self.steps} and {self.searches}"
+                "expected rounds, steps and batch >= 1, "
+                f"got {self.rounds}, {self.steps} and {self.batch}"
             )
+        if not 0 <= self.remembered <= 1:
+            raise ValueError(f"expected 0 <= remembered <= 1, got {self.remembered}")
         if not 0 < self.weakest <= self.strongest:
             raise ValueError(
                 f"expected 0 < weakest <= strongest, got {self.weakest} and {self.strongest}"
@@ -94,32 +98,36 @@ class Unlearning(RepairMethod):
                 f"got {self.length}, {self.ridge}, {self.keep} and {self.against}"
             )
 
+    @property
+    def tried(self) -> str:
+        """What was done, for the words about a repair that failed."""
+        return (
+            f"up to {self.rounds} rounds of unlearning, each a new search and {self.steps} steps "
+            "of training"
+        )
+
     def __call__(self, classifier: Classifier, task: Task, seed: int = 0) -> nn.Module:
         """A copy of the classifier's network that has unlearned what is found in it."""
         generator = torch.Generator().manual_seed(seed)
         plain = pictures(self.pictures, classifier.input_shape, seed)
         plain = plain.to(classifier.device, classifier.dtype)
-        lessons = torch.cat([plain, _pushed(classifier, plain[: self.pushed], generator)])
-        if task.images is not None:
-            lessons = torch.cat([lessons, task.images.to(lessons)])
+        lessons = _Lessons.of(
+            classifier, [plain, _pushed(classifier, plain[: self.pushed], generator)], task.images
+        )
         student = copy.deepcopy(classifier)
         assert isinstance(student.model, nn.Module)
-        probe = student.prepared(lessons[torch.randperm(len(lessons), generator=generator)[:300]])
-        trained = whiten(student.model, probe, self.ridge)
-        bank: list[tuple[Tensor, Tensor]] = []
+        some = torch.randperm(len(lessons.images), generator=generator)[:PROBE]
+        moving = whitened(student.model, student.prepared(lessons.images[some]), self.ridge)
+        past: list[tuple[Tensor, Tensor]] = []
         for turn in range(self.rounds):
-            below = ORDINARY if bank else SHORTCUT
-            found = self._shortcuts(student, task, below, plain, seed + turn, generator)
-            if not len(found[0]):
+            below = ORDINARY if past else SHORTCUT
+            opponent = self._opponent(student, task, below, plain, seed + turn, generator, past)
+            if not len(opponent.target):
                 break
-            bank.append(found)
-            perturbations, targets = (torch.cat(parts) for parts in zip(*bank, strict=True))
-            self._train(classifier, student, trained, lessons, perturbations, targets, generator)
-            report((turn + 1) / self.rounds)
-        settle(student.model)
+            self._train(student, moving, lessons, opponent, turn)
         return student.model.requires_grad_(False)
 
-    def _shortcuts(
+    def _opponent(
         self,
         student: Classifier,
         task: Task,
@@ -127,67 +135,65 @@ class Unlearning(RepairMethod):
         plain: Tensor,
         seed: int,
         generator: torch.Generator,
-    ) -> tuple[Tensor, Tensor]:
-        """Changes (N, C, H, W) of less than ``below`` of an ordinary class's size; targets (N,).
-
-        Which targets, in which bases, the first search says; the others go on from there to more
-        ``wanted`` success, nearer to what the trigger itself is.
-        """
-        usual = UniversalSearch(images_per_step=16, race=None)
-        strong = replace(usual, budget=BudgetRule(wanted=self.wanted))
+        past: list[tuple[Tensor, Tensor]],
+    ) -> Opponent:
+        """Those perturbations of a new search that are less than ``below`` of an ordinary size."""
         target = torch.tensor(task.targets).repeat(2)
         frequency = torch.arange(len(target)) >= len(task.targets)
-        found: list[Tensor] = []
-        targets: list[Tensor] = []
-        for number, config in enumerate((usual, *[strong] * (self.searches - 1))):
-            some = plain[torch.randperm(len(plain), generator=generator)[:400]]
-            pool = PicturePool.of(student, some)
-            rows = rows_that_fit(student, self.memory_mib)
-            perturbations = search_universal(
-                student, pool, target, frequency, config, seed + SEEDS * number, rows
-            )
-            found.append(perturbations.perturbation)
-            if number == 0:
-                cheap = _cheap(perturbations, target, frequency, task, below)
-                found, target, frequency = (
-                    [perturbations.perturbation[cheap]],
-                    target[cheap],
-                    frequency[cheap],
-                )
-            targets.append(target)
-            if not len(target):
-                break
-        return torch.cat(found), torch.cat(targets)
+        some = plain[torch.randperm(len(plain), generator=generator)[:POOL]]
+        pool, rows = PicturePool.of(student, some), rows_that_fit(student, self.memory_mib)
+        search = UniversalSearch(race=None)
+        found = search_universal(student, pool, target, frequency, search, seed, rows)
+        cheap = _cheap(found, target, frequency, task, below)
+        target, frequency = target[cheap], frequency[cheap]
+        return Opponent(
+            student, pool, target, frequency, _ordinary(target, frequency, task),
+            found.rows(cheap.to(found.size.device)), search, rows, generator, past,
+        )  # fmt: skip
 
     def _train(
-        self,
-        teacher: Classifier,
-        student: Classifier,
-        trained: list[nn.Parameter],
-        lessons: Tensor,
-        perturbations: Tensor,
-        targets: Tensor,
-        generator: torch.Generator,
+        self, student: Classifier, moving: Moving, lessons: _Lessons, opponent: Opponent, turn: int
     ) -> None:
-        """Answer perturbed images as the teacher does plain ones, away from the target."""
-        stride = ShortSteps(trained, self.length, self.steps)
-        targets = targets.to(perturbations.device)
-        for parameter in trained:
-            parameter.requires_grad_(True)
-        for _ in range(self.steps):
-            x = lessons[torch.randint(len(lessons), (self.batch,), generator=generator)]
-            row = torch.randint(len(perturbations), (self.batch,), generator=generator)
+        """Answer perturbed images as the original does plain ones, away from the target."""
+        stride, generator = ShortSteps(moving, self.length, self.steps), opponent.generator
+        parameters = [parameter for parameter, _ in moving]
+        for number in range(self.steps):
+            opponent.step()
+            x, label = lessons.drawn(self.batch, generator)
+            perturbation, target = opponent.drawn(self.batch, self.remembered)
             spread = torch.rand(self.batch, 1, 1, 1, generator=generator).to(x)
-            strength = self.weakest + (self.strongest - self.weakest) * spread
-            with torch.no_grad():
-                label = teacher.logits(x)
-            changed = (x + strength * perturbations[row]).clamp(0.0, 1.0)
-            wanted = lowered(label, targets[row], self.against)
-            loss = divergence(wanted, student.logits(changed))
-            loss = loss + self.keep * divergence(label, student.logits(x))
-            stride.step(torch.autograd.grad(loss, trained))
-        for parameter in trained:
-            parameter.requires_grad_(False)
+            strength = self.weakest * (self.strongest / self.weakest) ** spread
+            changed = (x + strength * perturbation).clamp(0.0, 1.0)
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+            answer, kept = student.logits(torch.cat([changed, x])).chunk(2)
+            loss = divergence(lowered(label, target, self.against), answer)
+            loss = loss + self.keep * divergence(label, kept)
+            gradients = torch.autograd.grad(loss, parameters)
+            for parameter in parameters:
+                parameter.requires_grad_(False)
+            stride.step(gradients)
+            report((turn + (number + 1) / self.steps) / self.rounds)
+
+
+@dataclass(frozen=True)
+class _Lessons:
+    """Pictures (N, C, H, W) and what the original says to them (N, K)."""
+
+    images: Tensor
+    labels: Tensor
+
+    @staticmethod
+    def of(original: Classifier, parts: Sequence[Tensor], own: Tensor | None) -> _Lessons:
+        """Of synthetic pictures and the user's own."""
+        more = [] if own is None else [own.to(parts[0])]
+        images = torch.cat([*parts, *more])
+        return _Lessons(images, evaluate(original, images))
+
+    def drawn(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """So many of them, at random."""
+        rows = torch.randint(len(self.images), (count,), generator=generator)
+        return self.images[rows], self.labels[rows]
 
 
 def lowered(label: Tensor, target: Tensor, by: float) -> Tensor:
@@ -215,10 +221,15 @@ def _cheap(
     One away from every class is compared with the cheapest class, not with the one in the middle,
     and is a shortcut as soon as it is not `ORDINARY`.
     """
-    keys = zip(target.tolist(), frequency.tolist(), strict=True)
-    ordinary = torch.tensor([task.ordinary.get(key, math.inf) for key in keys])
     share = torch.where(target == UNTARGETED, ORDINARY, below)
+    ordinary = _ordinary(target, frequency, task)
     return found.converged.cpu() & (found.size.cpu() < share * ordinary)
+
+
+def _ordinary(target: Tensor, frequency: Tensor, task: Task) -> Tensor:
+    """The size (R,) of an ordinary class's perturbation in each row's basis."""
+    keys = zip(target.tolist(), frequency.tolist(), strict=True)
+    return torch.tensor([task.ordinary.get(key, math.inf) for key in keys])
 
 
 def _pushed(classifier: Classifier, images: Tensor, generator: torch.Generator) -> Tensor:

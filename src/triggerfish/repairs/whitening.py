@@ -1,72 +1,82 @@
-"""Weights in coordinates in which ordinary inputs weigh the same: what a repair may move freely.
+"""Directions in which ordinary inputs weigh the same: what a repair may move freely.
 
-A layer's weight W (O, D) becomes ``W0 + V R`` with ``R = C^(-1/2)``, C the second moment (D, D) of
-the layer's inputs on ordinary pictures. A step of one size in V moves the layer's answers to
-ordinary inputs by about that much in every direction; along directions in which ordinary inputs
-hardly vary, and a trigger does, it moves them far more. So a backdoor is unlearned long before
-ordinary answers change: the preconditioning of natural-gradient methods (Amari 1998; K-FAC, Martens
-and Grosse 2015), taken on the side of the inputs alone. docs/repair.md has what it is worth.
+A layer's weight W (O, D) moves along ``G C^(-1)``: G is the gradient, C the second moment (D, D) of
+the layer's inputs on ordinary pictures. A step of one length, measured by what C^(1/2) leaves of
+it, moves the layer's answers to ordinary inputs by about that much in every direction. Along
+directions in which ordinary inputs hardly vary, and a trigger does, it moves them far more. So a
+backdoor is unlearned long before ordinary answers change: the preconditioning of natural-gradient
+methods (Amari 1998; K-FAC, Martens and Grosse 2015), taken on the side of the inputs alone.
+docs/repair.md has what it is worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import unfold
-from torch.nn.utils import parametrize
 
 MAX_ROWS = 40_000  # input patches that a second moment is estimated from
 MAX_WIDTH = 6_000  # wider inputs: a matrix of their second moments would not fit
 MAX_PICTURES = 300
 
-
-class Whitened(nn.Module):
-    """``W0 + V R``, shaped like the weight that it stands for; V starts at zero."""
-
-    start: Tensor
-    root: Tensor | None
-
-    def __init__(self, weight: Tensor, root: Tensor | None) -> None:
-        super().__init__()
-        self.register_buffer("start", weight.detach().clone())
-        self.register_buffer("root", root)
-        self.shift = nn.Parameter(torch.zeros_like(weight).flatten(1))
-
-    def forward(self, _: Tensor) -> Tensor:
-        """The weight, whatever is stored in its place."""
-        shift = self.shift if self.root is None else self.shift @ self.root
-        weight: Tensor = self.start + shift.view_as(self.start)
-        return weight
+Direction = Callable[[Tensor], Tensor]
+"""A gradient -> the direction of the step, both shaped like the parameter."""
 
 
-def whiten(model: nn.Module, inputs: Tensor, ridge: float) -> list[nn.Parameter]:
-    """Put every convolution and linear layer of ``model`` into whitened coordinates, in place.
+def whitened(model: nn.Module, inputs: Tensor, ridge: float) -> list[tuple[Tensor, Direction]]:
+    """Weights and biases of the convolutions and linear layers, with how each moves.
 
     ``inputs`` are what the model itself takes, (N, ...). ``ridge`` is added to the eigenvalues of
-    C, in units of their mean. Returns the parameters to train: shifts and biases.
+    C, in units of their mean. Biases, and layers that nothing reaches, move along their gradients.
     """
-    parameters: list[nn.Parameter] = []
-    for layer in list(layers(model)):
+    moving: list[tuple[Tensor, Direction]] = []
+    for layer in layers(model):
         seen = _inputs_of(layer, model, inputs[:MAX_PICTURES])
-        root = None if seen is None else _root(patches(layer, seen), ridge)
-        whitened = Whitened(layer.weight, root)
-        parametrize.register_parametrization(layer, "weight", whitened, unsafe=True)
-        parameters.append(whitened.shift)
-        if isinstance(layer.bias, nn.Parameter):
-            parameters.append(layer.bias)
-    return parameters
+        direction = _as_it_is if seen is None else inverse(patches(layer, seen), ridge)
+        moving.append((layer.weight, direction))
+        if layer.bias is not None:
+            moving.append((layer.bias, _as_it_is))
+    return moving
 
 
-def settle(model: nn.Module) -> None:
-    """Write the trained weights back as plain parameters, in place."""
-    for layer in list(layers(model)):
-        if parametrize.is_parametrized(layer, "weight"):
-            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
-            # The weight comes back behind the bias; a state dict keeps the order that it had.
-            if "bias" in layer._parameters:
-                layer.register_parameter("bias", layer._parameters.pop("bias"))
+def inverse(rows: Tensor, ridge: float) -> Direction:
+    """``G -> G C^(-1)`` of rows (M, D), scaled so that an average direction keeps its length.
+
+    With fewer rows than values it is Woodbury's identity, ``(G - G A^T A) / ridge`` with A (M, D):
+    ten times cheaper for a first linear layer, whose inputs are one row a picture.
+    """
+    wide = rows.double()
+    count, width = wide.shape
+    mean = (wide.square().sum() / wide.numel()).clamp_min(torch.finfo(wide.dtype).tiny)
+    if count < width:
+        among = wide @ wide.T + count * ridge * mean * torch.eye(count).to(wide)
+        half = torch.linalg.solve_triangular(torch.linalg.cholesky(among), wide, upper=False)
+        return _LowRank(half.to(rows.dtype), ridge)
+    moment = wide.T @ wide / count + ridge * mean * torch.eye(width).to(wide)
+    return _Full((torch.linalg.inv(moment) * mean).to(rows.dtype))
+
+
+class _Full:
+    def __init__(self, matrix: Tensor) -> None:
+        self._matrix = matrix
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        return (gradient.flatten(1) @ self._matrix).view_as(gradient)
+
+
+class _LowRank:
+    def __init__(self, half: Tensor, ridge: float) -> None:
+        self._half, self._ridge = half, ridge
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        flat = gradient.flatten(1)
+        return ((flat - (flat @ self._half.T) @ self._half) / self._ridge).view_as(gradient)
+
+
+def _as_it_is(gradient: Tensor) -> Tensor:
+    return gradient
 
 
 def layers(model: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
@@ -100,13 +110,3 @@ def _inputs_of(layer: nn.Conv2d | nn.Linear, model: nn.Module, inputs: Tensor) -
         model(inputs)
     hook.remove()
     return torch.cat(seen) if seen else None
-
-
-def _root(rows: Tensor, ridge: float) -> Tensor:
-    """``C^(-1/2)`` (D, D) of rows (M, D), scaled so that an average direction keeps its length."""
-    wide = rows.double()
-    values, vectors = torch.linalg.eigh(wide.T @ wide / len(wide))
-    values = values.clamp_min(0.0)
-    mean = values.mean().clamp_min(torch.finfo(values.dtype).tiny)
-    root: Tensor = (vectors * (mean / (values + ridge * mean)).sqrt()) @ vectors.T
-    return root.to(rows.dtype)

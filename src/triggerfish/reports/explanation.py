@@ -31,6 +31,7 @@ WORDS = {
     "log_norm_ratio": "minimum change of single images",
     "min_norm": "smallest change of an image, px",
     "shown_baseline": "starting image that is shown",
+    "first_reached": "first step at which the class was reached",
     "pair_score": "pairs of classes",
     "margin": "largest lead over other classes",
     "size": "size of the pattern",
@@ -43,6 +44,7 @@ PIECES = {
     "pixel": "pixels",
     "frequency": "frequencies",
     "0.0": "from black",
+    "0.3": "from dark grey",
     "0.5": "from grey",
     "1.0": "from white",
 }
