@@ -38,7 +38,7 @@ class Status(str, Enum):
 
 
 VerdictName = Literal["clean", "backdoored", "inconclusive"]
-Basis = Literal["pixel", "frequency", "stamp"]
+Basis = Literal["pixel", "frequency", "stamp", "l2"]
 BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 """In the order in which searches and evidence have them."""
 IN_PROGRAM = "in the program,"
@@ -83,10 +83,10 @@ class Perturbation:
 
     ``target`` None is *away from whatever they are called*. ``delta`` (C, H, W) in [-1, 1] is
     added and the sum clamped to [0, 1]. ``size`` is the L1 norm of its coefficients in ``basis``,
-    in units of a pixel's whole range; ``median_size`` that of the median class; both NaN
-    unless ``status`` is `CONVERGED`. ``success`` is the fraction of pictures never drawn in the
-    search that it turns. ``predicted_classes`` (P,) is what the network calls the scores'
-    ``pictures`` with it.
+    in units of a pixel's whole range, or the L2 norm of its values for *l2*; ``median_size`` that
+    of the median class; both NaN unless ``status`` is `CONVERGED`. ``success`` is the fraction of
+    pictures never drawn in the search that it turns. ``predicted_classes`` (P,) is what the network
+    calls the scores' ``pictures`` with it.
     """
 
     target: int | None
@@ -154,7 +154,7 @@ class ClassScores:
         return tuple(range(len(self.status))) if self.shown is None else self.shown
 
 
-HypothesisKind = Literal["target", "pair", "all-classes", "structure", "stamp"]
+HypothesisKind = Literal["target", "pair", "all-classes", "structure", "stamp", "blend"]
 NullKind = Literal["same-recipe", "same-task", "outliers", "fixed", "same-size"]
 """What a score is compared with: clean models of one recipe, clean networks of one task, the other
 classes of the model, fixed levels, perturbations of the same size towards other classes."""
@@ -174,7 +174,7 @@ class Hypothesis:
     Of kind *target*, any image is led to class ``target``; of kind *pair*, images of class
     ``source`` are; *all-classes*, every class is a target; *structure*, the part of its graph
     that ``place`` names holds something that a classifier does not need; *stamp*, a plain stamp
-    leads any image to class ``target``.
+    leads any image to class ``target``; *blend*, a pattern blended into any image does.
     """
 
     kind: HypothesisKind = "target"

@@ -41,6 +41,7 @@ WORDS = {
 PIECES = {
     "pixel": "pixels",
     "frequency": "frequencies",
+    "l2": "L2",
     "0.0": "from black",
     "0.5": "from grey",
     "1.0": "from white",
