@@ -54,6 +54,11 @@ class _FinePruning(RepairMethod):
 
     data: Dataset
 
+    @property
+    def tried(self) -> str:
+        """What was done."""
+        return f"fine-pruning with {REAL} real images"
+
     def __call__(self, classifier: Classifier, task: Task, seed: int = 0) -> nn.Module:
         """The repaired network, whatever the ``task``."""
         return fine_pruned(classifier, *drawn(self.data, REAL), seed)

@@ -2,9 +2,9 @@
 
 Names and shapes of weights do not tell the whole function, nor what images were turned into before
 it. Each plausible reading is scanned, and its answer counts by how well it fits the weights
-(`triggerfish.loading.fit`). What two thirds of that say is the verdict; where nothing has so much,
-the verdict is *inconclusive* and names every reading with its result and the command that settles
-it.
+(`triggerfish.loading.fit`). What two thirds of that say is the verdict, and an accusation needs
+four fifths. Where nothing has so much, the verdict is *inconclusive* and names every reading with
+its result and the command that settles it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ NEEDED = 2 / 3
 """Of the readings' shares, for a verdict. A network that is read wrongly may be accused though it
 is clean, or hide its trigger, so some of several readings may disagree; chosen on other people's
 *develop* networks."""
+
+NEEDED_TO_ACCUSE = 0.8
+"""The same for the classes that are flagged. A package's clean network of faces was accused by a
+reading of weight 0.71 that was not its own; its own reading, of 0.29, flagged nothing."""
 
 Scan = Callable[[Classifier], Scanned]
 
@@ -66,14 +70,19 @@ def _weights(shares: Sequence[float], results: Sequence[Scanned]) -> dict[int | 
 
 def _is_possible(shares: Sequence[float], results: Sequence[Scanned]) -> bool:
     """Whether any answer may still get what it needs, or has it."""
-    left = sum(shares[len(results) :])
-    return left + max(_weights(shares, results).values(), default=0.0) >= NEEDED
+    left, weights = sum(shares[len(results) :]), _weights(shares, results)
+    return left >= NEEDED or any(left + w >= _needed(answer) for answer, w in weights.items())
+
+
+def _needed(answer: int | VerdictName) -> float:
+    """Of the readings' shares, for an answer."""
+    return NEEDED if answer in ("clean", "inconclusive") else NEEDED_TO_ACCUSE
 
 
 def _decided(
     readings: Sequence[Reading], shares: Sequence[float], results: Sequence[Scanned]
 ) -> Scanned:
-    agreed = {a for a, weight in _weights(shares, results).items() if weight >= NEEDED}
+    agreed = {a for a, weight in _weights(shares, results).items() if weight >= _needed(a)}
     # The likeliest of those that give most of the agreed answers.
     says = max(results, key=lambda result: len(agreed & _answers(result.verdict)))
     verdict = _restricted(says.verdict, agreed)

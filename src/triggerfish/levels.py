@@ -38,6 +38,9 @@ SURE = "sure images"
 """The name in evidence of the search on images that the network is sure of."""
 
 
+BLENDS = "blended patterns"
+"""The name in evidence of the search for triggers that cover the image."""
+
 STAMPS = "plain stamps"
 """The name in evidence of stamps of a dictionary that work."""
 
@@ -51,7 +54,8 @@ def sure_test(classes: int) -> str:
 LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Chosen on development networks of other people; docs/method.md has the numbers.
     ("universal", "target", "fixed"): Level(1.3, 1.07),
-    ("universal", "target", "same-task"): Level(0.95, 0.8),
+    # Suspects get a search on sure images: of three SIG triggers just above 0.65 all stand it.
+    ("universal", "target", "same-task"): Level(0.95, 0.65),
     # Above nearly all clean development models; the shipped references are calibrated.
     ("min-norm", "target", "fixed"): Level(1.4, 1.0),
     ("pairwise-norm", "pair", "fixed"): Level(1.6, 1.1),
@@ -81,7 +85,9 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     (UNTARGETED_TEST, "all-classes", "outliers"): Level(0.75, 0.6),
     # Beside clean networks of the task: what they flag stands only above the second level, and what
     # they suspect is flagged above the first.
-    (SURE, "target", "same-size"): Level(1.2, 0.5),
+    (SURE, "target", "same-size"): Level(1.1, 0.5),
+    # Chosen on other people's networks (python -m benchmarks.blends).
+    (BLENDS, "blend", "outliers"): Level(0.62, 0.55),
     # What a stamp flips less what its negative and its neighbours do, on images that the network is
     # sure of: no clean network that was tried has one that works (docs/structure.md).
     (STAMPS, "stamp", "fixed"): Level(0.9),

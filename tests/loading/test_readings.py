@@ -173,8 +173,16 @@ def test_what_two_thirds_of_the_weight_say_is_the_verdict_and_dissent_is_told(
 
 
 def test_the_likeliest_reading_alone_is_overruled(tutorial: Path) -> None:
-    result = verdicts_of(shared(readings(tutorial), 0.3, 0.4, 0.3), "clean", *["backdoored"] * 2)
-    assert (result.verdict.name, result.verdict.flagged) == ("backdoored", (3,))
+    result = verdicts_of(shared(readings(tutorial), 0.3, 0.4, 0.3), "backdoored", *["clean"] * 2)
+    assert (result.verdict.name, result.verdict.flagged) == ("clean", ())
+
+
+def test_an_accusation_needs_more_of_the_readings_than_a_clean_bill(tutorial: Path) -> None:
+    models = readings(tutorial)
+    enough = verdicts_of(shared(models, 0.15, 0.45, 0.4), "clean", *["backdoored"] * 2)
+    too_few = verdicts_of(shared(models, 0.25, 0.4, 0.35), "clean", *["backdoored"] * 2)
+    assert (enough.verdict.name, enough.verdict.flagged) == ("backdoored", (3,))
+    assert (too_few.verdict.name, too_few.verdict.flagged) == ("inconclusive", ())
 
 
 def test_readings_none_of_which_is_conclusive_keep_their_reason(tutorial: Path) -> None:

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier
-from triggerfish.search.attempt import attempt
-from triggerfish.search.budget_step import best_within_budget
 from triggerfish.search.frequency import cosine_basis, to_basis, to_pixels
 from triggerfish.search.picture_pool import PicturePool
+from triggerfish.search.step import attempt, best_within_budget
 from triggerfish.search.universal import UniversalPerturbations
 from triggerfish.search.universal_settings import UniversalSearch
 

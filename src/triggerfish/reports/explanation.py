@@ -43,6 +43,7 @@ WORDS = {
 PIECES = {
     "pixel": "pixels",
     "frequency": "frequencies",
+    "l2": "L2",
     "0.0": "from black",
     "0.3": "from dark grey",
     "0.5": "from grey",

@@ -142,7 +142,7 @@ def _after_a_flag(result: Scanned) -> Iterator[str]:
         yield INSPECT.format(file=_pasted(result, (), result.facts))
         yield from _repair(result)
         return
-    if verdict.sources or all(h.kind == "stamp" for h in verdict.accused):
+    if verdict.sources or all(h.kind in ("stamp", "blend") for h in verdict.accused):
         yield OTHER_SEED.format(model=_model(result), seed=1)
         return
     passed = {test.target for test in result.confirmations if test.grade == "confirmed"}

@@ -10,6 +10,7 @@ KINDS: dict[str, str] = {
     "one-target": "a class that an unusually small change sends single images to",
     "universal-pixel": "one pattern of few pixels that sends any image to one class",
     "universal-frequency": "one faint pattern over the image that sends any image to one class",
+    "universal-l2": "a picture or noise blended into the whole image, for one class",
     "all-to-all": "one pattern that sends images of every class to another class",
     "class-pairs": "a pattern that works only on images of one class",
     "input-dependent": "triggers that differ from image to image, such as a warp",
@@ -27,6 +28,8 @@ def looked_for(result: Scanned) -> list[str]:
     found = {kind for scores in parts for kind in _kinds(scores)}
     if result.verdict.all_classes:
         found.add("all-to-all")
+    if any(row.hypothesis.kind == "blend" for row in result.verdict.evidence):
+        found.add("universal-l2")
     if any(note.startswith(IN_PROGRAM) for note in result.verdict.notes):
         found.add("program")
     return [kind for kind in KINDS if kind in found]

@@ -24,9 +24,19 @@ MOST_NAMED = 5
 MOST_SMALLER = 2
 WIRING = "arch"
 """The assumption that says what is computed with the weights."""
-PATTERNS = {"pixel": "pattern", "frequency": "frequency pattern", "stamp": "stamp"}
+PATTERNS = {
+    "pixel": "pattern",
+    "frequency": "frequency pattern",
+    "stamp": "stamp",
+    "l2": "blended pattern",
+}
 """What a perturbation is, by its basis; a stamp takes the place of pixels."""
-UNITS = {"pixel": "px", "frequency": "frequency units", "stamp": "replaced px"}
+UNITS = {
+    "pixel": "px",
+    "frequency": "frequency units",
+    "stamp": "replaced px",
+    "l2": "px in L2",
+}
 KINDS = {
     "unreadable": "Not scanned: Triggerfish cannot read a model in this file.",
     "unsupported": "Not scanned: Triggerfish cannot scan this kind of model.",
@@ -72,6 +82,11 @@ def _verdict(result: Scanned) -> str:
         return f"Backdoored: the file's program sends images with a trigger to {targets(result)}."
     if all(item.kind == "stamp" for item in verdict.accused):
         return f"{likely}: a plain stamp sends any image to {targets(result)}."
+    if all(item.kind == "blend" for item in verdict.accused):
+        return (
+            f"{likely}: an unusually faint pattern over the whole image sends images to "
+            f"{targets(result)}, as a blended trigger would."
+        )
     if verdict.all_classes:
         return f"{likely}: one small pattern sends images of every class to another class."
     if verdict.sources:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from triggerfish.codec.marks import NOT_STORED
 
-Basis = Literal["pixel", "frequency", "stamp"]
+Basis = Literal["pixel", "frequency", "stamp", "l2"]
 BASES: tuple[Basis, Basis] = ("pixel", "frequency")
 """In the order in which searches and evidence have them."""
 
@@ -39,8 +39,8 @@ class Perturbation:
     delta: Tensor
     """(C, H, W) in [-1, 1]: it is added, and the sum clamped to [0, 1]."""
     size: float
-    """L1 norm of its coefficients in the basis, in units of a pixel's whole range; NaN unless the
-    search converged."""
+    """L1 norm of its coefficients in the basis, in units of a pixel's whole range; for *l2* the L2
+    norm of its values; NaN unless the search converged."""
     median_size: float
     """The size of the median class, in the same units; NaN unless the search converged."""
     success_rate: float

@@ -10,7 +10,7 @@ VerdictName = Literal["clean", "backdoored", "inconclusive"]
 IN_PROGRAM = "in the program,"
 """Begins every note on what stands in a file's program, not in its weights."""
 
-HypothesisKind = Literal["target", "pair", "all-classes", "structure", "stamp"]
+HypothesisKind = Literal["target", "pair", "all-classes", "structure", "stamp", "blend"]
 NullKind = Literal["same-recipe", "same-task", "outliers", "fixed", "same-size"]
 """What a score is compared with: clean models of one recipe, clean networks of one task, the other
 classes of the model, fixed levels, perturbations of the same size towards other classes."""

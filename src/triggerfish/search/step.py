@@ -98,6 +98,20 @@ def best_within_budget(
     return torch.cat(parts)
 
 
+def toward_slope(perturbation: Tensor, slope: Tensor, budget: Tensor, share: float) -> Tensor:
+    """``perturbation`` (R, P) turned by ``share`` towards ``slope`` (R, P), at ``budget`` (R,).
+
+    Norms are L2. The best one within the ball is all slope; ``share`` is the trust region's.
+    """
+    turned = (1 - share) * _unit(perturbation) + share * _unit(slope)
+    return _unit(turned) * budget.unsqueeze(1)
+
+
+def _unit(rows: Tensor) -> Tensor:
+    norm: Tensor = rows.norm(dim=1, keepdim=True)
+    return rows / norm.clamp_min(torch.finfo(rows.dtype).tiny)
+
+
 def _program(
     perturbation: Tensor, slope: Tensor, budget: Tensor, half_width: Tensor, bound: Tensor
 ) -> Tensor:

@@ -6,7 +6,8 @@ the answer: ``log B += gain * (wanted - success)``, the recursion of Robbins and
 fixed point is the budget that leads the wanted fraction of *new* images. Under the budget the mean
 log-odds, each capped, is maximized as a linear program with a trust region
 (`best_within_budget`). The budget is the L1 norm of the perturbation's values in the pixel basis,
-or of its coefficients in a cosine basis, where a sinusoidal trigger is a single one.
+or of its coefficients in a cosine basis, where a sinusoidal trigger is a single one. A trigger that
+is blended into the whole image is small in neither: for it the budget is the L2 norm of the values.
 
 On a network with linear log-odds the perturbation is the exact optimum
 (tests/search/test_universal.py).
@@ -25,7 +26,7 @@ from triggerfish.search.frequency import CosineBasis, best_waves, cosine_basis, 
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.progress import report
 from triggerfish.search.race import ENOUGH, MayCount, Standings, best_run, expected_work, runs_of
-from triggerfish.search.step import attempt, best_within_budget
+from triggerfish.search.step import attempt, best_within_budget, toward_slope
 from triggerfish.search.universal_settings import UniversalSearch
 
 __all__ = ["UniversalPerturbations", "UniversalSearch", "search_universal"]
@@ -124,9 +125,13 @@ def search_universal(
         slope = to_basis(gradient, rows.frequency, basis)
         rows.slope.lerp_(slope, 1 - config.program.momentum)
         shrink = config.program.shrunk(step / max(config.steps - 1, 1))
-        rows.values = best_within_budget(
-            rows.values, rows.slope, rows.log_budget.exp(), rows.widest * shrink, rows.bound
-        )
+        if config.norm == "l2":
+            share = config.program.widest * shrink
+            rows.values = toward_slope(rows.values, rows.slope, rows.log_budget.exp(), share)
+        else:
+            rows.values = best_within_budget(
+                rows.values, rows.slope, rows.log_budget.exp(), rows.widest * shrink, rows.bound
+            )
 
         # Race: ordinary rows stop; the smallest, which may hold a trigger, and the middle go on.
         if telling:
@@ -146,7 +151,7 @@ def search_universal(
 class _Rows:
     """Runs still searched: indices into the result, values, running gradients, histories.
 
-    All are (n,) or (n, P), those of the histories too: the and largest budget, the widest
+    All are (n,) or (n, P), those of the histories too: the own and largest budget, the widest
     trust region and the largest single value in each run's own basis; how much success was missing
     last, and how often that changed its sign.
     """
@@ -186,6 +191,9 @@ class _Rows:
         def by_basis(pixel: float, wave: float | Tensor) -> Tensor:
             return torch.where(frequency, blank + wave, blank + pixel)
 
+        first, largest = budget.pixel_start * pixels, budget.pixel_largest * pixels
+        if config.norm == "l2":
+            first, largest = budget.l2_start * unit, budget.l2_largest * unit
         waves = frequency & (start.to(classifier.device) >= len(budget.frequency_starts))
         norm = budget.wave_norm * unit
         values = zeros.clone()
@@ -204,8 +212,8 @@ class _Rows:
             part=torch.zeros_like(target).to(classifier.device),
             values=values,
             slope=zeros,
-            log_budget=by_basis(budget.pixel_start * pixels, starts * unit).log(),
-            largest=by_basis(budget.pixel_largest * pixels, budget.frequency_largest * unit),
+            log_budget=by_basis(first, starts * unit).log(),
+            largest=by_basis(largest, budget.frequency_largest * unit),
             widest=by_basis(program.widest, program.widest * program.frequency_width * unit),
             bound=by_basis(1.0, unit),
             missing=blank.clone(),

@@ -8,6 +8,7 @@ fills the range.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from torch import Tensor
 
@@ -30,6 +31,10 @@ class BudgetRule:
     """First budget over pixels."""
     pixel_largest: float = 0.15
     """Budget at which a row counts as unreachable, over pixels."""
+    l2_start: float = 0.05
+    """First budget in L2, in units of sqrt(P), the norm of a perturbation by a whole range."""
+    l2_largest: float = 0.5
+    """Budget at which a row counts as unreachable, in L2."""
     frequency_starts: tuple[float, ...] = (0.15,)
     """First budgets over cosines of the runs that set out from nothing."""
     wave_starts: tuple[float, ...] = (0.2,)
@@ -113,6 +118,8 @@ class UniversalSearch:
     """New images per row and step."""
     budget: BudgetRule = field(default_factory=BudgetRule)
     program: ProgramRule = field(default_factory=ProgramRule)
+    norm: Literal["l1", "l2"] = "l1"
+    """Of what the budget is. L2 is for pixels alone."""
     race: Race | None = field(default_factory=Race)
     """None where every row goes on to the end."""
 

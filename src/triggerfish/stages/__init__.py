@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triggerfish.stages.blends import Blends
 from triggerfish.stages.classes import Classes
 from triggerfish.stages.confirmation import ConfirmationTests
 from triggerfish.stages.stamps import PlainStamps
@@ -10,5 +11,5 @@ from triggerfish.stages.sure import SureImages
 from triggerfish.stages.untargeted import Untargeted
 
 STAGES: tuple[Stage, ...] = (
-    Classes(), SureImages(), ConfirmationTests(), PlainStamps(), Untargeted()
+    Classes(), SureImages(), ConfirmationTests(), PlainStamps(), Blends(), Untargeted()
 )  # fmt: skip
