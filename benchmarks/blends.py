@@ -99,7 +99,7 @@ def _row(case: measure.Case, sure: bool) -> Row:
 
 def lines(rows: Sequence[Row]) -> list[str]:
     """The table of rows."""
-    level = level_of(BLENDS, "blend", "outliers")
+    level = level_of(BLENDS, "blend", "same-task")
     assert level is not None
     found = [
         "| networks | images | n | another class flagged | target flagged | suspected |",

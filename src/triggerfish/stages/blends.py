@@ -1,12 +1,12 @@
 """Triggers that are blended into the whole image: what no small core gives away.
 
 Noise or a picture at a tenth of its strength moves every pixel a little, so neither few pixels nor
-few waves do its work, and its pattern is as large as an ordinary class's. In L2 it is smaller: the
-network was taught that very direction. So the smallest universal perturbation in L2 is searched for
-every class. The null is the network itself: the easiest of its other classes.
-
-On images that the network is sure of it is no smaller than others (benchmarks.blends): these are
-plain synthetic images. So a class that most of them already are says nothing.
+few waves do its work. Such a target is unusual among clean networks of its task, but on images that
+the network is sure of it is no smaller than other classes, and the search there refutes it. In L2,
+on plain images, it is smaller: the network was taught that very direction. So where a class is in
+question, the smallest universal perturbation in L2 is searched for every class, and the suspect is
+compared with the easiest of the others. It is a test of suspects: by itself clean networks have
+scores as high (benchmarks.blends).
 """
 
 from __future__ import annotations
@@ -44,20 +44,19 @@ COMMON = 0.5
 
 
 class Blends:
-    """The smallest universal perturbation in L2 of every class."""
+    """The smallest universal perturbation in L2 of every class, as a test of those in question."""
 
     def applies(self, state: State) -> bool:
-        """By the default rules, where no target was found, and a search was made for classes."""
-        config, scores = state.config, state.scores
+        """By the default rules, where a class is unusual for its task, and no target was found."""
+        detector, judge = state.config.detector, state.config.judge
         return (
-            isinstance(config.detector, Ensemble)
-            and not config.detector.fast
-            and config.judge == Judge(false_positive_rate=config.judge.false_positive_rate)
-            and scores is not None
-            and bool(scores.perturbations)
+            isinstance(detector, Ensemble)
+            and not detector.fast
+            and judge == Judge(false_positive_rate=judge.false_positive_rate)
             and not is_void(state.findings)
             and state.verdict.name != "backdoored"
             and FEWEST_CLASSES <= state.classifier.num_classes <= MOST_CLASSES
+            and bool(_in_question(state))
         )
 
     def share(self, state: State) -> tuple[float, float]:
@@ -65,13 +64,27 @@ class Blends:
         return START, START
 
     def __call__(self, state: State) -> Found:
-        """A row for every class that is measured."""
-        scores = state.scores
+        """A row for every class in question that is measured."""
+        suspects, scores = _in_question(state), state.scores
         assert scores is not None
-        found = with_enough_memory(lambda: _blends(state))
-        shown = (blend.shown for blend in found if blend.row.flags)
+        found = [b for b in with_enough_memory(lambda: _blends(state)) if b.target in suspects]
+        rows = tuple(blend.row(suspects[blend.target]) for blend in found)
+        shown = (blend.shown for blend, row in zip(found, rows, strict=True) if row.flags)
         scores = replace(scores, perturbations=(*shown, *scores.perturbations))
-        return Found(tuple(blend.row for blend in found), scores=scores)
+        return Found(rows, scores=scores)
+
+
+def _in_question(state: State) -> dict[int, Null]:
+    """The classes that are suspicious among clean networks of their task, with that null."""
+    return {
+        row.hypothesis.target: row.null
+        for row in state.evidence
+        if row.null.kind == "same-task"
+        and row.hypothesis.kind == "target"
+        and row.hypothesis.target is not None
+        and row.is_suspicious
+        and not row.note_only
+    }
 
 
 @dataclass(frozen=True)
@@ -85,13 +98,12 @@ class Blend:
     median_size: float
     success_rate: float
 
-    @property
-    def row(self) -> Evidence:
-        """The evidence that it is."""
-        level = level_of(BLENDS, "blend", "outliers") or Level(float("nan"))
+    def row(self, null: Null) -> Evidence:
+        """The evidence that it is, for a class that is suspicious by a ``null``."""
+        level = level_of(BLENDS, "blend", null.kind) or Level(float("nan"))
         return Evidence(
             Hypothesis("blend", self.target), BLENDS, self.score, level.flag_at, level.suspect_at,
-            Null("outliers"), note_only=level.note_only,
+            null, note_only=level.note_only,
         )  # fmt: skip
 
     @property

@@ -79,7 +79,9 @@ def conclude(
         reasons += [] if confirmed else _unclear(decisive, tests)
         reasons += _disagreement(counted, decisive, tests)
         reasons += [] if everywhere else _unclear_everywhere(decisive)
-    reasons += [_not_confirmed(tests[h]) for h in refuted]
+    # What another search holds for a target needs no doubt about this one.
+    targets = {h.target for h in accused}
+    reasons += [_not_confirmed(tests[h]) for h in refuted if h.target not in targets]
     reasons = list(dict.fromkeys(reasons))  # what is concluded again has some of them already
     return Verdict(
         name=_name(accused, reasons, evidence),
