@@ -20,12 +20,13 @@ from torch import Tensor
 
 from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.model.classifier import Classifier, log_odds
+from triggerfish.model.footprint import images_at_once
 from triggerfish.model.memory import is_out_of_memory
 
 ObjectiveName = Literal["logit", "log-probability", "probability", "log-odds"]
 Objective = Callable[[Tensor, Tensor], Tensor]
 EVALUATED_VALUES = 512 * 3 * 32 * 32
-"""Values of images that pass a network together where nothing is kept for a gradient."""
+"""Values of images that are made together, before a network sees them."""
 FIRST_STEP, LAST_STEP = 0.1, 0.01  # of the [0, 1] box
 
 
@@ -63,9 +64,9 @@ def objective_and_gradient(
 
 
 @torch.no_grad()
-def evaluate(classifier: Classifier, images: Tensor, chunk: int = 512) -> Tensor:
-    """Logits (N, K) of images (N, C, H, W), in chunks of 512, of large images fewer."""
-    chunk = max(1, min(chunk, EVALUATED_VALUES // classifier.num_pixels))
+def evaluate(classifier: Classifier, images: Tensor) -> Tensor:
+    """Logits (N, K) of images (N, C, H, W), in parts that fit (`images_at_once`)."""
+    chunk = images_at_once(classifier)
     parts = [classifier.logits(images[rows]) for rows in chunks(len(images), chunk)]
     return torch.cat(parts)
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from triggerfish.loading import Hints, LoadOptions, open_model
 from triggerfish.loading.format import recognise
 from triggerfish.loading.programs.keras_activations import activation
 from triggerfish.loading.programs.keras_layers import LAYERS
+from triggerfish.loading.programs.keras_network import KerasNetwork
+from triggerfish.loading.programs.keras_wires import Wires
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -307,3 +310,23 @@ def test_weights_that_are_no_chain_say_what_to_save(write, tmp_path: Path) -> No
     write(tmp_path / "m.h5", weights)
     with pytest.raises(UnsupportedModelError, match=r"49 inputs of dense after 3 channels"):
         read(tmp_path / "m.h5")
+
+
+def test_a_value_is_dropped_after_its_last_use() -> None:
+    """Six layers in a row hold two values at once: what goes in and what comes out."""
+    alive: list[weakref.ref[torch.Tensor]] = []
+    most = 0
+
+    class Layer(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            nonlocal most
+            answer = x + 1
+            alive.append(weakref.ref(answer))
+            most = max(most, sum(ref() is not None for ref in alive))
+            return answer
+
+    calls = [(f"layer{i}", 0) for i in range(6)]
+    sources = {call: (calls[i - 1],) if i else () for i, call in enumerate(calls)}
+    network = KerasNetwork({name: Layer() for name, _ in calls}, Wires(sources, calls[-1]))
+    assert network(torch.zeros(1, 1, 2, 2)).eq(6).all()
+    assert most == 2

@@ -49,6 +49,7 @@ class KerasNetwork(nn.Module):
         for name, layer in layers.items():
             self.add_module(self._names[name], layer)
         self._order, self._wires = _order(wires), wires
+        self._ends = _ends(self._order, wires)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the output layer's answer."""
@@ -59,7 +60,22 @@ class KerasNetwork(nn.Module):
                 for source in self._wires.sources[call]
             ]
             values[call] = getattr(self, self._names[call[0]])(*(inputs or [x]))
+            del inputs
+            for done in self._ends[call]:
+                del values[done]
         return values[self._wires.output]
+
+
+def _ends(order: Sequence[Call], wires: Wires) -> dict[Call, list[Call]]:
+    """Per call the values that no later one needs: kept, all of a network's are there at once."""
+    last: dict[Call, Call] = {}
+    for call in order:
+        last |= {source: call for source in wires.sources[call] if isinstance(source, tuple)}
+    last.pop(wires.output, None)
+    ends: dict[Call, list[Call]] = {call: [] for call in order}
+    for source, call in last.items():
+        ends[call].append(source)
+    return ends
 
 
 @dataclass(frozen=True)
