@@ -20,11 +20,11 @@ MOST = 512  # images: more are no faster
 _rows: WeakKeyDictionary[Classifier, int] = WeakKeyDictionary()
 
 
-class _Largest(TorchDispatchMode):
+class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers the bytes of the largest value that any operation gives."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = 0
 
     def __torch_dispatch__(

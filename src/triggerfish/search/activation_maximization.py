@@ -64,9 +64,10 @@ def objective_and_gradient(
 
 
 @torch.no_grad()
-def evaluate(classifier: Classifier, images: Tensor) -> Tensor:
-    """Logits (N, K) of images (N, C, H, W), in parts that fit (`images_at_once`)."""
+def evaluate(classifier: Classifier, images: Tensor, at_most: int | None = None) -> Tensor:
+    """Logits (N, K) of images (N, C, H, W), in parts that fit (`images_at_once`), or smaller."""
     chunk = images_at_once(classifier)
+    chunk = chunk if at_most is None else min(chunk, at_most)
     parts = [classifier.logits(images[rows]) for rows in chunks(len(images), chunk)]
     return torch.cat(parts)
 
