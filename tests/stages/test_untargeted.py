@@ -4,10 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from triggerfish.detectors import Universal
+from triggerfish.detectors import Ensemble, Universal
 from triggerfish.levels import UNTARGETED_TEST, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.search.progress import listening
+from triggerfish.stages.classes import Classes
+from triggerfish.stages.state import State
+from triggerfish.stages.sure import SureImages
 from triggerfish.stages.untargeted import (
     FEWEST_CLASSES,
     MOST_CLASSES,
@@ -113,4 +117,27 @@ def test_levels_suspect_before_they_flag() -> None:
         assert level is not None
         assert (level.suspect_at or 0.0) < level.flag_at
     assert FEWEST_CLASSES < MOST_CLASSES
-    assert Untargeted().share(None) == (0.6, 1.0)
+
+
+def test_progress_leaves_time_for_them_where_they_are_searched() -> None:
+    def begins(detector: Ensemble, **settings: bool) -> float:
+        config = ScanConfig(detector, **settings)
+        state = State(blocks(), config, config.judge.known(blocks()))
+        start, end = Untargeted().share(state)
+        assert end == 1.0
+        assert Classes().share(state) == (0.0, start)
+        assert SureImages().share(state)[1] == start
+        return start
+
+    assert 0.3 < begins(Ensemble()) < 0.8
+    assert begins(Ensemble(universal_steps=80)) > begins(Ensemble())
+    assert begins(Ensemble(), untargeted=False) == 1.0
+    assert begins(Ensemble(fast=True)) == 1.0
+
+
+def test_progress_only_goes_on() -> None:
+    told: list[float] = []
+    with listening(told.append):
+        scan_classifier(blocks(), ScanConfig(QUICK, seed=4, confirm=False))
+    assert told == sorted(told)
+    assert sum(part > 0.6 for part in told) > 5

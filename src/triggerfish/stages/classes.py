@@ -16,7 +16,7 @@ from triggerfish.results import ClassScores, Evidence, Finding, Hypothesis, Null
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.stages.state import Found, State
 from triggerfish.stages.sure import FEWEST_CLASSES, decides_alone, judged_alone
-from triggerfish.stages.untargeted import START
+from triggerfish.stages.untargeted import begins
 from triggerfish.verdict.conclude import FEW, is_void
 
 DEAD = "constant-output"
@@ -32,8 +32,8 @@ class Classes:
         return state.scores is None
 
     def share(self, state: State) -> tuple[float, float]:
-        """Most of it."""
-        return 0.0, START if state.config.untargeted else 1.0
+        """All that comes before ways out; tests are not expected."""
+        return 0.0, begins(state)
 
     def __call__(self, state: State) -> Found:
         """Rows of every class, and of an attack on all of them."""

@@ -11,6 +11,7 @@ from triggerfish.results import Confirmation, Evidence, Hypothesis, Null, Verdic
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.progress import share_of_work
 from triggerfish.stages.state import Found, State
+from triggerfish.stages.untargeted import begins
 from triggerfish.verdict.conclude import is_void
 
 DETECTION = 0.7
@@ -30,8 +31,9 @@ class ConfirmationTests:
         return not state.verdict.sources and bool(classes_to_confirm(state.verdict))
 
     def share(self, state: State) -> tuple[float, float]:
-        """The last part of the time."""
-        return DETECTION, 1.0
+        """The last part of the time before ways out."""
+        end = begins(state)
+        return DETECTION * end, end
 
     def __call__(self, state: State) -> Found:
         """A row per class: its lead over other classes by the same means."""

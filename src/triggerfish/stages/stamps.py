@@ -23,6 +23,7 @@ from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
 from triggerfish.stages.state import Found, State
+from triggerfish.stages.untargeted import begins
 from triggerfish.structure.stamp_shapes import fills, places
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge
@@ -33,7 +34,6 @@ UNTRAINED = "flat-output"
 """The finding that answers hardly move: then anything moves them."""
 FEWEST_CLASSES = 3
 """Of two, half of all images are the target's already."""
-START = 0.98  # of the time, where it begins
 SIDES = (1, 2, 3, 4, 6)
 LARGEST_PART = 0.05
 """Of the image: more of it is the image."""
@@ -64,8 +64,9 @@ class PlainStamps:
         )
 
     def share(self, state: State) -> tuple[float, float]:
-        """Hardly any."""
-        return START, 1.0
+        """Hardly any, before ways out."""
+        end = begins(state)
+        return end, end
 
     def __call__(self, state: State) -> Found:
         """Rows of what works; a dictionary that says nothing is no evidence of anything."""

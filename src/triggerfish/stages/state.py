@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Protocol
 
 from triggerfish.confirmation import ConfirmConfig
-from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
+from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight, Universal
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.references.known import Known
@@ -120,6 +120,12 @@ class State:
             confirmations=(*self.confirmations, *found.confirmations),
             stamps=(*self.stamps, *found.stamps),
         )
+
+
+def universal_of(detector: Detector) -> Universal | None:
+    """The search for universal perturbations that a detector makes, if it makes one."""
+    made = (detector, *detector.parts) if isinstance(detector, Ensemble) else (detector,)
+    return next((one for one in made if isinstance(one, Universal)), None)
 
 
 class Stage(Protocol):
