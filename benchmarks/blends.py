@@ -91,7 +91,9 @@ def _row(case: measure.Case, sure: bool) -> Row:
     return case.truth | {
         "scores": {blend.target: round(blend.score, 3) for blend in found},
         "sizes": {blend.target: round(blend.size, 3) for blend in found},
-        "works_on": {blend.target: round(blend.success_rate, 2) for blend in found},
+        "works_on": {
+            blend.target: round(blend.success_rate, 2) for blend in found if blend.row.flags
+        },
         "share": [round(float(n) / len(pool.called), 3) for n in called],
         "cpu_seconds": round(seconds, 2),
     }

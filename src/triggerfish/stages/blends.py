@@ -11,6 +11,7 @@ plain synthetic images. So a class that most of them already are says nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,14 +27,12 @@ from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.picture_pool import PicturePool, success_rate
 from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.universal import UniversalPerturbations, search_universal
-from triggerfish.stages.state import Found, State
+from triggerfish.stages.state import Found, State, runs_in_full
 from triggerfish.statistics.scores import above_the_others
-from triggerfish.verdict.conclude import is_void
-from triggerfish.verdict.judge import Judge
 
 FEWEST_CLASSES, MOST_CLASSES = 6, 48
 """Of fewer the others are too few to compare with; of more each costs a search."""
-START = 0.55  # of the time, where it begins
+GOING = 0.6  # of its steps what a class's search takes on average: for the progress report
 SEED = 900_001  # added to the scan's: other images than those of the searches before
 IMAGES = 400
 NEXT = 0.125
@@ -48,21 +47,23 @@ class Blends:
 
     def applies(self, state: State) -> bool:
         """By the default rules, where no target was found, and a search was made for classes."""
-        config, scores = state.config, state.scores
+        scores = state.scores
         return (
-            isinstance(config.detector, Ensemble)
-            and not config.detector.fast
-            and config.judge == Judge(false_positive_rate=config.judge.false_positive_rate)
+            isinstance(state.config.detector, Ensemble)
+            and runs_in_full(state)
             and scores is not None
             and bool(scores.perturbations)
-            and not is_void(state.findings)
             and state.verdict.name != "backdoored"
             and FEWEST_CLASSES <= state.classifier.num_classes <= MOST_CLASSES
         )
 
-    def share(self, state: State) -> tuple[float, float]:
-        """A small part of the time."""
-        return START, START
+    def passes(self, state: State) -> float:
+        """Those of the steps."""
+        classes, usual = state.classifier.num_classes, Universal()
+        planned = isinstance(state.config.detector, Ensemble) and runs_in_full(state)
+        if not planned or not FEWEST_CLASSES <= classes <= MOST_CLASSES:
+            return 0.0
+        return GOING * classes * usual.universal_steps * usual.pictures_per_step
 
     def __call__(self, state: State) -> Found:
         """A row for every class that is measured."""
@@ -76,7 +77,10 @@ class Blends:
 
 @dataclass(frozen=True)
 class Blend:
-    """The smallest perturbation in L2 to ``target``; ``size`` in units of a pixel's range."""
+    """The smallest perturbation in L2 to ``target``; ``size`` in units of a pixel's range.
+
+    ``success_rate`` is measured where it is flagged, else NaN.
+    """
 
     target: int
     score: float
@@ -122,18 +126,25 @@ def search_blends(classifier: Classifier, pool: PicturePool, seed: int) -> tuple
     rows = rows_that_fit(classifier, usual.memory_mib, images=count, runs=len(classes))
     search = replace(usual.search, norm="l2")
     found = search_universal(
-        classifier, pool, classes, torch.zeros_like(classes).bool(), search, seed, rows
-    )
+        classifier, pool, classes, torch.zeros_like(classes).bool(), search, seed, rows,
+        telling=True,
+    )  # fmt: skip
     size = measured_sizes(found)
     common = torch.bincount(pool.called, minlength=len(classes)).cpu() > COMMON * count
     score = torch.where(common, torch.nan, above_the_others(size, NEXT))
-    return tuple(
+    blends = (
         Blend(
             k, float(score[k]), found.perturbation[k].cpu(), float(size[k]),
-            float(size.nanquantile(0.5)), float(_success(classifier, pool, found, k)),
+            float(size.nanquantile(0.5)), math.nan,
         )
         for k in score.isfinite().nonzero().flatten().tolist()
     )  # fmt: skip
+    return tuple(
+        replace(one, success_rate=float(_success(classifier, pool, found, one.target)))
+        if one.row.flags
+        else one
+        for one in blends
+    )
 
 
 def _success(

@@ -23,7 +23,6 @@ from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
 from triggerfish.stages.state import Found, State
-from triggerfish.stages.untargeted import begins
 from triggerfish.structure.stamp_shapes import fills, places
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge
@@ -63,10 +62,9 @@ class PlainStamps:
             and max(classifier.input_shape[1:]) <= LARGEST_SIDE
         )
 
-    def share(self, state: State) -> tuple[float, float]:
-        """Hardly any, before ways out."""
-        end = begins(state)
-        return end, end
+    def passes(self, state: State) -> float:
+        """Hardly any, and forwards only."""
+        return 0.0
 
     def __call__(self, state: State) -> Found:
         """Rows of what works; a dictionary that says nothing is no evidence of anything."""

@@ -41,7 +41,6 @@ from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import search_universal
 from triggerfish.stages.state import Found, State, universal_of
-from triggerfish.stages.untargeted import begins
 from triggerfish.statistics.scores import sure_score
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge, choose_case
@@ -50,7 +49,6 @@ from triggerfish.verdict.sanity import check_scores
 
 FEWEST_CLASSES = 3
 """Of two, clean classes are as small as targets, on images of any kind (docs/limits.md)."""
-START = 0.5  # of the time, where the search begins
 
 
 class SureImages:
@@ -60,10 +58,9 @@ class SureImages:
         """By the default rules, where clean networks are known and something is in question."""
         return _may_run(state) and _has_population(state) and bool(_in_question(state))
 
-    def share(self, state: State) -> tuple[float, float]:
-        """Half of the time before ways out."""
-        end = begins(state)
-        return START * end, end
+    def passes(self, state: State) -> float:
+        """Few scans have something in question."""
+        return 0.0
 
     def __call__(self, state: State) -> Found:
         """Tests of what is flagged or suspected."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from triggerfish.detectors import Ensemble, Universal
+from triggerfish.detectors import Universal
 from triggerfish.detectors.universal import SURE
 from triggerfish.levels import UNTARGETED_TEST, Level, level_of
 from triggerfish.model.classifier import Classifier
@@ -32,10 +32,8 @@ from triggerfish.search.recall import images_of
 from triggerfish.search.sure_images import EARLY_LEAD, LEAD, images_by_lead
 from triggerfish.search.universal import UniversalPerturbations, search_universal
 from triggerfish.search.universal_settings import Race
-from triggerfish.stages.state import Found, State, universal_of
+from triggerfish.stages.state import Found, State, runs_in_full, universal_of
 from triggerfish.statistics.scores import everywhere_score, way_out_scores
-from triggerfish.verdict.conclude import is_void
-from triggerfish.verdict.judge import Judge
 
 FEWEST_CLASSES = 3
 MOST_CLASSES = 48
@@ -83,15 +81,27 @@ class Untargeted:
         """By the default rules, where no target was found, and a search was made for them."""
         scores = state.scores
         return (
-            _may_run(state)
+            state.config.untargeted
+            and runs_in_full(state)
             and scores is not None
             and bool(scores.perturbations)
             and state.verdict.name != "backdoored"
+            and state.classifier.num_classes >= FEWEST_CLASSES
         )
 
-    def share(self, state: State) -> tuple[float, float]:
-        """The last part of the time."""
-        return begins(state), 1.0
+    def passes(self, state: State) -> float:
+        """Those of images that are led, and of steps."""
+        classes, search = state.classifier.num_classes, universal_of(state.config.detector)
+        planned = state.config.untargeted and runs_in_full(state) and search is not None
+        if not planned or classes < FEWEST_CLASSES:
+            return 0.0
+        led = as_many(_images_wanted(classes), state.classifier.num_pixels)
+        if not state.known.has_population(state.config.detector):
+            led = max(0, led - SURE)
+        images = STARTS_OF_ALL * ALL_PER_STEP
+        if classes <= MOST_CLASSES:
+            images += classes * STARTS * ONE_PER_STEP
+        return led * LED + GOING * Universal().universal_steps * images
 
     def __call__(self, state: State) -> Found:
         """A row for every class with one way out, and one on all classes."""
@@ -161,36 +171,6 @@ class WaysOut:
         """Those of rows that flag."""
         ways = self.of_classes if self.of_all is None else (self.of_all, *self.of_classes)
         yield from (way.shown for way in ways if way.row.flags)
-
-
-def begins(state: State) -> float:
-    """Where ways out begin, as a fraction of a scan's time; 1 where they are not to be searched.
-
-    By the images that pass the network.
-    """
-    detector, classes = state.config.detector, state.classifier.num_classes
-    search = universal_of(detector)
-    if search is None or not _may_run(state):
-        return 1.0
-    sure = not state.known.has_population(detector)
-    towards = search.passes(search.searched(state.classifier), sure=sure)
-    images = as_many(_images_wanted(classes), state.classifier.num_pixels)
-    led = images - (SURE if sure else 0)
-    singly = classes * STARTS * ONE_PER_STEP if classes <= MOST_CLASSES else 0
-    out = led * LED + GOING * Universal().universal_steps * (STARTS_OF_ALL * ALL_PER_STEP + singly)
-    return sum(towards) / (sum(towards) + out)
-
-
-def _may_run(state: State) -> bool:
-    """By the default rules, on enough classes."""
-    config = state.config
-    return (
-        config.untargeted
-        and not (isinstance(config.detector, Ensemble) and config.detector.fast)
-        and config.judge == Judge(false_positive_rate=config.judge.false_positive_rate)
-        and not is_void(state.findings)
-        and state.classifier.num_classes >= FEWEST_CLASSES
-    )
 
 
 def _images_wanted(classes: int) -> int:
