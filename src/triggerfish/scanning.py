@@ -15,7 +15,7 @@ from triggerfish.model.temperature import at_temperature, temperature_of
 from triggerfish.results import Scanned
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.search.progress import share_of_work
-from triggerfish.stages import STAGES
+from triggerfish.stages import STAGES, share_of
 from triggerfish.stages.state import ScanConfig, State, published
 from triggerfish.trial import with_answers
 from triggerfish.verdict.sanity import check_model, probe_pictures, spread
@@ -39,7 +39,7 @@ def scan_classifier(
     state = State(classifier, config, config.judge.known(classifier), findings=findings)
     for stage in STAGES:
         if stage.applies(state):
-            with share_of_work(*stage.share(state)):
+            with share_of_work(*share_of(stage, state)):
                 state = state.with_(stage(state))
     assert state.scores is not None
     return Scanned(

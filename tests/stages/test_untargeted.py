@@ -4,14 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from triggerfish.detectors import Universal
+from triggerfish.detectors import Ensemble, Universal
 from triggerfish.levels import UNTARGETED_TEST, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.search.progress import listening
+from triggerfish.stages import STAGES, share_of
+from triggerfish.stages.state import State
 from triggerfish.stages.untargeted import (
     FEWEST_CLASSES,
     MOST_CLASSES,
-    Untargeted,
     own_ends,
     search_ways_out,
 )
@@ -113,4 +115,26 @@ def test_levels_suspect_before_they_flag() -> None:
         assert level is not None
         assert (level.suspect_at or 0.0) < level.flag_at
     assert FEWEST_CLASSES < MOST_CLASSES
-    assert Untargeted().share(None) == (0.6, 1.0)
+
+
+def test_progress_leaves_time_for_them_where_they_are_searched() -> None:
+    def begins(detector: Ensemble, **settings: bool) -> float:
+        config = ScanConfig(detector, **settings)
+        state = State(blocks(), config, config.judge.known(blocks()))
+        shares = [share_of(stage, state) for stage in STAGES]
+        assert shares[0][0] == 0.0
+        assert max(end for _, end in shares) == pytest.approx(1.0)
+        return shares[-1][0]
+
+    assert 0.3 < begins(Ensemble()) < 0.8
+    assert begins(Ensemble(universal_steps=80)) > begins(Ensemble())
+    assert begins(Ensemble(), untargeted=False) == 0.5  # half of the time, as nobody expects it
+    assert begins(Ensemble(fast=True)) == 0.5
+
+
+def test_progress_only_goes_on() -> None:
+    told: list[float] = []
+    with listening(told.append):
+        scan_classifier(blocks(), ScanConfig(QUICK, seed=4, confirm=False))
+    assert told == sorted(told)
+    assert sum(part > 0.6 for part in told) > 5

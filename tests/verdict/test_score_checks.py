@@ -9,6 +9,7 @@ from triggerfish.api import scan
 from triggerfish.architectures import PaperCNN, own
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
 from triggerfish.results import BaselineNorms, ClassScores, Status
+from triggerfish.verdict import sanity
 from triggerfish.verdict.sanity import check_model, check_scores
 
 
@@ -183,3 +184,14 @@ def test_scores_that_cannot_be_judged_are_named():
     }
     far = scores([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], norm=torch.full((6,), 400.0).double())
     assert codes(check_scores(far, 784)) == {"implausible-norms"}
+
+
+def test_statistics_of_parts_are_those_of_the_whole():
+    values = torch.randn(50, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    parts = [
+        (part.numel() // 3, *torch.var_mean(part, dim=(0, 2, 3), correction=0))
+        for part in values.split((16, 16, 18))
+    ]
+    mean, variance = sanity._pooled(parts)
+    assert torch.allclose(mean, values.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(variance, values.var((0, 2, 3), correction=0), atol=1e-4)

@@ -132,15 +132,24 @@ class Universal(Detector):
         """Whether no class is left out."""
         return classifier.num_classes <= self.screening_of(classifier).above
 
-    def _share_before(self, classes: int, *, screened: bool, sure: bool) -> float:
-        """Fraction of the work by which the search for classes begins.
+    def searched(self, classifier: Classifier) -> int:
+        """How many classes of a network are searched."""
+        screening, count = self.screening_of(classifier), classifier.num_classes
+        return count if count <= screening.above else screening.candidates + screening.sample
 
-        By the pictures that pass the network: before it, margins climb, or images are led.
+    def passes(self, classes: int, *, sure: bool) -> tuple[float, float]:
+        """About how many images pass the network before the search for ``classes``, and in it.
+
+        Before it, margins climb, or images are led.
         """
         runs = 1 + len(self.search.budget.starts)
         margins = classes * self.margin_starts * self.margin_steps * CLIMBING
-        before = SURE * LED if sure else margins
         found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
+        return SURE * LED if sure else margins, found
+
+    def _share_before(self, classes: int, *, screened: bool, sure: bool) -> float:
+        """Fraction of the work by which the search for classes begins."""
+        before, found = self.passes(classes, sure=sure)
         first = SCREENING if screened else 0.0
         return first + (1.0 - first) * before / (before + found)
 

@@ -41,11 +41,13 @@ class PicturePool:
     def of(classifier: Classifier, images: Tensor) -> PicturePool:
         """The pool of ``images`` on the classifier's device."""
         images = images.to(classifier.device, classifier.dtype)
+        if images.numel() > LARGE:  # making them took several times as much as they take
+            give_back_freed_memory()
         likely = evaluate(classifier, images).log_softmax(1)
         # numpy's median: torch's quantile refuses tensors of more than 16 million values.
         level = float(np.quantile(likely.cpu().numpy(), FAR))
         least = likely.kthvalue(max(1, len(images) // LEAST), dim=0).values
-        if images.numel() > LARGE:  # making them took several times as much as they take
+        if images.numel() > LARGE:  # blocks of this size are of no use to the steps that follow
             give_back_freed_memory()
         return PicturePool(images, likely.argmax(1), likely > least.clamp_min(level))
 

@@ -23,17 +23,15 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import Evidence, Hypothesis, Null, Perturbation, Status
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
-from triggerfish.search.picture_pool import PicturePool, success_rate
+from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.pictures import as_many, pictures
-from triggerfish.search.universal import UniversalPerturbations, search_universal
-from triggerfish.stages.state import Found, State
+from triggerfish.search.universal import search_universal
+from triggerfish.stages.state import Found, State, runs_in_full
 from triggerfish.statistics.scores import above_the_others
-from triggerfish.verdict.conclude import is_void
-from triggerfish.verdict.judge import Judge
 
 FEWEST_CLASSES, MOST_CLASSES = 6, 48
 """Of fewer the others are too few to compare with; of more each costs a search."""
-START = 0.55  # of the time, where it begins
+GOING = 0.6  # of its steps what a class's search takes on average: for the progress report
 SEED = 900_001  # added to the scan's: other images than those of the searches before
 IMAGES = 400
 NEXT = 0.125
@@ -48,20 +46,20 @@ class Blends:
 
     def applies(self, state: State) -> bool:
         """By the default rules, where a class is unusual for its task, and no target was found."""
-        detector, judge = state.config.detector, state.config.judge
         return (
-            isinstance(detector, Ensemble)
-            and not detector.fast
-            and judge == Judge(false_positive_rate=judge.false_positive_rate)
-            and not is_void(state.findings)
+            isinstance(state.config.detector, Ensemble)
+            and runs_in_full(state)
             and state.verdict.name != "backdoored"
             and FEWEST_CLASSES <= state.classifier.num_classes <= MOST_CLASSES
             and bool(_in_question(state))
         )
 
-    def share(self, state: State) -> tuple[float, float]:
-        """A small part of the time."""
-        return START, START
+    def passes(self, state: State) -> float:
+        """Those of the steps."""
+        classes, usual = state.classifier.num_classes, Universal()
+        if not self.applies(state):  # mostly nothing is in question
+            return 0.0
+        return GOING * classes * usual.universal_steps * usual.pictures_per_step
 
     def __call__(self, state: State) -> Found:
         """A row for every class in question that is measured."""
@@ -69,7 +67,7 @@ class Blends:
         assert scores is not None
         found = [b for b in with_enough_memory(lambda: _blends(state)) if b.target in suspects]
         rows = tuple(blend.row(suspects[blend.target]) for blend in found)
-        shown = (blend.shown for blend, row in zip(found, rows, strict=True) if row.flags)
+        shown = [blend.shown for blend, row in zip(found, rows, strict=True) if row.flags]
         scores = replace(scores, perturbations=(*shown, *scores.perturbations))
         return Found(rows, scores=scores)
 
@@ -89,7 +87,10 @@ def _in_question(state: State) -> dict[int, Null]:
 
 @dataclass(frozen=True)
 class Blend:
-    """The smallest perturbation in L2 to ``target``; ``size`` in units of a pixel's range."""
+    """The smallest perturbation in L2 to ``target``; ``size`` in units of a pixel's range.
+
+    ``success_rate`` is on the images of the last steps, which no step before had drawn.
+    """
 
     target: int
     score: float
@@ -134,22 +135,16 @@ def search_blends(classifier: Classifier, pool: PicturePool, seed: int) -> tuple
     rows = rows_that_fit(classifier, usual.memory_mib, images=count, runs=len(classes))
     search = replace(usual.search, norm="l2")
     found = search_universal(
-        classifier, pool, classes, torch.zeros_like(classes).bool(), search, seed, rows
-    )
+        classifier, pool, classes, torch.zeros_like(classes).bool(), search, seed, rows,
+        telling=True,
+    )  # fmt: skip
     size = measured_sizes(found)
     common = torch.bincount(pool.called, minlength=len(classes)).cpu() > COMMON * count
     score = torch.where(common, torch.nan, above_the_others(size, NEXT))
     return tuple(
         Blend(
             k, float(score[k]), found.perturbation[k].cpu(), float(size[k]),
-            float(size.nanquantile(0.5)), float(_success(classifier, pool, found, k)),
+            float(size.nanquantile(0.5)), float(found.success[k]),
         )
         for k in score.isfinite().nonzero().flatten().tolist()
     )  # fmt: skip
-
-
-def _success(
-    classifier: Classifier, pool: PicturePool, found: UniversalPerturbations, k: int
-) -> Tensor:
-    goal = torch.tensor([k], device=pool.called.device)
-    return success_rate(classifier, pool, found.perturbation[k : k + 1], goal)

@@ -14,9 +14,8 @@ import torch
 from triggerfish.detectors import Ensemble
 from triggerfish.results import ClassScores, Evidence, Finding, Hypothesis, Null, Status
 from triggerfish.search.batching import with_enough_memory
-from triggerfish.stages.state import Found, State
+from triggerfish.stages.state import Found, State, universal_of
 from triggerfish.stages.sure import FEWEST_CLASSES, decides_alone, judged_alone
-from triggerfish.stages.untargeted import START
 from triggerfish.verdict.conclude import FEW, is_void
 
 DEAD = "constant-output"
@@ -31,9 +30,13 @@ class Classes:
         """Always: nothing else tells anything without it."""
         return state.scores is None
 
-    def share(self, state: State) -> tuple[float, float]:
-        """Most of it."""
-        return 0.0, START if state.config.untargeted else 1.0
+    def passes(self, state: State) -> float:
+        """Those of the search for universal perturbations; another detector is all there is."""
+        search = universal_of(state.config.detector)
+        if search is None:
+            return 1.0
+        sure = decides_alone(state)
+        return sum(search.passes(search.searched(state.classifier), sure=sure))
 
     def __call__(self, state: State) -> Found:
         """Rows of every class, and of an attack on all of them."""

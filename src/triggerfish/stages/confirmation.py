@@ -13,8 +13,6 @@ from triggerfish.search.progress import share_of_work
 from triggerfish.stages.state import Found, State
 from triggerfish.verdict.conclude import is_void
 
-DETECTION = 0.7
-"""Of the time, where tests follow; few models need some, so they are not expected."""
 MOST_TESTS = 5  # of one model, the most suspicious classes first
 MOST_SUSPECTED = 2  # of them of classes that are not flagged
 
@@ -29,9 +27,9 @@ class ConfirmationTests:
             return False
         return not state.verdict.sources and bool(classes_to_confirm(state.verdict))
 
-    def share(self, state: State) -> tuple[float, float]:
-        """The last part of the time."""
-        return DETECTION, 1.0
+    def passes(self, state: State) -> float:
+        """Few scans need a test."""
+        return 0.0
 
     def __call__(self, state: State) -> Found:
         """A row per class: its lead over other classes by the same means."""

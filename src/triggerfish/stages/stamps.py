@@ -33,7 +33,6 @@ UNTRAINED = "flat-output"
 """The finding that answers hardly move: then anything moves them."""
 FEWEST_CLASSES = 3
 """Of two, half of all images are the target's already."""
-START = 0.98  # of the time, where it begins
 SIDES = (1, 2, 3, 4, 6)
 LARGEST_PART = 0.05
 """Of the image: more of it is the image."""
@@ -63,9 +62,9 @@ class PlainStamps:
             and max(classifier.input_shape[1:]) <= LARGEST_SIDE
         )
 
-    def share(self, state: State) -> tuple[float, float]:
-        """Hardly any."""
-        return START, 1.0
+    def passes(self, state: State) -> float:
+        """Hardly any, and forwards only."""
+        return 0.0
 
     def __call__(self, state: State) -> Found:
         """Rows of what works; a dictionary that says nothing is no evidence of anything."""

@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Protocol
 
 from triggerfish.confirmation import ConfirmConfig
-from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight
+from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight, Universal
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.references.known import Known
 from triggerfish.results import ClassScores, Confirmation, Evidence, Finding, Stamp, Verdict
-from triggerfish.verdict.conclude import conclude
+from triggerfish.verdict.conclude import conclude, is_void
 from triggerfish.verdict.judge import Judge, published_judge
 
 
@@ -122,6 +122,22 @@ class State:
         )
 
 
+def universal_of(detector: Detector) -> Universal | None:
+    """The search for universal perturbations that a detector makes, if it makes one."""
+    made = (detector, *detector.parts) if isinstance(detector, Ensemble) else (detector,)
+    return next((one for one in made if isinstance(one, Universal)), None)
+
+
+def runs_in_full(state: State) -> bool:
+    """Whether a scan looks for more than targets of classes: by the default rules, not ``fast``."""
+    config = state.config
+    return (
+        not (isinstance(config.detector, Ensemble) and config.detector.fast)
+        and config.judge == Judge(false_positive_rate=config.judge.false_positive_rate)
+        and not is_void(state.findings)
+    )
+
+
 class Stage(Protocol):
     """One search of a scan."""
 
@@ -129,8 +145,8 @@ class Stage(Protocol):
         """Whether it has anything to do, after what came before."""
         ...
 
-    def share(self, state: State) -> tuple[float, float]:
-        """Where it begins and ends, as fractions of the scan's time: for the progress alone."""
+    def passes(self, state: State) -> float:
+        """About how many images pass the network in it: for the progress. 0 where unexpected."""
         ...
 
     def __call__(self, state: State) -> Found:

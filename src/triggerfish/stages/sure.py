@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.confirmation.search import likelier_basis
-from triggerfish.detectors import Detector, Ensemble, Universal
+from triggerfish.detectors import Universal
 from triggerfish.detectors.universal import (
     SURE_SEED,
     measured_sizes,
@@ -40,7 +40,7 @@ from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import search_universal
-from triggerfish.stages.state import Found, State
+from triggerfish.stages.state import Found, State, universal_of
 from triggerfish.statistics.scores import sure_score
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge, choose_case
@@ -49,7 +49,6 @@ from triggerfish.verdict.sanity import check_scores
 
 FEWEST_CLASSES = 3
 """Of two, clean classes are as small as targets, on images of any kind (docs/limits.md)."""
-START = 0.5  # of the time, where the search begins
 
 
 class SureImages:
@@ -59,9 +58,9 @@ class SureImages:
         """By the default rules, where clean networks are known and something is in question."""
         return _may_run(state) and _has_population(state) and bool(_in_question(state))
 
-    def share(self, state: State) -> tuple[float, float]:
-        """Half of the time."""
-        return START, 1.0
+    def passes(self, state: State) -> float:
+        """Few scans have something in question."""
+        return 0.0
 
     def __call__(self, state: State) -> Found:
         """Tests of what is flagged or suspected."""
@@ -87,12 +86,6 @@ def sure_scores(state: State) -> ClassScores:
     search = universal_of(state.config.detector)
     assert search is not None
     return with_enough_memory(lambda: search(state.classifier, state.config.seed, sure=True))
-
-
-def universal_of(detector: Detector) -> Universal | None:
-    """The search for universal perturbations that a detector makes, if it makes one."""
-    made = (detector, *detector.parts) if isinstance(detector, Ensemble) else (detector,)
-    return next((one for one in made if isinstance(one, Universal)), None)
 
 
 def class_rows(scores: ClassScores) -> tuple[Evidence, ...]:

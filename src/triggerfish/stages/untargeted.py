@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from triggerfish.detectors import Ensemble, Universal
+from triggerfish.detectors import Universal
+from triggerfish.detectors.universal import SURE
 from triggerfish.levels import UNTARGETED_TEST, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
@@ -31,15 +32,15 @@ from triggerfish.search.recall import images_of
 from triggerfish.search.sure_images import EARLY_LEAD, LEAD, images_by_lead
 from triggerfish.search.universal import UniversalPerturbations, search_universal
 from triggerfish.search.universal_settings import Race
-from triggerfish.stages.state import Found, State
+from triggerfish.stages.state import Found, State, runs_in_full, universal_of
 from triggerfish.statistics.scores import everywhere_score, way_out_scores
-from triggerfish.verdict.conclude import is_void
-from triggerfish.verdict.judge import Judge
 
 FEWEST_CLASSES = 3
 MOST_CLASSES = 48
 """With more, only an attack on all of them is looked for: every class costs a search."""
-START = 0.6  # of the time, where this search begins
+GOING, LED = 0.4, 6
+"""For the progress report: of its steps what a search takes on average, and the steps of an image
+that is led."""
 SEED = 800_001  # added to the scan's: other images than those of the searches before
 
 ALL_WANTED, ALL_PER_STEP = 0.5, 12
@@ -78,21 +79,29 @@ class Untargeted:
 
     def applies(self, state: State) -> bool:
         """By the default rules, where no target was found, and a search was made for them."""
-        config, scores = state.config, state.scores
+        scores = state.scores
         return (
-            config.untargeted
-            and not (isinstance(config.detector, Ensemble) and config.detector.fast)
-            and config.judge == Judge(false_positive_rate=config.judge.false_positive_rate)
+            state.config.untargeted
+            and runs_in_full(state)
             and scores is not None
             and bool(scores.perturbations)
-            and not is_void(state.findings)
             and state.verdict.name != "backdoored"
             and state.classifier.num_classes >= FEWEST_CLASSES
         )
 
-    def share(self, state: State) -> tuple[float, float]:
-        """The last part of the time."""
-        return START, 1.0
+    def passes(self, state: State) -> float:
+        """Those of images that are led, and of steps."""
+        classes, search = state.classifier.num_classes, universal_of(state.config.detector)
+        planned = state.config.untargeted and runs_in_full(state) and search is not None
+        if not planned or classes < FEWEST_CLASSES:
+            return 0.0
+        led = as_many(_images_wanted(classes), state.classifier.num_pixels)
+        if not state.known.has_population(state.config.detector):
+            led = max(0, led - SURE)
+        images = STARTS_OF_ALL * ALL_PER_STEP
+        if classes <= MOST_CLASSES:
+            images += classes * STARTS * ONE_PER_STEP
+        return led * LED + GOING * Universal().universal_steps * images
 
     def __call__(self, state: State) -> Found:
         """A row for every class with one way out, and one on all classes."""
@@ -164,6 +173,10 @@ class WaysOut:
         yield from (way.shown for way in ways if way.row.flags)
 
 
+def _images_wanted(classes: int) -> int:
+    return max(FEWEST_IMAGES, min(OF_A_CLASS * classes, MOST_IMAGES))
+
+
 def search_ways_out(classifier: Classifier, pixel: Tensor, seed: int) -> WaysOut:
     """Search out of each class and out of all; ``pixel`` (K,) are the sizes towards classes."""
     classes = classifier.num_classes
@@ -185,8 +198,7 @@ def _sure(classifier: Classifier, seed: int, leads: tuple[float, ...]) -> tuple[
 
     Those that the search for classes was made on come first.
     """
-    wanted = max(FEWEST_IMAGES, min(OF_A_CLASS * classifier.num_classes, MOST_IMAGES))
-    wanted = as_many(wanted, classifier.num_pixels)
+    wanted = as_many(_images_wanted(classifier.num_classes), classifier.num_pixels)
     kept = images_of(classifier)
     if kept is not None and len(kept.late) >= wanted:
         return kept.early, kept.late

@@ -148,6 +148,15 @@ def _unstable(logits: Tensor, again: Tensor) -> Iterator[Finding]:
         )
 
 
+def _pooled(parts: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Mean and variance (C,) over parts, each of a count with its own variance and mean (C,)."""
+    counts, variances, means = zip(*parts, strict=True)
+    share = torch.tensor(counts).to(means[0]).view(-1, 1) / sum(counts)
+    mean = (share * torch.stack(means)).sum(0)
+    within, between = torch.stack(variances), (torch.stack(means) - mean) ** 2
+    return mean, (share * (within + between)).sum(0)
+
+
 def _batch_norm(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
     """Compare what reaches the first batch norm with the statistics it keeps from training."""
     model = classifier.model
@@ -155,13 +164,19 @@ def _batch_norm(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
     first = next((m for m in layers if isinstance(m, nn.BatchNorm2d)), None)
     if first is None or first.running_mean is None or first.running_var is None:
         return
-    seen: list[Tensor] = []
-    hook = first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    seen: list[tuple[int, Tensor, Tensor]] = []
+
+    def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        # Of large images, what reaches the layer is too much to keep.
+        count = inputs[0].numel() // inputs[0].shape[1]
+        seen.append((count, *torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)))
+
+    hook = first.register_forward_pre_hook(note)
     evaluate(classifier, pictures, TOGETHER)
     hook.remove()
     if not seen:
         return
-    variance, mean = torch.var_mean(torch.cat(seen), dim=(0, 2, 3))
+    mean, variance = _pooled(seen)
     kept = first.running_var + first.eps
     gap = float(((mean - first.running_mean).abs() / kept.sqrt()).median())
     ratio = float((variance / kept).log().abs().median().exp())
