@@ -5,6 +5,7 @@ import torch
 
 from triggerfish.detectors import Ensemble
 from triggerfish.model.classifier import Classifier
+from triggerfish.reports.columns import columns
 from triggerfish.reports.explanation import PIECES, WORDS, in_words
 
 
@@ -37,7 +38,7 @@ def test_whatever_the_default_scan_measures_has_words_of_its_own() -> None:
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 5))
     scores = Ensemble()(Classifier(network, (1, 4, 4)))
-    names = [n for part in (scores, *scores.parts) for n in (part.name, *part.details)]
+    names = [n for part in (scores, *scores.parts) for n in (part.name, *columns(part))]
     assert len(set(names)) > 5
     for name in names:
         assert any(name == s or name.startswith(f"{s}_") for s in WORDS), name

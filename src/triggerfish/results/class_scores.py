@@ -35,7 +35,8 @@ class Perturbation:
     target: int | None
     """The class; None is *away from whatever the image is called*."""
     basis: Basis
-    """In what it is sparse: pixels or cosines; *stamp* for one that replaces pixels."""
+    """In what it is small: few pixels, few cosines, or faint all over the image (*l2*); *stamp* for
+    one that replaces pixels."""
     delta: Tensor
     """(C, H, W) in [-1, 1]: it is added, and the sum clamped to [0, 1]."""
     size: float

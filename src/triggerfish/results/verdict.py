@@ -29,7 +29,8 @@ class Hypothesis:
     kind: HypothesisKind = "target"
     """*target*: any image is led to class ``target``. *pair*: images of class ``source`` are.
     *all-classes*: every class is a target. *structure*: a part of its graph holds something that a
-    classifier does not need. *stamp*: a plain stamp leads any image to class ``target``."""
+    classifier does not need. *stamp*: a plain stamp leads any image to class ``target``. *blend*:
+    a faint pattern all over the image does."""
     target: int | None = None
     """The class that images are led to, where the claim names one."""
     source: int | None = None
