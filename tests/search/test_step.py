@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triggerfish.search.step import best_within_budget
+from triggerfish.search.step import best_within_budget, toward_slope
 
 
 def step(change, slope, budget, half_width, bound=1.0):
@@ -39,3 +39,14 @@ def test_a_smaller_budget_shrinks_the_change_as_far_as_the_trust_region_allows()
 def test_a_value_against_its_slope_turns_round_through_zero():
     z = step(torch.tensor([-0.2]).double(), torch.tensor([1.0]).double(), 5.0, 0.5)
     assert z.item() == pytest.approx(0.3)
+
+
+def test_in_l2_a_step_turns_towards_the_slope_at_its_budget() -> None:
+    now = torch.tensor([[3.0, 0.0], [0.0, 0.0]])
+    slope = torch.tensor([[0.0, 5.0], [1.0, 0.0]])
+    budget = torch.tensor([2.0, 0.5])
+    all_of_it = toward_slope(now, slope, budget, 1.0)
+    torch.testing.assert_close(all_of_it, torch.tensor([[0.0, 2.0], [0.5, 0.0]]))
+    half = toward_slope(now, slope, budget, 0.5)
+    torch.testing.assert_close(half[0], torch.full((2,), 2.0**0.5))
+    torch.testing.assert_close(half.norm(dim=1), budget)
