@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from triggerfish.reports.deciding import deciding_rows, excess
 from triggerfish.reports.words import MOST_NAMED, sizes_of
-from triggerfish.results import BASES, Assumption, Fact, Finding, Scanned
+from triggerfish.results import BASES, Assumption, Fact, Finding, Scanned, Status
 
 GIVEN = "command line"
 """The source of facts that the user has to say again."""
@@ -35,6 +35,7 @@ class Check:
 INSPECT = "triggerfish inspect {file}"
 OTHER_RANGE = "triggerfish scan {other_range}"
 OTHER_SEED = "triggerfish scan {model} --seed {seed}"
+SEARCH_ANYWAY = "triggerfish scan {model} --thorough"
 CONFIRM = "triggerfish confirm {model} --class {suspect}"
 
 CHECKS: dict[str, Check] = {
@@ -95,6 +96,8 @@ def next_step(result: Scanned, finding: Finding) -> str | None:
     check = CHECKS.get(finding.code)
     if check is None or result.path is None:
         return None
+    if finding.code == "few-classes" and set(result.scores.status) == {Status.SCREENED}:
+        return SEARCH_ANYWAY.format(model=_model(result))  # no class is a suspect before a search
     suspect, seed = suspected_class(result), result.config.get("seed")
     tested = any(test.target == suspect for test in result.confirmations)
     command = check.again if tested and check.again else check.command
