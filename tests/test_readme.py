@@ -30,7 +30,7 @@ ELSEWHERE = (
     "triggerfish demo",  # tests/cli/test_demo.py
     "triggerfish repair model.onnx",  # tests/cli/test_repair.py
 )
-CODES = {"scan": 1, "confirm": 0, "repair": 0}
+CODES = {"scan": 1, "confirm": 1, "repair": 0}
 
 
 def planted_file(path: Path) -> None:

@@ -149,8 +149,8 @@ def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
     unread = next((aside for aside in beside if aside.network), None)
     if unread is not None:
         raise UnsupportedModelError(
-            f"expected every network of {path} to be read with --strict, got "
-            f"{unread.key or 'one'} that is not ({unread.why}): pass --state-key to choose one"
+            f"--strict wants every network of {path} to be read, and "
+            f"{unread.key or 'one'} is not ({unread.why}): pass --state-key to choose one"
         )
 
 
@@ -289,7 +289,7 @@ def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:
     if hints.input_shape is not None:
         if math.prod(hints.input_shape) > MAX_PIXELS or min(hints.input_shape) < 1:
             raise UnsupportedModelError(
-                f"expected images of up to {MAX_PIXELS} values, got {hints.input_shape}: "
+                f"images of {hints.input_shape} are larger than {MAX_PIXELS} values: "
                 "fix the input shape"
             )
         return (hints.input_shape,)
@@ -299,8 +299,8 @@ def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:
     )
     if not fitting:
         raise UnsupportedModelError(
-            f"expected a network for images of {', '.join(f'{s[1]}x{s[2]}' for s in usual)}, got "
-            "one that takes none of them: pass --input-shape C,H,W"
+            f"the network takes no images of {', '.join(f'{s[1]}x{s[2]}' for s in usual)}: "
+            "pass --input-shape C,H,W"
         )
     return fitting if choice.input_shapes else fitting[:1]
 

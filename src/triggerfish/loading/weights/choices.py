@@ -68,8 +68,8 @@ def network_choices(part: Part, said: Hints, path: str) -> tuple[NetworkChoice, 
         return tuple(found)
     keys = list(state)
     raise UnsupportedModelError(
-        f"expected the keys and shapes of a network of the catalogue or of a plain chain, "
-        f"got {len(keys)} others ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
+        f"no network of the catalogue and no plain chain has these {len(keys)} weights "
+        f"({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
         f"pass --arch, or draft its definition: triggerfish arch init {shlex.quote(path)}"
         f"{_OR_RUN if part.modules else ''}"
     )
