@@ -64,6 +64,11 @@ class Opponent:
         self._steps = 0
 
     @property
+    def is_beaten(self) -> bool:
+        """Whether no perturbation below the ``largest`` size is found any more."""
+        return bool((self._log_budget >= self._ceiling).all())
+
+    @property
     def perturbation(self) -> Tensor:
         """As it is now, (R, C, H, W)."""
         return to_pixels(self._values, self.frequency, self._basis)

@@ -151,18 +151,24 @@ class Unlearning(RepairMethod):
         cheap = _cheap(found, target, frequency, task, below)
         target, frequency = target[cheap], frequency[cheap]
         return Opponent(
-            student, pool, target, frequency, _ordinary(target, frequency, task),
+            student, pool, target, frequency, ORDINARY * _ordinary(target, frequency, task),
             found.rows(cheap.to(found.size.device)), search, rows, generator, past,
         )  # fmt: skip
 
     def _train(
         self, student: Classifier, moving: Moving, lessons: _Lessons, opponent: Opponent, turn: int
     ) -> None:
-        """Answer perturbed images as the original does plain ones, away from the target."""
+        """Answer perturbed images as the original does plain ones, away from the target.
+
+        It ends where the target has become as hard to reach as an ordinary class: going on would
+        make it harder than that, and costs accuracy.
+        """
         stride, generator = ShortSteps(moving, self.length, self.steps), opponent.generator
         parameters = [parameter for parameter, _ in moving]
         for number in range(self.steps):
             opponent.step()
+            if opponent.is_beaten:
+                break
             x, label = lessons.drawn(self.batch, generator)
             perturbation, target, dense = opponent.drawn(self.batch, self.remembered)
             changed = (x + self._strength(dense, generator) * perturbation).clamp(0.0, 1.0)
