@@ -48,7 +48,8 @@ MISTAKES = {
 FILES = {
     "confirm --class 0 {in}/empty.pt": ("{in}/empty.pt is an empty file", "fetch it again"),
     "confirm --class 0 {in}/pointer.pt": ("{in}/pointer.pt is a Git LFS pointer", "git lfs pull"),
-    "confirm --class 0 {in}/model.pt": ("{in}/model.pt is a text file", "may have saved an error page"),
+    "confirm --class 0 {in}/model.pt": (
+        "{in}/model.pt is a text file", "may have saved an error page"),
     "confirm --class 0 {in}/noise.pt": ("no known kind of file begins with", "give a model file"),
     "confirm --class 0 {in}/other.pt": (
         "no network of the catalogue and no plain chain has these 1 weights (strange)",

@@ -51,6 +51,7 @@ class Reading:
     for. ``share`` is how likely the reading is, of 1 for all of the file's. ``options`` are those
     that say what is assumed here. ``part`` names the network or the output of the file that is
     read, empty where the file has one; ``beside`` is what else the file holds and nobody reads.
+    ``skippable`` are layers of a guessed chain that a connection may go around as well.
     """
 
     classifier: Classifier
@@ -62,6 +63,7 @@ class Reading:
     share: float = 1.0
     part: str = ""
     beside: tuple[Aside, ...] = ()
+    skippable: tuple[str, ...] = ()
 
     @property
     def options(self) -> str:
@@ -176,6 +178,7 @@ def _model(
         choice.name if choice.builtin else None,
         reading.share,
         joined(reading.settings.merged().state_key or "", reading.label),
+        skippable=choice.skippable,
     )
 
 
