@@ -7,10 +7,10 @@
 FOLDER is described in `corpus`, ROOT is what make_zoos.py makes, ``--models`` are folders of zoos.
 Each attacked network is repaired where the scan names a class, each clean one as if its most
 suspicious class had been named, by every method and by fine-pruning with `REAL` real images
-(`fine_pruning`). Ours, the first of `METHODS`, goes through `repair` with its own check; the others are measured as they are. Accuracy
-and the trigger's success are on real test images. A network that has a result is not measured
-again. Results, a line a network: results/repair/{strangers,zoos}-SPLIT.jsonl and own-zoos.jsonl;
-`tables.py` makes the table.
+(`fine_pruning`). Ours, the first of `METHODS`, goes through `repair` with its own check; the others
+are measured as they are. Accuracy and the trigger's success are on real test images. A network that
+has a result is not measured again. Results, a line a network:
+results/repair/{strangers,zoos}-SPLIT.jsonl and own-zoos.jsonl; `tables.py` makes the table.
 """
 
 from __future__ import annotations
