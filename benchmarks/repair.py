@@ -2,14 +2,15 @@
 
     python -m benchmarks.repair --strangers FOLDER --data-root DATA --split develop
     python -m benchmarks.repair --zoos ROOT --data-root DATA --split reporting
+    python -m benchmarks.repair --models demo/models --models my-zoo/mnist_checkered_models
 
-FOLDER is described in `corpus`, ROOT is what make_zoos.py makes. Each attacked network is repaired
-where the scan names a class, each clean one as if its most suspicious class had been named, by
-every method and by fine-pruning with `REAL` real images (`fine_pruning`). Ours, the first of
-`METHODS`, goes through `repair` with its own check; the others are measured as they are. Accuracy
-and the trigger's success are on real test images. A network that has a result is not measured
-again. Results, a line a network: results/repair/{strangers,zoos}-SPLIT.jsonl; `tables.py` makes the
-table.
+FOLDER is described in `corpus`, ROOT is what make_zoos.py makes, ``--models`` are folders of zoos.
+Each attacked network is repaired where the scan names a class, each clean one as if its most
+suspicious class had been named, by every method and by fine-pruning with `REAL` real images
+(`fine_pruning`). Ours, the first of `METHODS`, goes through `repair` with its own check; the others
+are measured as they are. Accuracy and the trigger's success are on real test images. A network that
+has a result is not measured again. Results, a line a network:
+results/repair/{strangers,zoos}-SPLIT.jsonl and own-zoos.jsonl; `tables.py` makes the table.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from benchmarks.common import RESULTS
 from benchmarks.confirm import suspects
 from benchmarks.fine_pruning import fine_pruned
 from benchmarks.lines import append_line, read_lines
-from benchmarks.suspects import Suspect, of_strangers, of_zoos
+from benchmarks.suspects import Suspect, of_folders, of_strangers, of_zoos
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.repairs import METHODS, RepairMethod, Task
@@ -193,6 +194,12 @@ def measure(
 @click.option("--strangers", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--zoos", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
+    "--models",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of a zoo.",
+)
+@click.option(
     "--data-root",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder of the data sets' files; MNIST needs none.",
@@ -204,6 +211,7 @@ def measure(
 def main(
     strangers: Path | None,
     zoos: Path | None,
+    models: tuple[Path, ...],
     data_root: Path | None,
     split: str,
     ids: tuple[str, ...],
@@ -212,17 +220,17 @@ def main(
 ) -> None:
     """Measure the networks that have no result yet."""
     torch.set_num_threads(1)
-    for source, folder, networks in (
-        ("strangers", strangers, of_strangers),
-        ("zoos", zoos, of_zoos),
-    ):
-        if folder is not None:
-            found = ((i, o) for i, o in networks(folder, split) if not ids or i in ids)
-            measure(
-                found,
-                results / f"{source}-{split}.jsonl",
-                lambda suspect: row_of(suspect, data_root, count),
-            )
+    sources = {
+        f"strangers-{split}": of_strangers(strangers, split) if strangers else (),
+        f"zoos-{split}": of_zoos(zoos, split) if zoos else (),
+        "own-zoos": of_folders(models),
+    }
+    for name, networks in sources.items():
+        measure(
+            ((i, o) for i, o in networks if not ids or i in ids),
+            results / f"{name}.jsonl",
+            lambda suspect: row_of(suspect, data_root, count),
+        )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,15 @@ def of_zoos(root: Path, split: str) -> Iterator[tuple[str, Callable[[], Suspect]
             model = Model(folder / entry.file, folder.relative_to(root), entry)
             if model.split == split and entry.valid is not False:
                 yield model.key, partial(_of_zoo, model, folder)
+
+
+def of_folders(folders: Sequence[Path]) -> Iterator[tuple[str, Callable[[], Suspect]]]:
+    """Keys of the models of any zoo folders, such as that of `triggerfish demo`."""
+    for folder in folders:
+        for entry in read_manifest(folder).values():
+            place = Path(str(entry.recipe["data"])) / "own" / folder.name
+            model = Model(folder / entry.file, place, entry)
+            yield model.key, partial(_of_zoo, model, folder)
 
 
 def _stranger(folder: Path, record: corpus.Record) -> Suspect:

@@ -1,13 +1,18 @@
-"""Write docs/images/demo.png from the backdoored model of `triggerfish demo`: ``make picture``.
+"""Write what README shows of the backdoored model of `triggerfish demo`: ``make picture``.
 
     python docs/make_picture.py [DEMO]
 
-The trigger that a scan finds without data, magnified, and synthetic images that it flips.
+docs/images/demo.png has the trigger that a scan finds without data, magnified, and synthetic images
+that it flips. What the scan says in a terminal goes into README itself.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +24,7 @@ import triggerfish as tf
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "images" / "demo.png"
+COMMAND = "triggerfish scan model.pt --out results"
 SHOWN, MARGIN = 5, 2
 RED, GREY = "#c81e1e", "#555555"
 
@@ -67,9 +73,28 @@ def _framed(axes, pattern: torch.Tensor) -> None:  # noqa: ANN001 - matplotlib's
     )
 
 
+def in_a_terminal(file: Path) -> str:
+    """What `COMMAND` prints for ``file``, indented."""
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copy(file, Path(name) / "model.pt")
+        shutil.copy(file.parent / "folder.card.toml", name)
+        words = [sys.executable, "-m", *COMMAND.split()]
+        said = subprocess.run(words, cwd=name, capture_output=True, text=True, check=False).stdout
+    return "".join(f"    {line}".rstrip() + "\n" for line in [f"$ {COMMAND}", *said.splitlines()])
+
+
+def with_example(readme: str, example: str) -> str:
+    """README with another example between its marks."""
+    return re.sub(
+        r"(<!-- scan -->\n).*?(<!-- end -->)", rf"\1\n{example}\n\2", readme, count=1, flags=re.S
+    )
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "demo")
     file = folder / "models" / "mnist_trigger_t7_0.pt"
     TARGET.parent.mkdir(exist_ok=True)
     figure = draw(tf.scan(file), tf.load_classifier(file))
     figure.savefig(TARGET, metadata={"Software": None})
+    readme = ROOT / "README.md"
+    readme.write_text(with_example(readme.read_text(), in_a_terminal(file)))

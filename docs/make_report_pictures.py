@@ -30,11 +30,12 @@ PAGES = {
 WIDTH, COLORS = 900, 128
 # The answer, the perturbation and the confirmation test tell the three apart.
 KEPT = """() => {
-  const kept = /This perturbation|The smallest perturbation|Confirmation test/;
+  const kept = /^(Smallest pattern|Confirmation test)/;
   for (const part of document.querySelectorAll("body > section"))
     if (!kept.test(part.querySelector("h2").textContent)) part.remove();
   document.querySelector("footer").remove();
   document.body.style.paddingBottom = "4px";
+  return document.querySelectorAll("body > section h2").length;
 }"""
 
 
@@ -48,7 +49,8 @@ def main(results: Path) -> None:
         page = browser.new_context(viewport={"width": WIDTH, "height": 100}).new_page()
         for name, model in PAGES.items():
             page.goto((results / model / "report.html").resolve().as_uri())
-            page.evaluate(KEPT)
+            if not page.evaluate(KEPT):
+                raise ValueError(f"{model}: no section has the title of a pattern")
             picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
             small = picture.convert("RGB").quantize(COLORS)
             small.save(IMAGES / f"{name}.png", optimize=True)

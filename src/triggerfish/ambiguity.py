@@ -4,7 +4,9 @@ Names and shapes of weights do not tell the whole function, nor what images were
 it. Each plausible reading is scanned, and its answer counts by how well it fits the weights
 (`triggerfish.loading.fit`). What two thirds of that say is the verdict, and an accusation needs
 four fifths. Where nothing has so much, the verdict is *inconclusive* and names every reading with
-its result and the command that settles it.
+its result and the command that settles it. It is *inconclusive* as well where the network is a
+guessed chain and a connection around a layer would fit too: that network was not scanned, so
+nothing is known of it.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ NEEDED_TO_ACCUSE = 0.8
 """The same for the classes that are flagged. A package's clean network of faces was accused by a
 reading of weight 0.71 that was not its own; its own reading, of 0.29, flagged nothing."""
 
+MOST_NAMED = 3
+"""Layers that are named where a connection may go around more."""
+
 Scan = Callable[[Classifier], Scanned]
 
 
@@ -51,7 +56,23 @@ def scan_readings(readings: Classifier | Sequence[Reading], scan: Scan) -> Scann
             results.append(scan(reading.classifier))
         if not _is_possible(shares, results):
             return _undecided(readings, shares, results)
-    return results[0] if len(readings) == 1 else _decided(readings, shares, results)
+    decided = results[0] if len(readings) == 1 else _decided(readings, shares, results)
+    return _doubted(readings[0], decided) if readings[0].skippable else decided
+
+
+def _doubted(reading: Reading, result: Scanned) -> Scanned:
+    """Inconclusive: the weights fit a chain, and a residual network too, whose names are flat."""
+    layers = ", ".join(reading.skippable[:MOST_NAMED])
+    finding = Finding(
+        ARCHITECTURE,
+        f"the weights fit a plain chain of layers, which was scanned, and a network with "
+        f"connections around {layers}, which is another function. Scan with --arch "
+        f"{reading.architecture} if it is the chain; else write the network down",
+        shlex.join(["triggerfish", "arch", "init", str(result.path or reading.classifier.name)]),
+    )
+    verdict = result.verdict
+    reasons = (finding, *verdict.reasons)
+    return replace(result, verdict=conclude(verdict.evidence, reasons, verdict.notes), trials=())
 
 
 def _answers(verdict: Verdict) -> set[int | VerdictName]:

@@ -92,7 +92,10 @@ def test_an_image_may_be_a_baseline(triggerfish: Cli, models: Path) -> None:
         (("--detector", "mm-bd", "--lr", "nan"), "expected starts, steps >= 1 and lr > 0"),
         ((*MIN_NORM, "--target-log-odds", "nan"), "expected finite target_log_odds"),
         (("--threshold", "nan"), "expected a finite threshold"),
-        (("--clouds", "0.5,x", "--detector", "pairwise-norm"), "expected numbers between commas"),
+        (
+            ("--clouds", "0.5,x", "--detector", "pairwise-norm"),
+            "is no number: put commas between numbers",
+        ),
     ],
 )
 def test_mistakes_are_found_before_the_first_search(

@@ -51,7 +51,7 @@ def test_inspect_lists_the_keys_of_an_unknown_network(triggerfish, tmp_path) -> 
 def test_strict_refuses_what_is_assumed(triggerfish, tmp_path) -> None:
     run = triggerfish("inspect", model(tmp_path), "--strict")
     assert run.code == 2
-    assert "got arch paper_cnn (its keys and shapes), input-shape 1,28,28" in run.err
+    assert "no guesses, and arch paper_cnn (its keys and shapes), input-shape 1,28,28" in run.err
     assert "say what is true with --arch --input-shape --mean --std" in run.err
     given = ["--arch", "paper_cnn", "--input-shape", "1,28,28", "--mean", "0", "--std", "1"]
     assert triggerfish("inspect", tmp_path / "m.pt", "--strict", *given).code == 0
@@ -70,7 +70,7 @@ def test_inspect_of_what_cannot_be_scanned(triggerfish, tmp_path) -> None:
 IMPOSSIBLE = (
     (("--std", "0"), "expected a positive std for every channel, got (0.0,)"),
     (("--input-shape", "28,28"), "--input-shape takes channels, height and width"),
-    (("--arch-args", "x"), "expected --arch-args key=value, got 'x'"),
+    (("--arch-args", "x"), "--arch-args takes key=value, not 'x'"),
 )
 
 

@@ -44,22 +44,51 @@ MISTAKES = {
 }  # fmt: skip
 
 
+# What is wrong with a file, and the next step: known once PyTorch is there.
+FILES = {
+    "confirm --class 0 {in}/empty.pt": ("{in}/empty.pt is an empty file", "fetch it again"),
+    "confirm --class 0 {in}/pointer.pt": ("{in}/pointer.pt is a Git LFS pointer", "git lfs pull"),
+    "confirm --class 0 {in}/model.pt": (
+        "{in}/model.pt is a text file", "may have saved an error page"),
+    "confirm --class 0 {in}/noise.pt": ("no known kind of file begins with", "give a model file"),
+    "confirm --class 0 {in}/other.pt": (
+        "no network of the catalogue and no plain chain has these 1 weights (strange)",
+        "triggerfish arch init {in}/other.pt"),
+    "confirm --class 0 {in}/other.pt --arch nothing": (
+        "no network is called 'nothing'", "name one of "),
+    "confirm --class 0 {in}/other.pt --arch paper_cnn": (
+        "the weights are not those of paper_cnn: ", "Pass the right --arch"),
+    "confirm --class 0 {in}/other.pt --arch paper_cnn --arch-args x": (
+        "--arch-args takes key=value, not 'x'", ""),
+    "card init {in}/carded.pt": ("there is a model card already", "pass --force"),
+    "scan {in}/other.pt --target-prob 0.9 --target-log-odds 2 --detector min-norm": (
+        "--target-prob and --target-log-odds exclude each other", "drop one"),
+}  # fmt: skip
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "model.pt").write_text("not a model")
     (tmp_path / "net.py").write_text("class Net:\n    pass\n\nraise SystemExit('was run')\n")
+    (tmp_path / "empty.pt").touch()
+    (tmp_path / "pointer.pt").write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
+    (tmp_path / "noise.pt").write_bytes(bytes(range(1, 129)))
+    torch.save({"strange": torch.ones(2, 3, 4)}, tmp_path / "other.pt")
+    torch.save({"strange": torch.ones(2, 3, 4)}, tmp_path / "carded.pt")
+    (tmp_path / "carded.card.toml").write_text("")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "readme.txt").write_text("notes")
     return tmp_path
 
 
-@pytest.mark.parametrize("line", MISTAKES)
+@pytest.mark.parametrize("line", [*MISTAKES, *FILES])
 def test_a_mistake_is_said_with_the_next_step(line: str, triggerfish: Cli, folder: Path) -> None:
     run = triggerfish(*line.replace("{in}", str(folder)).split())
     assert (run.code, run.out) == (2, "")
-    for said in MISTAKES[line]:
+    for said in (MISTAKES | FILES)[line]:
         assert said.replace("{in}", str(folder)) in run.err
     assert "Traceback" not in run.err
+    assert ": expected " not in run.err
 
 
 NEEDS_TORCH = ("scan {in}/notes",)  # to know what is a model file

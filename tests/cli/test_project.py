@@ -74,12 +74,12 @@ def test_a_file_beside_the_model_is_not_read(triggerfish: Cli, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nonsense", "expected a project file in triggerfish.toml"),
-        ("[scna]\n", "expected tables named after commands in triggerfish.toml, got 'scna'"),
-        ("scan = 3\n", "expected tables named after commands"),
-        ("[scan]\nstepz = 3\n", "expected options of triggerfish scan in triggerfish.toml, got"),
-        ("[scan]\nunsafe-pickle = true\n", "expected --unsafe-pickle on the command line alone"),
-        ("[scan]\narch = 'evil.py:Net'\n", "expected --arch on the command line alone"),
+        ("nonsense", "triggerfish.toml is no project file"),
+        ("[scna]\n", "triggerfish.toml: 'scna' is no table of a command"),
+        ("scan = 3\n", "'scan' is no table of a command"),
+        ("[scan]\nstepz = 3\n", "triggerfish.toml: triggerfish scan has no option"),
+        ("[scan]\nunsafe-pickle = true\n", "--unsafe-pickle is allowed on the command line alone"),
+        ("[scan]\narch = 'evil.py:Net'\n", "--arch is allowed on the command line alone"),
         ("[scan]\nsteps = 'many'\n", "'many' is not a valid integer"),
         ("[scan]\nfail-on = 'never'\n", "'never' is not one of"),
     ],

@@ -247,4 +247,4 @@ def test_pages_are_of_weights_alone(triggerfish, program, tmp_path):
         "repair", program, "--out", tmp_path / "fixed.onnx", "--html", tmp_path / "page.html"
     )
     assert run.code == 2
-    assert "expected --html with weights, got a program" in run.err
+    assert "--html does not go with a program" in run.err

@@ -206,15 +206,24 @@ def test_ctrl_c_keeps_what_is_done(
     ("options", "message"),
     [
         (("--steps", 0), "expected steps"),
-        (("--detector", "min-norm", "--target-prob", 1.5), "expected 0 < target_prob < 1, got 1.5"),
+        (
+            ("--detector", "min-norm", "--target-prob", 1.5),
+            "--target-prob is between 0 and 1, not 1.5",
+        ),
         (
             ("--halvings", 3),
-            "expected a setting of ensemble, got --halvings: drop it, or take --detector l1-weight",
+            "ensemble has no setting --halvings: drop it, or take --detector l1-weight",
         ),
-        (("--preset", "published", "--detector", "min-norm"), "expected --detector l1-weight"),
+        (
+            ("--preset", "published", "--detector", "min-norm"),
+            "--preset published is the detector l1-weight, not min-norm",
+        ),
         (("--detector", "nonsense"), "'nonsense' is not one of"),
         (("--detector", "l1-weight", "--outlier-test", "largest"), "expected --threshold with"),
-        (("--preset", "published", "--reference", "r.json"), "expected no --reference with"),
+        (
+            ("--preset", "published", "--reference", "r.json"),
+            "--reference and --preset published exclude each other",
+        ),
     ],
 )
 def test_wrong_options_are_usage_errors(

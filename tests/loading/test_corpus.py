@@ -75,8 +75,8 @@ def test_no_file_is_scanned_and_none_runs(
         assert isinstance(result, Skipped), path
         plain = PLAIN.get(f"{path.parent.name}/{path.name}")
         if plain is None:
-            assert result.reason.startswith("expected"), (path, result.reason)
-            assert "got" in result.reason, (path, result.reason)
+            assert len(result.reason.split()) > 3, (path, result.reason)
+            assert not result.reason.startswith("expected a scan that ends"), (path, result.reason)
         else:
             assert result.reason.endswith(plain), (path, result.reason)
         assert "\n" not in result.reason, (path, result.reason)

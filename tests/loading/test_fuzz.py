@@ -62,7 +62,7 @@ def test_mutants_load_or_are_refused(suffix: str, tmp_path: Path) -> None:
     def check(changes: list[tuple[str, float, bytes]]) -> None:
         path.write_bytes(mutate(by_format()[suffix], changes))
         message = _refusal(path)
-        assert message is None or message.startswith("expected")
+        assert message is None or len(message.split()) > 3
         assert "\n" not in (message or "")
 
     with warnings.catch_warnings():

@@ -233,3 +233,54 @@ def test_a_given_normalization_is_the_only_one_tried(tutorial: Path) -> None:
     given = Hints("options", architecture="pytorch_tutorial_cnn", mean=(0.5,), std=(0.5,))
     (only,) = open_readings(tutorial, LoadOptions(given))
     assert [item.name for item in only.classifier.assumptions] == ["input-shape"]
+
+
+class FlatResidual(nn.Module):
+    """Layers with names of their own, and connections that no name tells."""
+
+    def __init__(self, *, skips: bool) -> None:
+        super().__init__()
+        self.skips = skips
+        self.conv1, self.conv2 = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.conv3, self.fc = nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8 * 4 * 4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv1(x).relu()
+        for layer in (self.conv2, self.conv3):
+            x = layer(x).relu() + (x if self.skips else 0)
+        return self.fc(nn.functional.adaptive_max_pool2d(x, 4).flatten(1))
+
+
+@pytest.mark.parametrize("said", ["backdoored", "clean"])
+def test_a_chain_that_may_have_connections_around_layers_is_no_answer(
+    said: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    torch.save(FlatResidual(skips=True).state_dict(), tmp_path / "m.pt")
+    given = Hints("options", mean=(0.5,), std=(0.5,))
+    readings = open_readings(tmp_path / "m.pt", LoadOptions(given))
+    assert readings[0].architecture.startswith("chain:conv1/p1,relu")
+    assert readings[0].skippable == ("conv2", "conv3")
+    result = scan_readings(readings, lambda model: scanned(model, said))
+    assert result.verdict.name == "inconclusive"
+    assert result.verdict.reasons[0].code == "ambiguous-architecture"
+    assert "connections around conv2, conv3" in result.verdict.reasons[0].text
+    assert (result.verdict.reasons[0].command or "").startswith("triggerfish arch init ")
+
+
+def test_a_chain_that_somebody_said_is_an_answer(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(FlatResidual(skips=False).state_dict(), tmp_path / "m.pt")
+    chain = open_readings(tmp_path / "m.pt")[0].architecture
+    given = Hints("options", architecture=chain, input_shape=(3, 32, 32), mean=(0.5,), std=(0.5,))
+    readings = open_readings(tmp_path / "m.pt", LoadOptions(given))
+    assert {reading.skippable for reading in readings} == {()}
+    result = scan_readings(readings, lambda model: scanned(model, "backdoored"))
+    assert result.verdict.name == "backdoored"
+
+
+def test_an_nn_sequential_is_a_chain(tmp_path: Path) -> None:
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(),
+              nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 16 * 16, 10)]  # fmt: skip
+    torch.save(nn.Sequential(*layers).state_dict(), tmp_path / "m.pt")
+    assert open_readings(tmp_path / "m.pt")[0].skippable == ()

@@ -50,7 +50,7 @@ def test_a_change_is_taught_to_speak_against_its_target():
     ("wrong", "message"),
     [
         ({"rounds": 0}, "rounds"),
-        ({"weakest": 3.0}, "weakest"),
+        ({"weakest": 5.0}, "weakest"),
         ({"ridge": 0.0}, "ridge"),
         ({"against": -1}, "against"),
     ],

@@ -26,13 +26,13 @@ def init_command(model: Path, force: bool) -> None:
     """
     target = model.with_name(f"{model.stem}_arch.py")
     if target.exists() and not force:
-        raise OutputError(f"expected no draft yet, got {target}: edit it, or pass --force")
+        raise OutputError(f"{target}: there is a draft already. Edit it, or pass --force")
     draft = draft_architecture(model)
     try:
         target.write_text(draft.source, "utf-8")
     except OSError as error:
         raise OutputError(
-            f"expected to write {target}, got {error.strerror}: check the folder's permissions"
+            f"{target} cannot be written ({error.strerror}): check the folder's permissions"
         ) from error
     click.echo(target)
     click.echo(_next_steps(model, target, draft), err=True)

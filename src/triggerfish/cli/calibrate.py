@@ -73,9 +73,7 @@ def calibrate_command(
     config = scan_config(detector, None, seed, values)
     ensure_writable(out.parent)
     if out.is_dir():
-        raise click.UsageError(
-            f"expected a file for --out, got the folder {out}: name a file in it"
-        )
+        raise click.UsageError(f"--out takes a file, and {out} is a folder: name a file in it")
     batch = FileScan(config, jobs=jobs, load=load_likeliest).start(find_sources([folder], options))
     results = (row.result for row in batch.rows())
     tracked, name = track(results, batch.count, "scanning"), name or folder.absolute().name

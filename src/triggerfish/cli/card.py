@@ -27,13 +27,13 @@ def init_command(model: Path, force: bool, **values: Any) -> None:  # noqa: ANN4
     """Write MODEL.card.toml with what is known about MODEL; what is not is left to fill in."""
     target = card_paths(model)[0]
     if target.exists() and not force:
-        raise OutputError(f"expected no model card yet, got {target}: edit it, or pass --force")
+        raise OutputError(f"{target}: there is a model card already. Edit it, or pass --force")
     text = write_card(*_known(model, take_load_options(values)))
     try:
         target.write_text(text, "utf-8")
     except OSError as error:
         raise OutputError(
-            f"expected to write {target}, got {error.strerror}: check the folder's permissions"
+            f"{target} cannot be written ({error.strerror}): check the folder's permissions"
         ) from error
     click.echo(target)
 

@@ -149,7 +149,7 @@ def scan_config(
     judgement = {name: given.pop(name) for name in JUDGEMENT if name in given}
     if preset == PUBLISHED and detector not in (None, L1Weight.name):
         raise click.UsageError(
-            f"expected --detector l1-weight with --preset published, got {detector}: drop one"
+            f"--preset published is the detector l1-weight, not {detector}: drop one"
         )
     name = L1Weight.name if preset == PUBLISHED else detector or ScanConfig().detector.name
     try:
@@ -174,7 +174,7 @@ def published_judgement(judge: Judge, given: Mapping[str, Any]) -> Judge:
     for name in ("reference", "false_positive_rate", "same_task"):
         if name in given:
             flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"expected no {flag} with --preset published, got one: drop one")
+            raise ValueError(f"{flag} and --preset published exclude each other: drop one")
     test = given.get("outlier_test", judge.outlier_test)
     own = judge.threshold if test == judge.outlier_test else None
     return replace(judge, outlier_test=test, threshold=given.get("threshold", own))
@@ -192,7 +192,7 @@ def make_detector(name: str, given: Mapping[str, Any]) -> Detector:
     if _PROBABILITY in values and _PROBABILITY not in known and _LOG_ODDS in known:
         if _LOG_ODDS in values:
             raise click.UsageError(
-                "expected --target-prob or --target-log-odds, got both: drop one"
+                "--target-prob and --target-log-odds exclude each other: drop one"
             )
         values[_LOG_ODDS] = _log_odds(values.pop(_PROBABILITY))
     for setting in values:
@@ -206,7 +206,7 @@ def _foreign(setting: str, name: str) -> str:
     flag = f"--{setting.replace('_', '-')}"
     owners = [other for other, made in DETECTORS.items() if setting in _names(made)]
     instead = f", or take --detector {owners[0]}" if owners else ""
-    return f"expected a setting of {name}, got {flag}: drop it{instead}"
+    return f"{name} has no setting {flag}: drop it{instead}"
 
 
 def _names(detector: type[Detector]) -> set[str]:
@@ -216,5 +216,5 @@ def _names(detector: type[Detector]) -> set[str]:
 def _log_odds(probability: float) -> float:
     """log(p / (1 - p)): the same confidence, in the unit of the detectors that use log-odds."""
     if not 0 < probability < 1:
-        raise ValueError(f"expected 0 < target_prob < 1, got {probability}")
+        raise ValueError(f"--target-prob is between 0 and 1, not {probability}")
     return math.log(probability / (1 - probability))

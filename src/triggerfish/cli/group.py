@@ -138,7 +138,7 @@ class App(click.Group):
             except Exception as error:
                 if TRACEBACK in os.environ:
                     raise
-                _complain(f"error: expected no such error, got {described(error)}: {REPORT_IT}")
+                _complain(f"error: this should not happen ({described(error)}): {REPORT_IT}")
                 code = USAGE
             sys.exit(code)
 

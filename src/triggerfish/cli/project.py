@@ -47,16 +47,14 @@ def use_project(ctx: click.Context, file: Path | None) -> None:
         document = tomllib.loads(chosen.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProjectError(
-            f"expected a project file in {chosen}, got '{error}': fix it, or name another with "
-            "--config"
+            f"{chosen} is no project file ({error}): fix it, or name another with --config"
         ) from error
     assert isinstance(ctx.command, click.Group)
     known = ctx.command.list_commands(ctx)
     for name, table in document.items():
         if name not in known or not isinstance(table, dict):
             raise ProjectError(
-                f"expected tables named after commands in {chosen}, got {name!r}: one of "
-                f"{', '.join(known)}"
+                f"{chosen}: {name!r} is no table of a command. Name one of {', '.join(known)}"
             )
     name = ctx.invoked_subcommand
     command = None if name is None else ctx.command.get_command(ctx, name)
@@ -73,13 +71,11 @@ def _defaults(
     for key, value in table.items():
         option = options.get(key)
         if option is None or option.name is None:
-            raise ProjectError(
-                f"expected options of triggerfish {command.name} in {file}, got {key!r}"
-            )
+            raise ProjectError(f"{file}: triggerfish {command.name} has no option {key!r}")
         if (option.name in RISKS and value) or (option.name == "arch" and ":" in str(value)):
             why = RISKS.get(option.name, "may run code")
             raise ProjectError(
-                f"expected --{key} on the command line alone, got it in {file}: it {why}"
+                f"{file}: --{key} is allowed on the command line alone, because it {why}"
             )
         listed = isinstance(value, list) and not option.multiple
         yield (

@@ -100,7 +100,7 @@ def repair_command(
     if not model.is_dir() and carries_program(model):
         given = {"--images": images, "--html": html}
         if named := [name for name, value in given.items() if value is not None]:
-            raise click.UsageError(f"expected {named[0]} with weights, got a program: drop it")
+            raise click.UsageError(f"{named[0]} does not go with a program: drop it")
         if _cut(ctx, place, targets, seed):
             return
     if html is not None:

@@ -111,7 +111,7 @@ def read_class_names(file: Path) -> tuple[str, ...]:
     try:
         return tuple(file.read_text("utf-8").rstrip().splitlines())
     except UnicodeDecodeError as error:
-        raise DatasetError(f"expected a UTF-8 text file of class names in {file}") from error
+        raise DatasetError(f"{file} is no text in UTF-8: write one class name a line") from error
 
 
 def given_words(ctx: click.Context, without: Collection[str] = ()) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def list_of(kinds: tuple[type, ...]) -> Reader:
                 return kind(text)
             except ValueError:
                 continue
-        raise click.BadParameter(f"expected numbers between commas, got {text!r}")
+        raise click.BadParameter(f"{text!r} is no number: put commas between numbers")
 
     def read(value: str) -> tuple[object, ...]:
         return tuple(one(part.strip()) for part in value.split(","))

@@ -25,7 +25,7 @@ def prepare_streams() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     if sys.stdout is None:
-        raise OutputError("expected an open standard output, got a closed one: open it")
+        raise OutputError("standard output is closed: open it")
 
 
 def drop_output() -> None:
@@ -37,7 +37,7 @@ def drop_output() -> None:
 def output_failed(reason: str) -> OutputError:
     """The error to show when standard output does not take more; nothing is written to it again."""
     drop_output()
-    return OutputError(f"expected a standard output that takes everything, got '{reason}'")
+    return OutputError(f"standard output does not take everything: {reason}")
 
 
 def was_printing(error: OSError) -> bool:

@@ -34,7 +34,7 @@ def about_terminal(
     https://no-color.org: any value of NO_COLOR but the empty one switches colors off.
     """
     if quiet and verbose:
-        raise click.UsageError("expected --quiet or --verbose, got both: drop one")
+        raise click.UsageError("--quiet and --verbose exclude each other: drop one")
     return About(other_files or {}, verbose, quiet, pictures=_shows_colors())
 
 

@@ -59,7 +59,7 @@ def _refuse_old_name(path: Path) -> None:
         return  # whoever reads the project's options says what is wrong with them
     if keys := sorted(set(data) & set(_FIELDS)):
         raise CheckpointError(
-            f"expected the options of a project in {path}, got a model card's {', '.join(keys)}: "
+            f"{path} is for a project's options, and {', '.join(keys)} belong into a model card: "
             f"move them to {path.with_name(FOLDER_CARD)}"
         )
 
@@ -68,15 +68,15 @@ def parse_card(path: Path) -> Hints:
     """Read one card file; raises `CheckpointError` with the first thing that is wrong in it."""
     try:
         if path.stat().st_size > MAX_CARD_BYTES:
-            raise CheckpointError(f"expected a model card below 64 KiB, got more in {path}")
+            raise CheckpointError(f"{path} is larger than 64 KiB: no model card is")
         text = path.read_text("utf-8")
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"expected a model card in TOML or JSON, got {path} with: {one_line(error)}"
+            f"{path} is no model card in TOML or JSON: {one_line(error)}"
         ) from error
     if not isinstance(data, Mapping):
-        raise CheckpointError(f"expected a table of keys in {path}, got {type(data).__name__}")
+        raise CheckpointError(f"{path} is a {type(data).__name__}: a model card is a table of keys")
     return read_fields(data, path, f"model card {path.name}")
 
 
@@ -86,12 +86,12 @@ def read_fields(data: Mapping[str, object], path: Path, source: str) -> Hints:
     for key, value in data.items():
         if key not in _FIELDS:
             raise CheckpointError(
-                f"expected the keys {', '.join(_FIELDS)} in {path}, got {key!r}: fix the card"
+                f"{path}: a model card has no key {key!r}. It has {', '.join(_FIELDS)}"
             )
         try:
             values[key] = _FIELDS[key](value)
         except (TypeError, ValueError) as error:
-            raise CheckpointError(f"expected {error} for {key} in {path}, got {value!r}") from error
+            raise CheckpointError(f"{path}: {key} is {error}, not {value!r}") from error
     _refuse_code(path, values)
     return Hints(source, **values)  # type: ignore[arg-type]
 
@@ -104,13 +104,12 @@ def _refuse_code(path: Path, values: Mapping[str, object]) -> None:
     name = str(values.get("architecture", ""))
     if name and name not in ARCHITECTURES and not name.startswith(_HARMLESS):
         raise CheckpointError(
-            f"expected a built-in, chain:, timm: or torchvision: architecture in {path}, "
-            f"got {name!r}: "
-            "pass code of your own with --arch"
+            f"{path}: a card names a built-in, chain:, timm: or torchvision: architecture, "
+            f"not {name!r}: pass code of your own with --arch"
         )
     if values.get("arch_args") and name not in ARCHITECTURES:
         raise CheckpointError(
-            f"expected arch_args in {path} for a built-in architecture only, got {name!r}: "
+            f"{path}: arch_args are for a built-in architecture, not for {name!r}: "
             "pass --arch and --arch-args"
         )
 

@@ -118,14 +118,14 @@ def fetch(path: str | Path, patterns: Sequence[str]) -> Path:
     match = _REFERENCE.fullmatch(str(path))
     if match is None:
         raise CheckpointError(
-            f"expected hf://owner/name or hf://owner/name@revision, got {path}: fix the name"
+            f"{path} is no name on the hub: write hf://owner/name or hf://owner/name@revision"
         )
     name, revision = match.groups()
     try:
         hub = importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise UnsupportedModelError(
-            f"expected the huggingface_hub package to fetch {name}, got none: "
+            f"{name} cannot be fetched without the huggingface_hub package: "
             "pip install triggerfish[huggingface]"
         ) from error
     try:
@@ -134,6 +134,6 @@ def fetch(path: str | Path, patterns: Sequence[str]) -> Path:
     except Exception as error:  # the hub's client raises many kinds, the network's among them
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"expected {name} on the Hugging Face hub, got {line[:200]}: check the name and the "
-            "network"
+            f"{name} cannot be fetched from the Hugging Face hub ({line[:200]}): check the name "
+            "and the network"
         ) from error

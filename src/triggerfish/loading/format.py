@@ -87,7 +87,7 @@ def recognise(path: Path) -> tuple[Format, bytes]:
     known = dict.fromkeys(item.name for item in (*FOLDERS, *FILES, *ARCHIVES))
     names = ", ".join(name for name in known if name != container.NAME)
     raise CheckpointError(
-        f"expected a model file ({names}), got an unknown kind that begins with {head[:8]!r}"
+        f"no known kind of file begins with {head[:8]!r}: give a model file ({names})"
     )
 
 

@@ -155,7 +155,7 @@ def refuse_assumptions(settings: Settings, path: str) -> None:
     if assumed := settings.assumptions():
         names = ", ".join(f"{item.name} {item.value} ({item.because})" for item in assumed)
         raise UnsupportedModelError(
-            f"expected nothing to be assumed with --strict, got {names}: say what is true with "
+            f"--strict allows no guesses, and {names} would be guessed: say what is true with "
             f"{' '.join('--' + item.name for item in assumed)}, or triggerfish card init {path}"
         )
 

@@ -51,6 +51,7 @@ class Reading:
     for. ``share`` is how likely the reading is, of 1 for all of the file's. ``options`` are those
     that say what is assumed here. ``part`` names the network or the output of the file that is
     read, empty where the file has one; ``beside`` is what else the file holds and nobody reads.
+    ``skippable`` are layers of a guessed chain that a connection may go around as well.
     """
 
     classifier: Classifier
@@ -62,6 +63,7 @@ class Reading:
     share: float = 1.0
     part: str = ""
     beside: tuple[Aside, ...] = ()
+    skippable: tuple[str, ...] = ()
 
     @property
     def options(self) -> str:
@@ -149,8 +151,8 @@ def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
     unread = next((aside for aside in beside if aside.network), None)
     if unread is not None:
         raise UnsupportedModelError(
-            f"expected every network of {path} to be read with --strict, got "
-            f"{unread.key or 'one'} that is not ({unread.why}): pass --state-key to choose one"
+            f"--strict wants every network of {path} to be read, and "
+            f"{unread.key or 'one'} is not ({unread.why}): pass --state-key to choose one"
         )
 
 
@@ -176,6 +178,7 @@ def _model(
         choice.name if choice.builtin else None,
         reading.share,
         joined(reading.settings.merged().state_key or "", reading.label),
+        skippable=choice.skippable,
     )
 
 
@@ -289,7 +292,7 @@ def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:
     if hints.input_shape is not None:
         if math.prod(hints.input_shape) > MAX_PIXELS or min(hints.input_shape) < 1:
             raise UnsupportedModelError(
-                f"expected images of up to {MAX_PIXELS} values, got {hints.input_shape}: "
+                f"images of {hints.input_shape} are larger than {MAX_PIXELS} values: "
                 "fix the input shape"
             )
         return (hints.input_shape,)
@@ -299,8 +302,8 @@ def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:
     )
     if not fitting:
         raise UnsupportedModelError(
-            f"expected a network for images of {', '.join(f'{s[1]}x{s[2]}' for s in usual)}, got "
-            "one that takes none of them: pass --input-shape C,H,W"
+            f"the network takes no images of {', '.join(f'{s[1]}x{s[2]}' for s in usual)}: "
+            "pass --input-shape C,H,W"
         )
     return fitting if choice.input_shapes else fitting[:1]
 

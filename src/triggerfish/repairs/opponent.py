@@ -42,7 +42,7 @@ class Opponent:
     search: UniversalSearch
     rows_at_once: int
     generator: torch.Generator
-    past: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    past: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         start, program = self.found.perturbation, self.search.program
@@ -64,6 +64,11 @@ class Opponent:
         self._steps = 0
 
     @property
+    def is_beaten(self) -> bool:
+        """Whether no perturbation below the ``largest`` size is found any more."""
+        return bool((self._log_budget >= self._ceiling).all())
+
+    @property
     def perturbation(self) -> Tensor:
         """As it is now, (R, C, H, W)."""
         return to_pixels(self._values, self.frequency, self._basis)
@@ -71,7 +76,7 @@ class Opponent:
     def step(self) -> None:
         """One step of the search, in the student as it is."""
         if self._steps % EVERY == 0:
-            self.past.append((self.perturbation, self.target))
+            self.past.append(self._now)
         self._steps += 1
         index = self.pool.draw(self.target, self.search.images_per_step, self.generator)
         success, gradient = attempt(
@@ -86,21 +91,21 @@ class Opponent:
             self._values, self._slope, self._log_budget.exp(), self._width, self._bound
         )
 
-    def drawn(self, count: int, remembered: float) -> tuple[Tensor, Tensor]:
-        """Perturbations (count, C, H, W) with their targets (count,), at random.
+    @property
+    def _now(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.perturbation, self.target, self.frequency
+
+    def drawn(self, count: int, remembered: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Perturbations (count, C, H, W), their targets and bases (count,), at random.
 
         The share ``remembered`` is of earlier steps, so that what was unlearned stays so.
         """
-        device = self.target.device
-        parts = [(self.perturbation, self.target)]
-        if self.past:
-            parts.append(tuple(torch.cat(p) for p in zip(*self.past, strict=True)))  # type: ignore[arg-type]
-        of = (torch.rand(count, generator=self.generator) < remembered).long().tolist()
-        picks = torch.rand(count, generator=self.generator)
-        delta, goal = [], []
-        for part, pick in zip(of, picks.tolist(), strict=True):
-            changes, targets = parts[part if self.past else 0]
-            row = int(pick * len(changes))
-            delta.append(changes[row])
-            goal.append(targets[row])
-        return torch.stack(delta), torch.stack(goal).to(device)
+        now = self._now
+        earlier = tuple(torch.cat(parts) for parts in zip(*self.past, strict=True)) or now
+        old = torch.rand(count, generator=self.generator) < remembered
+        rows = torch.randint(len(now[0]), (count,), generator=self.generator)
+        rows[old] = torch.randint(len(earlier[0]), (int(old.sum()),), generator=self.generator)
+        chosen = [part[rows.where(~old, 0)].clone() for part in now]
+        for part, before in zip(chosen, earlier, strict=True):
+            part[old] = before[rows[old]]
+        return chosen[0], chosen[1], chosen[2]

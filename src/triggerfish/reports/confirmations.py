@@ -8,7 +8,7 @@ from triggerfish.reports.text import percent
 from triggerfish.reports.words import label
 from triggerfish.results import BasisEvidence, Confirmation
 
-LINE = "  {:<44}  {:>10}  {:>10}"
+TITLE, VALUE = "  {:<44}", "  {:>10}"
 RESULTS = {"confirmed": "passed", "unclear": "unclear", "refuted": "failed"}
 """How a grade reads after *confirmation test*."""
 MEANINGS = {
@@ -44,7 +44,8 @@ def confirmation_in_full(confirmation: Confirmation, names: Sequence[str] = ()) 
     """The line, and a table of all that was measured."""
     bases: list[str] = [item.basis for item in confirmation.evidence]
     rows = [
-        LINE.format(title, *values) for title, values in (("basis", bases), *measured(confirmation))
+        TITLE.format(title) + "".join(map(VALUE.format, values))
+        for title, values in (("basis", bases), *measured(confirmation))
     ]
     meaning = f"{RESULTS[confirmation.grade]}: {MEANINGS[confirmation.grade]}"
     return "\n".join([confirmation_in_short(confirmation, names), *rows, meaning]) + "\n"

@@ -99,10 +99,10 @@ def test_sizes_of_a_network_of_the_catalogue_do_not_come_from_the_order(tmp_path
     ("name", "message"),
     [
         ("nothing", "paper_cnn"),
-        ("no.such.module:Net", "importable"),
+        ("no.such.module:Net", "cannot be imported"),
         ("os:sep", "callable"),
         ("builtins:dict", "torch.nn.Module"),
-        ("missing.py:Net", "importable"),
+        ("missing.py:Net", "cannot be imported"),
         ("timm:hf-hub:evil/net", "name of a timm model"),
         ("torchvision:../net", "name of a torchvision model"),
         ("torch.nn:Conv2d", "--arch-args"),

@@ -88,5 +88,5 @@ def test_names_that_could_be_code_or_syntax_are_no_layers(name: str) -> None:
 
 
 def test_an_unknown_step_is_named() -> None:
-    with pytest.raises(UnsupportedModelError, match="got 'maxi'"):
+    with pytest.raises(UnsupportedModelError, match="'maxi' is no step of a chain"):
         build_chain("0,relu,maxi,3", tutorial().state_dict())

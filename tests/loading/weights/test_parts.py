@@ -177,7 +177,10 @@ def test_one_of_several_is_chosen_by_its_key(tmp_path: Path) -> None:
         torch.testing.assert_close(
             found.logits(images), net(images * scale + shift), atol=1e-3, rtol=1e-4
         )
-    with pytest.raises(UnsupportedModelError, match="'state_dict', 'state_dict_ema', got 'ema2'"):
+    with pytest.raises(
+        UnsupportedModelError,
+        match=r"no weights at --state-key 'ema2'.*'state_dict', 'state_dict_ema'",
+    ):
         load_classifier(tmp_path / "m.pt", state_key="ema2", **known)
 
 

@@ -20,31 +20,24 @@ def read_head(path: Path, size: int = HEAD_BYTES) -> bytes:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise CheckpointError(
-                f"expected a model file, got {_kind(mode)} at {path}: give a regular file"
-            )
+            raise CheckpointError(f"{path} is {_kind(mode)}: give a regular file")
         with path.open("rb") as stream:
             head = stream.read(size)
     except OSError as error:
         raise CheckpointError(
-            f"expected a readable model file, got {error.strerror or error} at {path}: "
-            "check the path and its permissions"
+            f"{path} cannot be read ({error.strerror or error}): check the path and its permissions"
         ) from error
     if not head:
-        raise CheckpointError(f"expected a model file, got an empty file at {path}: fetch it again")
+        raise CheckpointError(f"{path} is an empty file: fetch it again")
     return head
 
 
 def refuse_pointers_and_text(path: Path, head: bytes) -> None:
     """Raise `CheckpointError` for what often lies about under a model's name."""
     if head.startswith(_LFS_MAGIC):
-        raise CheckpointError(
-            f"expected a model, got a Git LFS pointer at {path}: run `git lfs pull` to fetch it"
-        )
+        raise CheckpointError(f"{path} is a Git LFS pointer: run `git lfs pull` to fetch the model")
     if _is_text(head):
-        raise CheckpointError(
-            f"expected a model, got a text file at {path}: a download may have saved an error page"
-        )
+        raise CheckpointError(f"{path} is a text file: a download may have saved an error page")
 
 
 def _is_text(head: bytes) -> bool:

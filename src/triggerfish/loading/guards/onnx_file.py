@@ -25,7 +25,7 @@ def import_onnx() -> Any:  # noqa: ANN401 - the optional package
         return importlib.import_module("onnx")
     except ImportError as error:
         raise UnsupportedModelError(
-            "expected the onnx package for an ONNX model, got none: pip install triggerfish[onnx]"
+            "an ONNX model needs the onnx package: pip install triggerfish[onnx]"
         ) from error
 
 
@@ -37,7 +37,7 @@ def parse_onnx(path: Path) -> Any:  # noqa: ANN401 - a protocol buffer
     try:
         return onnx.load_model_from_string(path.read_bytes())
     except Exception as error:  # protobuf's DecodeError has no stable home
-        raise CheckpointError(f"expected a whole ONNX model, got: {one_line(error)}") from error
+        raise CheckpointError(f"the file is no whole ONNX model: {one_line(error)}") from error
 
 
 def read_tensor(item: Any, folder: Path) -> Tensor:  # noqa: ANN401 - a protocol buffer

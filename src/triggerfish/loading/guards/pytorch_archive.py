@@ -32,9 +32,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise CheckpointError(
-            f"expected a whole zip archive, got a damaged one ({error}): fetch it again"
-        ) from error
+        raise CheckpointError(f"the zip archive is damaged ({error}): fetch it again") from error
     try:
         _check_entries(archive.infolist(), path.stat().st_size)
     except CheckpointError:

@@ -75,7 +75,7 @@ def pickle_of(path: Path, archive: ZipFile) -> tuple[str, bytes]:
     root = archive_root(archive, "data.pkl")
     if root is None:
         raise CheckpointError(
-            "expected a PyTorch archive with data.pkl, got another zip file: "
+            "the file is a zip file, but no PyTorch archive (it has no data.pkl): "
             "give the checkpoint itself"
         )
     data = read_entry(archive, f"{root}data.pkl")
@@ -176,13 +176,13 @@ def _legacy(stream: BinaryIO, size: int, unknown: dict[str, None], nesting: int 
         pickles.append(_next_pickle(stream))
     _check_names(pickles)
     if len(pickles) < _LEGACY_PICKLES:
-        raise CheckpointError("expected a whole file, got one that ends early: fetch it again")
+        raise CheckpointError("the file ends early: fetch it again")
     storages = _LegacyStorages(stream, size, stream.tell())
     magic, _, system, data, keys = (
         _object(part, storages.find, unknown, nesting) for part in pickles
     )
     if magic != _MAGIC_NUMBER or not isinstance(keys, (list, tuple)):
-        raise CheckpointError("expected a file written by torch.save, got another pickle")
+        raise CheckpointError("the file is a pickle that torch.save has not written")
     if isinstance(system, dict) and system.get("little_endian") is False:
         raise CheckpointError("expected numbers in little-endian order, got a big-endian file")
     storages.keys = tuple(map(str, keys))
@@ -221,7 +221,7 @@ class _LegacyStorages:
                 return _bytes(data)
             at += 8 + held
         raise CheckpointError(
-            f"expected storage {key} to hold {nbytes} bytes, got fewer: the file is damaged"
+            f"storage {key} holds fewer than its {nbytes} bytes: the file is damaged"
         )
 
 

@@ -49,7 +49,7 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
     elif name.startswith(PREFIX):
         factory = lambda: build_chain(rest, state)  # noqa: E731
     elif source in ("timm", "torchvision") and not _ZOO_NAME.fullmatch(rest):
-        raise UnsupportedModelError(f"expected the name of a {source} model, got {rest!r}")
+        raise UnsupportedModelError(f"{rest!r} is no name of a {source} model")
     elif source == "timm":
         factory = _timm(rest, state, hints, arguments)
     elif source == "torchvision":
@@ -59,8 +59,9 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
         factory = lambda: named(**arguments)  # noqa: E731
     else:
         raise UnsupportedModelError(
-            f"expected an architecture of {', '.join(ARCHITECTURES)}, or chain:STEPS, "
-            f"package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME, got {name!r}"
+            f"no network is called {name!r}: name one of {', '.join(ARCHITECTURES)}, or "
+            "chain:STEPS, "
+            "package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME"
         )
     network = _call(factory, name)
     return network, _carried_hints(network, name)
@@ -75,7 +76,7 @@ def parse_arch_args(pairs: Iterable[str]) -> dict[str, object]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key.isidentifier():
-            raise ValueError(f"expected --arch-args key=value, got {pair!r}")
+            raise ValueError(f"--arch-args takes key=value, not {pair!r}")
         try:
             arguments[key] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
@@ -168,8 +169,8 @@ def _optional(name: str) -> ModuleType:
     except Exception as error:  # a broken installation raises whatever it likes
         package = name.partition(".")[0]
         raise UnsupportedModelError(
-            f"expected {package} to be installed and to work, got {type(error).__name__} on "
-            f"importing it: pip install {package}"
+            f"{package} is not installed, or does not work ({type(error).__name__} on "
+            f"importing it): pip install {package}"
         ) from error
 
 
@@ -181,11 +182,11 @@ def _attribute(module: str, name: str) -> Callable[..., object]:
         factory = getattr(found, name)
     except Exception as error:  # the user's own file raises whatever it likes
         raise UnsupportedModelError(
-            f"expected the architecture {module}:{name} to be importable, "
-            f"got {type(error).__name__}: {one_line(error)}"
+            f"the architecture {module}:{name} cannot be imported "
+            f"({type(error).__name__}: {one_line(error)})"
         ) from error
     if not callable(factory):
-        raise UnsupportedModelError(f"expected {module}:{name} to be callable, got {factory!r}")
+        raise UnsupportedModelError(f"{module}:{name} is {factory!r}: name a class or a function")
     return factory  # type: ignore[no-any-return]
 
 
@@ -206,8 +207,8 @@ def _call(factory: Factory, name: str) -> nn.Module:
         raise
     except Exception as error:
         raise UnsupportedModelError(
-            f"expected the architecture {name} to build, got {type(error).__name__}: "
-            f"{one_line(error)}: check --arch-args and --num-classes"
+            f"the architecture {name} cannot be built ({type(error).__name__}: "
+            f"{one_line(error)}): check --arch-args and --num-classes"
         ) from error
 
 

@@ -28,12 +28,14 @@ _POOLS = (2, 3)  # windows; the second with stride 2
 class Chain:
     """One way to wire a chain: ``text`` is what follows ``chain:``, ``input_shape`` (C, H, W).
 
-    ``oddness`` counts the unusual choices in it.
+    ``oddness`` counts the unusual choices in it. Around the convolutions ``skippable`` a connection
+    without weights would fit as well, and no name tells.
     """
 
     text: str
     input_shape: tuple[int, int, int]
     oddness: int
+    skippable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,21 @@ def _fitting(blocks: list[_Block], linear: list[Layer], side: int) -> Iterator[C
         else:
             continue
         oddness = _oddness(blocks, style) + (side != (28 if channels == 1 else 32))
-        yield Chain(",".join(tail), (channels, side, side), oddness)
+        skippable = tuple(_skippable(blocks, style, linear[0]))
+        yield Chain(",".join(tail), (channels, side, side), oddness, skippable)
+
+
+def _skippable(blocks: list[_Block], style: _Style, after: Layer) -> Iterator[str]:
+    """Convolutions that give what they take, and are not in an ``nn.Sequential``, which is a chain.
+
+    Gaps in the numbers of a Sequential are its activations; a list of layers alone has none.
+    """
+    followers = [*(block.conv for block in blocks[1:]), after]
+    for block, padding, follower in zip(blocks, style.paddings, followers, strict=True):
+        out, channels, *kernel = block.conv.shape
+        keeps = style.stride == 1 and all(2 * padding == size - 1 for size in kernel)
+        if out == channels and keeps and not hidden_between(block.norm or block.conv, follower):
+            yield block.conv.name
 
 
 def _styles(blocks: list[_Block]) -> Iterator[_Style]:

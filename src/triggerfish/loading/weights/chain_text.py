@@ -54,7 +54,7 @@ def build_chain(text: str, state: StateDict) -> nn.Module:
     layers = {layer.name: layer for layer in chain_layers(state)}
     if not layers:
         raise UnsupportedModelError(
-            "expected the weights of a plain chain of layers for a chain: architecture, got "
+            "a chain: architecture needs the weights of a plain chain of layers, and the file has "
             "others: pass --arch FILE.py:Class"
         )
     return ChainNetwork(tuple(_step(token.strip(), layers) for token in text.split(",")))
@@ -102,7 +102,7 @@ def _weightless(token: str) -> nn.Module:
     if match is None:
         known = ", ".join([*ACTIVATIONS, "flat", "global_avg", "max2", "avg2", "max3s2"])
         raise UnsupportedModelError(
-            f"expected layers of the state dict and steps of {known} in a chain, got {token!r}"
+            f"{token!r} is no step of a chain: name layers of the state dict, and {known}"
         )
     kind = nn.MaxPool2d if match[1] == "max" else nn.AvgPool2d
     return kind(int(match[2]), int(match[3] or match[2]))

@@ -39,7 +39,8 @@ class NetworkChoice:
 
     ``name`` is what ``--arch`` takes, ``builtin`` whether it is in the catalogue. ``input_shapes``
     and ``tasks`` are usual ones, the likeliest first; both may be empty. ``oddness`` counts the
-    unusual choices in it, ``rank`` is its place among the catalogue's that fit.
+    unusual choices in it, ``rank`` is its place among the catalogue's that fit. ``skippable`` are
+    layers of a chain that a connection may go around for all that names and shapes tell.
     """
 
     name: str
@@ -50,6 +51,7 @@ class NetworkChoice:
     builtin: bool = False
     oddness: int = 0
     rank: int = 0
+    skippable: tuple[str, ...] = ()
 
 
 def network_choices(part: Part, said: Hints, path: str) -> tuple[NetworkChoice, ...]:
@@ -68,8 +70,8 @@ def network_choices(part: Part, said: Hints, path: str) -> tuple[NetworkChoice, 
         return tuple(found)
     keys = list(state)
     raise UnsupportedModelError(
-        f"expected the keys and shapes of a network of the catalogue or of a plain chain, "
-        f"got {len(keys)} others ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
+        f"no network of the catalogue and no plain chain has these {len(keys)} weights "
+        f"({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
         f"pass --arch, or draft its definition: triggerfish arch init {shlex.quote(path)}"
         f"{_OR_RUN if part.modules else ''}"
     )
@@ -105,7 +107,10 @@ def _chains(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
         name = PREFIX + chain.text
         network = fill(build(partial(build_chain, chain.text, state)), state, name)
         hints = Hints("order and shapes of its weights", architecture=name, assumed=True)
-        yield NetworkChoice(name, network, hints, (chain.input_shape,), oddness=chain.oddness)
+        yield NetworkChoice(
+            name, network, hints, (chain.input_shape,),
+            oddness=chain.oddness, skippable=chain.skippable,
+        )  # fmt: skip
 
 
 def _shapes(tasks: Iterable[Task]) -> tuple[Shape, ...]:

@@ -119,8 +119,8 @@ def _walk(data: object, found: _Found) -> Iterator[tuple[str, object]]:
             continue
         if len(found.seen) >= MAX_CONTAINERS:
             raise CheckpointError(
-                f"expected weights in at most {MAX_CONTAINERS} containers, got more: save the "
-                "state dict alone"
+                f"the file has more than {MAX_CONTAINERS} containers of weights: "
+                "save the state dict alone"
             )
         if depth > MAX_DEPTH:
             why = f"containers more than {MAX_DEPTH} deep were not looked at"

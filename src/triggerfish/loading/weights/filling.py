@@ -70,7 +70,8 @@ def fill_parts(
         if not matching:
             keys = [f.part.key for f in found] or [part.key for part in parts]
             raise UnsupportedModelError(
-                f"expected --state-key to be one of {', '.join(map(repr, keys))}, got {wanted!r}"
+                f"the file has no weights at --state-key {wanted!r}: name one of "
+                f"{', '.join(map(repr, keys))}"
             )
         others = [p.key for p in parts if not any(p.key == f.part.key for f in matching)]
         return tuple(matching[:1]), tuple(Aside(key, "not asked for") for key in others)

@@ -27,7 +27,7 @@ def fill(network: nn.Module, state: StateDict, name: str) -> nn.Module:
             return network
     problem = min((_mismatch(network.state_dict(), variant) or "" for variant in variants), key=len)
     raise UnsupportedModelError(
-        f"expected the keys and shapes of {name}, got {problem}: pass the right --arch"
+        f"the weights are not those of {name}: {problem}. Pass the right --arch"
     )
 
 
@@ -37,7 +37,7 @@ def build(factory: Callable[[], object]) -> nn.Module:
         network = factory()
     if not isinstance(network, nn.Module):
         raise UnsupportedModelError(
-            f"expected the architecture to be a torch.nn.Module, got {type(network).__name__}"
+            f"the architecture is a {type(network).__name__} and no torch.nn.Module"
         )
     return network
 
@@ -88,13 +88,12 @@ def named_as(network: nn.Module, state: StateDict, name: str) -> StateDict:
     expected = {k: v for k, v in network.state_dict().items() if not k.endswith(_COUNTER)}
     if len(expected) != len(state):
         raise UnsupportedModelError(
-            f"expected the {len(expected)} tensors of {name}, got {len(state)}: "
-            "pass the right --arch"
+            f"{name} has {len(expected)} tensors, and the file {len(state)}: pass the right --arch"
         )
     for (key, value), (own, found) in zip(expected.items(), state.items(), strict=True):
         if value.shape != found.shape:
             raise UnsupportedModelError(
-                f"expected {key} of {name} with {tuple(value.shape)}, got {own} with "
+                f"{key} of {name} is {tuple(value.shape)}, and {own} of the file "
                 f"{tuple(found.shape)}: pass the right --arch"
             )
     return dict(zip(expected, state.values(), strict=True))

@@ -24,8 +24,8 @@ _MAX_PREFIXES = 8
 def no_state_dict(found: str) -> CheckpointError:
     """The error for a file that holds ``found``, and no weights."""
     return CheckpointError(
-        f"expected a state dict (names -> tensors), got {found}: save model.state_dict(), or see "
-        "--unsafe-pickle for a pickled module"
+        f"the file has no state dict (names -> tensors) but {found}: save model.state_dict(), or "
+        "see --unsafe-pickle for a pickled module"
     )
 
 
@@ -88,8 +88,7 @@ def checked(tensors: Mapping[str, Tensor]) -> StateDict:
             )
         if not _is_finite(value):
             raise CheckpointError(
-                f"expected finite weights, got NaN or infinity in {key}: the file is damaged, or "
-                "the training diverged"
+                f"{key} holds NaN or infinity: the file is damaged, or the training diverged"
             )
     return {key: _parameter_value(value) for key, value in tensors.items()}
 
