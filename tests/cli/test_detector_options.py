@@ -73,7 +73,7 @@ def test_values_reach_the_detector_in_its_own_types(triggerfish: Cli, models: Pa
 
 def test_one_confidence_in_two_units() -> None:
     assert make_detector("l1-weight", {"target_prob": 0.9}) == L1Weight(target_prob=0.9)
-    with pytest.raises(click.UsageError, match="got both"):
+    with pytest.raises(click.UsageError, match="exclude each other"):
         make_detector("min-norm", {"target_prob": 0.9, "target_log_odds": 2.0})
 
 
