@@ -85,7 +85,8 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     (UNTARGETED_TEST, "all-classes", "outliers"): Level(0.75, 0.6),
     # Beside clean networks of the task: what they flag stands only above the second level, and what
     # they suspect is flagged above the first.
-    (SURE, "target", "same-size"): Level(1.1, 0.5),
+    # Of those that are only suspected a clean frog has 1.28, a SIG target 1.42.
+    (SURE, "target", "same-size"): Level(1.35, 0.5),
     # Of classes that are suspicious among networks of their task: seven of eight targets of blended
     # triggers have 0.51 and more, four classes of clean networks at most 0.26, and one that most
     # images already are is not measured (python -m benchmarks.blends table).
