@@ -64,7 +64,7 @@ RISES: dict[HypothesisKind, tuple[float, ...]] = {
     "all-classes": (math.inf, 0.9, 0.7, 0.5, 0.35),
     "pair": (math.inf, math.inf, 1.25, 0.75, 0.35),
 }
-"""How far a score may still rise after each rung of a race, while its perturbation takes shape. Of the
+"""How far a score may still rise after each rung of a race, while its perturbation takes shape. Of
 attacked networks that were tried, none that ended above the suspicious level rose by more than two
 thirds of it (benchmarks/ways_out.py); a trigger that works all or nothing is found later."""
 LEADING, OUT_OF_ALL = 0.25, 0.5
