@@ -25,6 +25,7 @@ from benchmarks import (
     repair_table,
     stranger_tables,
     time_left,
+    ways_out,
     zoo_summary,
 )
 from benchmarks import (
@@ -325,6 +326,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "two-builds": two_builds.rendered,
     "memory": memory,
     "scan-growth": scan_growth,
+    "ways-out": ways_out.table,
     "time-left": lambda: time_left.table(recorded("time_left").get("networks", {})),
     "verdicts": verdicts,
     "optimiser": optimiser,

@@ -21,6 +21,7 @@ from torch import Tensor
 from benchmarks.common import record as record_rows
 from benchmarks.common import recorded
 from benchmarks.corpus import classifier_of, records
+from benchmarks.markdown import markdown
 from triggerfish.levels import UNTARGETED_TEST, level_of
 from triggerfish.results import HypothesisKind
 from triggerfish.runtime import keep_freed_memory
@@ -65,6 +66,18 @@ def rises(rungs: list[list[float]], kind: HypothesisKind) -> list[float] | None:
     if not last > level.suspect_at + NEAR:
         return None
     return [round(last - max(scores), 3) for scores in rungs[:-1]]
+
+
+def table() -> str:
+    """What was measured, for the docs."""
+    rows = [
+        (name, kind, *(f"{rise:.2f}" for rise in rungs))
+        for name, kinds in recorded("ways_out").get("rises", {}).items()
+        for kind, rungs in sorted(kinds.items())
+        if rungs is not None
+    ]
+    header = ("network", "way out", *(f"rise after rung {n}" for n in range(1, 6)))
+    return markdown(header, rows)
 
 
 @click.command()

@@ -65,8 +65,8 @@ RISES: dict[HypothesisKind, tuple[float, ...]] = {
     "pair": (math.inf, math.inf, 1.25, 0.75, 0.35),
 }
 """How far a score may still rise after each rung of a race, while its perturbation takes shape. Of
-networks that people trained none that ended near its level rose by half as much
-(benchmarks/ways_out.py); a trigger for one source that works all or nothing is found later."""
+attacked networks that were tried, none that ended above the suspicious level rose by more than two
+thirds of it (benchmarks/ways_out.py); a trigger that works all or nothing is found later."""
 LEADING, OUT_OF_ALL = 0.25, 0.5
 """For the progress report: where the search out of all classes begins, and where it ends."""
 ONE_END = 0.9
