@@ -6,12 +6,12 @@
 
 FOLDER is described in `corpus`, ZOO in `task_zoo.train`. A line of ``results/blends.jsonl`` is one
 network: its size in L2 and its score per class, and what share of the plain images each class has.
+``table`` has those of classes that the rows of default scans (results/task_zoo) had in question.
 ``--sure`` searches on images that the network is sure of instead. Resumable.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -37,6 +37,7 @@ from triggerfish.stages.blends import (
 )
 
 FILE = RESULTS / "blends.jsonl"
+SCANS = RESULTS / "task_zoo" / "strangers.jsonl"
 Row = dict[str, Any]
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -98,26 +99,44 @@ def _row(case: measure.Case, sure: bool) -> Row:
 
 
 def lines(rows: Sequence[Row]) -> list[str]:
-    """The table of rows."""
+    """The table of rows: by itself, and of classes that a default scan had in question."""
     level = level_of(BLENDS, "blend", "same-task")
     assert level is not None
+    suspects = _suspects()
     found = [
-        "| networks | images | n | another class flagged | target flagged | suspected |",
-        "|---|---|---|---|---|---|",
+        "| networks | images | n | flagged by itself | in question | flagged then | the target |",
+        "|---|---|---|---|---|---|---|",
     ]
     for sure in (False, True):
         for half in ("strangers", "choose", "report"):
             some = [r for r in rows if r["sure"] == sure and r["half"] == half]
             for kind in sorted({_kind(r) for r in some}):
                 mine = [r for r in some if _kind(r) == kind]
-                wrong = sum(_largest(r, wrong=True) > level.flag_at for r in mine)
-                right = sum(_largest(r, wrong=False) > level.flag_at for r in mine)
-                above = sum(max(_all(r)) > float(level.suspect_at or math.inf) for r in mine)
+                alone = sum(bool(_flagged(r, level.flag_at)) for r in mine)
+                asked = [r for r in mine if suspects.get(r["id"])]
+                then = [_flagged(r, level.flag_at) & suspects[r["id"]] for r in asked]
+                right = sum(k <= set(r["targets"]) for k, r in zip(then, asked, strict=True) if k)
                 found.append(
-                    f"| {half}, {kind} | {'sure' if sure else 'plain'} | {len(mine)} | {wrong} | "
-                    f"{right} | {above} |"
+                    f"| {half}, {kind} | {'sure' if sure else 'plain'} | {len(mine)} | {alone} | "
+                    f"{len(asked)} | {sum(map(bool, then))} | {right} |"
                 )
     return found
+
+
+def _suspects() -> dict[str, set[int]]:
+    """The classes that are suspicious among networks of their task, by the rows of scans."""
+    level = level_of("universal", "target", "same-task")
+    assert level is not None
+    assert level.suspect_at is not None
+    return {
+        row["id"]: {k for k, v in enumerate(row["index"]) if v is not None and v > level.suspect_at}
+        for row in read_lines(SCANS)
+        if row["peers"]
+    }
+
+
+def _flagged(row: Row, level: float) -> set[int]:
+    return {int(k) for k, v in row["scores"].items() if v > level}
 
 
 def _kind(row: Row) -> str:
@@ -125,17 +144,6 @@ def _kind(row: Row) -> str:
         return "clean"
     blended = any(word in row["trigger"] for word in ("blend", "noise", "picture"))
     return "blended" if blended else "attacked otherwise"
-
-
-def _all(row: Row) -> list[float]:
-    return [-math.inf, *row["scores"].values()]
-
-
-def _largest(row: Row, *, wrong: bool) -> float:
-    """Of the targets, or of the other classes."""
-    targets = {str(k) for k in row["targets"]}
-    mine = [v for k, v in row["scores"].items() if (str(k) not in targets) == wrong]
-    return float(max([-math.inf, *mine]))
 
 
 if __name__ == "__main__":

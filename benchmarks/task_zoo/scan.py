@@ -93,9 +93,18 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
             found = [r for r in some if r["attack"] == attack]
             if found:
                 yield _line(f"{attack}, {name} classes", found)
+    for trigger in sorted({_trigger(r) for r in rows if r["attack"] == "all-to-one"}):
+        found = [r for r in rows if r["attack"] == "all-to-one" and _trigger(r) == trigger]
+        yield _line(f"all-to-one, {trigger}", found)
     yield _line("**clean, all**", [r for r in rows if not r["attacked"]])
     for attack in ("all-to-one", "all-to-all", "source-specific"):
         yield _line(f"**{attack}, all**", [r for r in rows if r["attack"] == attack])
+
+
+def _trigger(row: Row) -> str:
+    """Its kind, without the size that follows the name."""
+    text = str(row["trigger"])
+    return text.rstrip("0123456789") if " " not in text else "by its author"
 
 
 def is_right(row: Row) -> bool:
