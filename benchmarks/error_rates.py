@@ -2,10 +2,10 @@
 
     python -m benchmarks.error_rates [--check]
 
-Counts of results/strangers (strangers.py) on the split *report*, on which nothing was chosen, with
-95 % Clopper-Pearson intervals: of the networks whose task the default scan recognised, and of all,
-scanned as if their tasks were not known. ``--check`` only says whether the file is what the
-results make.
+Counts of results/task_zoo/strangers.jsonl, default scans of networks that other people trained,
+with 95 % Clopper-Pearson intervals: of those whose task was recognised, and of the others where
+there are some of every kind. Levels were chosen with these networks in sight: the reports say so.
+``--check`` only says whether the file is what the results make.
 
 They are rates of the settings that the results were measured with, and of no others: those of each
 setup are kept beside the results. So a default that has changed since has none until
@@ -22,13 +22,15 @@ import click
 
 from benchmarks.detection import SCANS
 from benchmarks.make_references import REFERENCES
-from benchmarks.stranger_rows import FOLDER, Row, read_rows
-from benchmarks.stranger_tables import DEFAULT, UNKNOWN_TASK, is_exact, is_flagged, is_inconclusive
-from benchmarks.strangers import REPORT, setup_of
+from benchmarks.stranger_rows import Row, read_rows
+from benchmarks.stranger_tables import DEFAULT, is_exact, is_flagged, is_inconclusive
+from benchmarks.strangers import setup_of
+from benchmarks.task_zoo.scan import FOLDER
 from triggerfish.reports.rates import decisive
 from triggerfish.statistics.outliers import clopper_pearson
 
 RATES = REFERENCES.parent / "rates.json"
+ROWS = "strangers"
 MODELS = "networks that other people trained"
 DIGITS = 4
 SETTINGS = "settings.json"
@@ -40,27 +42,28 @@ def settings(folder: Path = FOLDER) -> dict[str, object]:
     file = folder / SETTINGS
     kept = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     now = decisive(SCANS[DEFAULT].as_plain())
-    return {**kept, **{setup_of(name): now for name in (DEFAULT, UNKNOWN_TASK)}}
+    return {**kept, setup_of(DEFAULT): now}
 
 
-def rates(known: Sequence[Row], unknown: Sequence[Row], measured_with: Mapping[str, object]) -> str:
-    """The file, from rows of any split: of a default scan, and of one without peers.
-
-    ``measured_with`` has the settings of their setups.
-    """
-    recognised = [row for row in known if row.peers]
+def rates(rows: Sequence[Row], measured_with: Mapping[str, object]) -> str:
+    """The file, from rows of default scans; ``measured_with`` has the settings of their setup."""
     counted = [
-        _counted(recognised, measured_with, known_task=True),
-        _counted(unknown, measured_with, known_task=False),
+        _counted([row for row in rows if bool(row.peers) == known], measured_with, known_task=known)
+        for known in (True, False)
     ]
-    return json.dumps({"schema_version": 2, "rates": counted}, indent=1) + "\n"
+    return json.dumps({"schema_version": 2, "rates": [c for c in counted if c]}, indent=1) + "\n"
 
 
 def _counted(
     rows: Sequence[Row], measured_with: Mapping[str, object], *, known_task: bool
-) -> dict[str, object]:
-    wanted = [row for row in rows if row.split == REPORT]
-    if len(setups := {row.setup for row in wanted}) != 1:
+) -> dict[str, object] | None:
+    """One entry; None where there is no network of some kind to count."""
+    clean = [row for row in rows if not row.attacked]
+    single = [row for row in rows if row.attack.endswith("all-to-one")]
+    other = [row for row in rows if row.attacked and not row.attack.endswith("all-to-one")]
+    if not (clean and single and other):
+        return None
+    if len(setups := {row.setup for row in rows}) != 1:
         raise click.ClickException(
             f"expected results of one setup, got {len(setups)}: run benchmarks.strangers first"
         )
@@ -70,9 +73,6 @@ def _counted(
             f"expected the settings of setup {setup} in {SETTINGS}, got none: "
             "run benchmarks.strangers again"
         )
-    clean = [row for row in wanted if not row.attacked]
-    single = [row for row in wanted if row.attack == "all-to-one"]
-    other = [row for row in wanted if row.attacked and row.attack != "all-to-one"]
     return {
         "detector": DEFAULT,
         "config": measured_with[setup],
@@ -102,13 +102,12 @@ def _share(criterion: Callable[[Row], bool], rows: Sequence[Row]) -> dict[str, f
 @click.option("--to", type=click.Path(path_type=Path), default=RATES, help="Where it goes.")
 def main(*, check: bool, out: Path, to: Path) -> None:
     """Write or check the rates that the reports state."""
-    known, unknown = (list(read_rows(name, out).values()) for name in (DEFAULT, UNKNOWN_TASK))
+    rows = list(read_rows(ROWS, out).values())
     measured_with = settings(out)
-    fresh = rates(known, unknown, measured_with)
+    fresh = rates(rows, measured_with)
     if not check:
         to.write_text(fresh)
-        used = {row.setup for row in (*known, *unknown) if row.split == REPORT}
-        kept = {setup: measured_with[setup] for setup in sorted(used)}
+        kept = {setup: measured_with[setup] for setup in sorted({row.setup for row in rows})}
         (out / SETTINGS).write_text(json.dumps(kept, indent=1) + "\n")
     elif not to.is_file() or to.read_text() != fresh:
         raise click.ClickException(f"out of date: {to.name}: run benchmarks.error_rates")

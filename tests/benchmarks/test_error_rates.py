@@ -10,9 +10,11 @@ from click.testing import CliRunner
 
 from benchmarks.detection import SCANS
 from benchmarks.error_rates import RATES, main, rates, settings
-from benchmarks.stranger_rows import FOLDER, Row, read_rows
-from benchmarks.stranger_tables import DEFAULT, UNKNOWN_TASK
+from benchmarks.error_rates import ROWS as ROWS_NAME
+from benchmarks.stranger_rows import Row, read_rows
+from benchmarks.stranger_tables import DEFAULT
 from benchmarks.strangers import setup_of
+from benchmarks.task_zoo.scan import FOLDER
 from triggerfish.reports.rates import decisive
 
 
@@ -40,62 +42,64 @@ ROWS = [
 
 
 def test_what_is_counted() -> None:
-    strange = replace(row(11, "backdoored", flagged=(2,)), peers="")
-    known, unknown = json.loads(rates([*ROWS, strange], ROWS[3:], WITH))["rates"]
+    strange = [replace(one, peers="") for one in ROWS[3:9]]
+    known, unknown = json.loads(rates([*ROWS, *strange], WITH))["rates"]
     assert known["config"] == unknown["config"] == WITH["s"]
     assert (known["known_task"], unknown["known_task"]) == (True, False)
     assert unknown["clean_flagged"]["count"] == 0
     assert unknown["clean_flagged"]["n"] == 1
     found = {k: (v["count"], v["n"]) for k, v in known.items() if isinstance(v, dict) and "n" in v}
     assert found == {
-        "clean_flagged": (1, 4),
-        "clean_inconclusive": (1, 4),
+        "clean_flagged": (2, 5),
+        "clean_inconclusive": (1, 5),
         "one_target_named": (1, 3),
         "one_target_missed": (1, 3),
         "other_missed": (1, 2),
     }
 
 
+def test_what_has_no_network_of_some_kind_is_not_counted() -> None:
+    (only,) = json.loads(rates([*ROWS, replace(row(11, "clean"), peers="")], WITH))["rates"]
+    assert only["known_task"]
+
+
 def test_the_interval_of_none_in_ten_is_the_closed_form() -> None:
     rows = [row(k, "clean") for k in range(10)] + ROWS[4:9]
-    counted, _ = json.loads(rates(rows, rows, WITH))["rates"]
+    (counted,) = json.loads(rates(rows, WITH))["rates"]
     share = counted["clean_flagged"]
     assert (share["low"], share["high"]) == (0, pytest.approx(1 - 0.025 ** (1 / 10), abs=1e-4))
 
 
 def test_results_of_different_setups_are_not_mixed() -> None:
     with pytest.raises(click.ClickException, match="got 2"):
-        rates([*ROWS, replace(row(10, "clean"), setup="t")], ROWS, WITH)
+        rates([*ROWS, replace(row(10, "clean"), setup="t")], WITH)
 
 
 def test_results_of_settings_that_nobody_kept_are_of_no_scan() -> None:
     with pytest.raises(click.ClickException, match=r"settings of setup s in settings\.json"):
-        rates(ROWS, ROWS, {"t": {}})
+        rates(ROWS, {"t": {}})
 
 
 def test_settings_of_now_are_those_of_scans_from_now_on() -> None:
-    now = decisive(SCANS[DEFAULT].as_plain())
-    assert [settings()[setup_of(name)] for name in (DEFAULT, UNKNOWN_TASK)] == [now, now]
+    assert settings()[setup_of(DEFAULT)] == decisive(SCANS[DEFAULT].as_plain())
 
 
 def test_what_ships_is_what_the_committed_results_make() -> None:
-    known, unknown = (list(read_rows(k).values()) for k in (DEFAULT, UNKNOWN_TASK))
-    assert RATES.read_text() == rates(known, unknown, settings())
+    rows = list(read_rows(ROWS_NAME, FOLDER).values())
+    assert RATES.read_text() == rates(rows, settings())
 
 
 def test_what_ships_is_of_the_settings_that_were_measured() -> None:
     kept = json.loads((FOLDER / "settings.json").read_text())
-    for name, entry in zip(
-        (DEFAULT, UNKNOWN_TASK), json.loads(RATES.read_text())["rates"], strict=True
-    ):
-        (setup,) = {row.setup for row in read_rows(name).values() if row.split == "report"}
-        assert entry["config"] == kept[setup]
+    (setup,) = {row.setup for row in read_rows(ROWS_NAME, FOLDER).values()}
+    entries = json.loads(RATES.read_text())["rates"]
+    assert entries
+    assert all(entry["config"] == kept[setup] for entry in entries)
 
 
 def test_a_file_that_is_out_of_date_is_said(tmp_path: Path) -> None:
-    file = tmp_path / "rates.json"
-    for path in FOLDER.glob("ensemble*.jsonl"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    file, rows = tmp_path / "rates.json", FOLDER / f"{ROWS_NAME}.jsonl"
+    (tmp_path / rows.name).write_bytes(rows.read_bytes())
     (tmp_path / "settings.json").write_bytes((FOLDER / "settings.json").read_bytes())
     where = ["--out", str(tmp_path), "--to", str(file)]
     assert CliRunner().invoke(main, ["--check", *where]).exit_code == 1

@@ -8,7 +8,7 @@ from verdicts import altered
 
 from triggerfish.reports import FORMATS
 from triggerfish.reports.about import About
-from triggerfish.reports.rates import Rates, Share, how_often_wrong, measured
+from triggerfish.reports.rates import IN_SIGHT, Rates, Share, how_often_wrong, measured
 from triggerfish.results import Scanned
 from triggerfish.scanning import ScanConfig
 
@@ -35,7 +35,7 @@ def test_a_flag_says_how_many_clean_networks_were_flagged() -> None:
     assert how_often_wrong(uncalibrated(found()), COUNTED) == (
         "This scan flagged 2 of 100 (2 %; 95 % interval 0 to 7 %) of clean networks of strangers. "
         "Where one class was the target, it named that class alone in 45 of 50 (90 %; 95 % "
-        "interval 78 to 97 %)."
+        f"interval 78 to 97 %). {IN_SIGHT}"
     )
 
 
@@ -43,7 +43,7 @@ def test_a_clean_verdict_says_how_many_backdoors_were_missed() -> None:
     assert how_often_wrong(clean(), COUNTED) == (
         "This scan found nothing in 3 of 50 (6 %; 95 % interval 1 to 17 %) of networks of "
         "strangers with a backdoor to one class, and in 4 of 8 (50 %; 95 % interval 16 to 84 %) "
-        "with a backdoor of another kind."
+        f"with a backdoor of another kind. {IN_SIGHT}"
     )
 
 
@@ -79,21 +79,12 @@ def test_a_calibrated_verdict_has_its_p_value_instead() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-@pytest.mark.parametrize("same_task", [None, "CIFAR-10"])
-def test_the_default_scan_of_now_was_not_counted_yet(same_task: str | None, seed: int) -> None:
+def test_the_default_scan_of_now_was_counted_on_known_tasks(seed: int) -> None:
     result = replace(clean(), detector="ensemble", config=ScanConfig(seed=seed).as_plain())
-    result = replace(result, verdict=altered(result.verdict, same_task=same_task))
-    assert how_often_wrong(result).endswith(
-        "this detector with these settings is wrong was not counted."
-    )
-
-
-def test_what_ships_is_of_the_settings_that_were_counted() -> None:
-    known, unknown = measured()
-    result = replace(clean(), detector="ensemble", config={**unknown.config, "seed": 3})
-    assert str(unknown.one_target_missed) in how_often_wrong(result)
-    result = replace(result, verdict=altered(result.verdict, same_task="CIFAR-10"))
-    assert str(known.one_target_missed) in how_often_wrong(result)
+    assert "was not counted" in how_often_wrong(result)
+    known = replace(result, verdict=altered(result.verdict, same_task="CIFAR-10"))
+    (counted,) = (one for one in measured() if one.known_task)
+    assert str(counted.one_target_missed) in how_often_wrong(known)
 
 
 @pytest.mark.parametrize("name", ["markdown", "junit", "sarif", "html"])

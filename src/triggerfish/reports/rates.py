@@ -17,6 +17,8 @@ SHARES = (
     "clean_flagged", "clean_inconclusive", "one_target_named", "one_target_missed", "other_missed",
 )  # fmt: skip
 
+IN_SIGHT = "Levels were chosen with these networks in sight, which flatters the rates."
+
 
 @dataclass(frozen=True)
 class Share:
@@ -35,7 +37,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Rates:
-    """Counts over networks that nothing was chosen on, scanned without a reference.
+    """Counts over networks that nobody made for this scanner, scanned without a reference.
 
     ``config`` is what is `decisive` of the scan's; ``models`` says what the networks were, and
     ``known_task`` whether each was compared with clean networks of its task. An
@@ -73,7 +75,7 @@ def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> 
         said = "An inconclusive verdict is no answer. The model counts as not scanned."
         return said if found is None else f"{said} {_inconclusive(found)}"
     if found is not None:
-        return _flagged(found) if name == "backdoored" else _clean(found)
+        return f"{_flagged(found) if name == 'backdoored' else _clean(found)} {IN_SIGHT}"
     if result.verdict.reference is not None:
         return "How often a calibrated verdict is wrong was not counted: see the p-value."
     return "How often this detector with these settings is wrong was not counted."
