@@ -45,8 +45,17 @@ STAMPS = "plain stamps"
 """The name in evidence of stamps of a dictionary that work."""
 
 
-def sure_test(classes: int) -> str:
-    """The key of its levels by how many classes are compared: few have some of their own."""
+SMALL_SIDE = 12
+"""Side of an image, in pixels, below which classes are as small as triggers."""
+
+
+def sure_test(classes: int, side: float = math.inf) -> str:
+    """The key of its levels by how many classes are compared, on images of ``side`` pixels.
+
+    Few classes have some of their own, and so have small images.
+    """
+    if side < SMALL_SIDE:
+        return f"{SURE}, small images"
     few = {2: "2 classes", 3: "3 classes", 4: "4-5 classes", 5: "4-5 classes"}
     return f"{SURE}, {few[classes]}" if classes in few else SURE
 
@@ -77,6 +86,9 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Among three classes clean ones and targets overlap: none is flagged, and where all are low the
     # network is clean. Of two classes nothing is known at all.
     (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
+    # On images of 8x8 clean classes have up to 1.45, targets 0.42 to 1.27 (MNIST, four clean and
+    # three backdoored networks): none is flagged, and where all are low the network is clean.
+    (f"{SURE}, small images", "target", "outliers"): Level(math.inf, 0.4),
     # Above all clean networks of other people, and all but one of the clean ones of tasks
     # (python -m benchmarks.task_zoo.scan table has both counts).
     (UNTARGETED_TEST, "pair", "outliers"): Level(1.35, 1.1),

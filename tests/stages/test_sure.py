@@ -69,6 +69,14 @@ def test_few_classes_have_levels_of_their_own() -> None:
     assert sure_test(6) == SURE
 
 
+def test_small_images_have_levels_of_their_own() -> None:
+    """A clean network of 8x8 has a class at 1.45, and a target may have no more than 0.42."""
+    accused = found(*[0.0] * 8, 1.45)
+    assert conclude(class_rows(accused, 28)).flagged == (8,)
+    assert conclude(class_rows(accused, 8)).name == "inconclusive"
+    assert conclude(class_rows(found(*[0.0] * 8, 0.3), 8)).name == "clean"
+
+
 def test_every_level_suspects_before_it_flags() -> None:
     for level in LEVELS.values():
         assert level.suspect_at is None or level.suspect_at <= level.flag_at

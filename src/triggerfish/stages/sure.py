@@ -78,7 +78,9 @@ def judged_alone(state: State) -> Found:
     because = choose_case(state.known, detector, scores).choice.because
     findings = check_scores(scores, state.classifier.num_pixels, detector.may_be_unreachable)
     note = f"uncalibrated: {because}; judged by its own other classes, on images that it is sure of"
-    return Found(class_rows(scores), tuple(findings), (note,), scores)
+    _, height, width = state.classifier.input_shape
+    rows = class_rows(scores, math.sqrt(height * width))
+    return Found(rows, tuple(findings), (note,), scores)
 
 
 def sure_scores(state: State) -> ClassScores:
@@ -88,11 +90,14 @@ def sure_scores(state: State) -> ClassScores:
     return with_enough_memory(lambda: search(state.classifier, state.config.seed, sure=True))
 
 
-def class_rows(scores: ClassScores) -> tuple[Evidence, ...]:
-    """Against the network's other classes and what triggers cost: one row a hypothesis."""
+def class_rows(scores: ClassScores, side: float = math.inf) -> tuple[Evidence, ...]:
+    """Against the network's other classes and what triggers cost: one row a hypothesis.
+
+    ``side`` is that of an image in pixels.
+    """
     searched = sum(state is not Status.SCREENED for state in scores.status)
     found = [
-        _row(Hypothesis("target", k), value, "outliers", sure_test(searched))
+        _row(Hypothesis("target", k), value, "outliers", sure_test(searched, side))
         for k, value in enumerate(scores.statistic.tolist())
     ]
     return tuple(found)

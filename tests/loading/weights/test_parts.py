@@ -18,8 +18,11 @@ from torch import nn
 from triggerfish.architectures import PaperCNN
 from triggerfish.errors import CheckpointError, UnsupportedModelError
 from triggerfish.loading import Hints, LoadOptions, load_classifier, open_readings
+from triggerfish.loading.contents import Part
 from triggerfish.loading.inspection import inspect_model
 from triggerfish.loading.load import Reading
+from triggerfish.loading.weights.choices import NetworkChoice
+from triggerfish.loading.weights.filling import fill_parts
 
 GIVEN = Hints("test", input_shape=(1, 28, 28), mean=(0.0,), std=(1.0,))
 NAMED = Hints("test", architecture="paper_cnn", input_shape=(1, 28, 28), mean=(0.0,), std=(1.0,))
@@ -143,6 +146,16 @@ TWO = {
         {"model": SD, "ema": {"decay": 0.99, "shadow_params": list(SD2.values())}},
         ("model", "ema.shadow_params"),
     ),
+    "names and tensors in lists": ({"a": [*SD.items()], "b": [*SD2.items()]}, ("a", "b")),
+    "an average without dots": (
+        {
+            **pre("model."),
+            **{f"model_ema.{key.replace('.', '')}": value for key, value in SD2.items()},
+            "model_ema.decay": torch.tensor(0.99),
+        },
+        ("model", "model_ema"),
+    ),
+    "an average inside": ({"model": {**SD, **pre("ema.module.", SD2)}}, ("model", "model.ema")),
     "deep": ({"a": {"b": SD}, "c": [{"d": SD2}]}, ("a.b", "c.0.d")),
 }
 
@@ -155,6 +168,25 @@ def test_every_network_is_read_and_named(name: str, tmp_path: Path) -> None:
     assert is_good(readings[0])
     assert is_good(readings[1], OTHER)
     assert all(f"--state-key {r.part}" in r.options for r in readings)
+
+
+def test_an_average_of_parameters_has_the_statistics_of_its_network() -> None:
+    """Trainers that average what ``named_parameters`` lists keep no running statistics of it."""
+    net, average = (nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)) for _ in range(2))
+    state, parameters = net.state_dict(), dict(average.named_parameters())
+    choice = NetworkChoice("net", net, Hints("test"))
+
+    def find(part: Part) -> tuple[NetworkChoice, ...]:
+        if part.state.keys() != state.keys():
+            raise UnsupportedModelError("expected all keys")
+        return (choice,)
+
+    parts = [Part("model", state), Part("ema", {k: v.detach() for k, v in parameters.items()})]
+    filled, beside = fill_parts(parts, (), find, None, named=True)
+    assert [one.part.key for one in filled] == ["model", "ema"]
+    assert beside == ()
+    assert torch.equal(filled[1].part.state["0.weight"], average[0].weight)
+    assert torch.equal(filled[1].part.state["1.running_var"], state["1.running_var"])
 
 
 def test_two_networks_in_one_safetensors_file(tmp_path: Path) -> None:

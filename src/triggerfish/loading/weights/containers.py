@@ -7,7 +7,7 @@ so are layers in dictionaries of their own (``{"conv1": {"weight": ...}}``).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,14 +18,13 @@ from triggerfish.loading.contents import Aside, ModuleFacts, Part, joined
 from triggerfish.loading.guards.pickle_data import Leaf, StoredTensor, is_leaf
 from triggerfish.loading.guards.pickle_machine import Record
 from triggerfish.loading.weights.pickled_network import network_of
-from triggerfish.loading.weights.state_dict import as_state_dict, describe, no_state_dict
+from triggerfish.loading.weights.state_dict import BUFFERS, as_state_dict, describe, no_state_dict
 
 MAX_DEPTH = 12
 MAX_CONTAINERS = 1_000_000
 MAX_TENSORS = 50_000
 _OPTIMIZER = "param_groups"
 _LONGEST_KEY = 200
-_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 _PACKED = "_packed_params._packed_params"
 _SETTINGS = ("stride", "padding", "dilation", "groups", "kernel_size", "eps", "negative_slope")
 Leaves = dict[str, Leaf]
@@ -88,7 +87,7 @@ def _name_row(key: str, row: list[Leaf], parts: list[Part], found: _Found) -> No
     """
     shapes = [_shape(leaf) for leaf in row]
     for part in parts:
-        own = {k: v for k, v in part.state.items() if not k.endswith(_BUFFERS)}
+        own = {k: v for k, v in part.state.items() if not k.endswith(BUFFERS)}
         if [tuple(value.shape) for value in own.values()] == shapes:
             values = dict(zip(own, (leaf.tensor() for leaf in row), strict=True))
             try:
@@ -159,6 +158,8 @@ def _take(key: str, value: object, found: _Found) -> None:
             _take(key, value.entries, found)
         return
     if isinstance(value, (list, tuple)):
+        if leaves := _pairs(value):
+            found.holdings.append(_Holding(key, leaves))
         row: list[Leaf] = [item for item in value if is_leaf(item)]
         if sum(_rank(leaf) >= 2 for leaf in row) > 1:
             found.rows.append((key, row))
@@ -171,6 +172,19 @@ def _take(key: str, value: object, found: _Found) -> None:
     leaves, problem = _tree(value) or _named(value), _odd(value)
     if leaves or problem:
         found.holdings.append(_Holding(key, leaves, problem=problem))
+
+
+def _pairs(value: Sequence[object]) -> Leaves:
+    """The stored tensors of a list of names and tensors, as ``named_parameters`` gives them."""
+    leaves = Leaves()
+    for item in value:
+        if not isinstance(item, (list, tuple)) or len(item) != 2:
+            return Leaves()
+        name, leaf = item
+        if not isinstance(name, str) or not is_leaf(leaf):
+            return Leaves()
+        leaves[name] = leaf
+    return leaves
 
 
 def _named(value: Mapping[object, object]) -> Leaves:

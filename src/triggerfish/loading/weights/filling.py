@@ -18,7 +18,7 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.contents import Aside, ModuleFacts, Part, joined
 from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.choices import NetworkChoice
-from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
+from triggerfish.loading.weights.state_dict import BUFFERS, StateDict, strip_prefixes
 
 MAX_PARTS = 8
 """No more networks of one file are scanned: each costs a whole scan."""
@@ -56,6 +56,7 @@ def fill_parts(
     network. Raises `UnsupportedModelError` where nothing fills one.
     """
     found, rest, problems = list[Filled](), list(asides), list[UnsupportedModelError]()
+    parts = _completed(parts)
     chosen = [part for part in parts if wanted is None or _may_hold(part.key, wanted)]
     for part, same in _distinct(chosen):
         if same is not None:
@@ -106,17 +107,39 @@ class _Filler:
         asides = list(self.asides)
         inner, heads = _networks_inside(part)
         if nesting < _MAX_NESTING:
-            for one in inner:
+            for one in _completed(inner):
                 self.fill(one, nesting + 1)
         if len(self.filled) == before:
             self.asides = asides
             network = looks_like_classifier(part.state)
             self.asides.append(Aside(part.key, str(problem), network))
             return
+        if self._fill_bare(part, inner, before):
+            return
         self.asides += [
             Aside(head.key, "layers of no network here", looks_like_classifier(head.state))
             for head in heads
         ]
+
+    def _fill_bare(self, part: Part, inner: Sequence[Part], before: int) -> bool:
+        """Take what stands beside networks under names of their own as one network too.
+
+        So are weights whose average lies under ``ema.`` in the same dictionary.
+        """
+        taken = {one.key for one in inner}
+        names = _short(part.state)
+        state = {
+            name: part.state[key]
+            for key, name in names.items()
+            if joined(part.key, name.partition(".")[0]) not in taken
+        }
+        layers = [value for key, value in state.items() if _is_layer(key, value)]
+        if len(layers) < 2 or not inner:
+            return False
+        bare = _Filler(self._find, self._named, self._problems)
+        bare.fill(replace(part, state=state), _MAX_NESTING)
+        self.filled[before:before] = bare.filled
+        return bool(bare.filled)
 
 
 def looks_like_classifier(state: StateDict) -> bool:
@@ -131,7 +154,7 @@ def _distinct(parts: Sequence[Part]) -> Iterator[tuple[Part, str | None]]:
     """Each part, with the key of an earlier one that has the same tensors."""
     seen: list[tuple[Part, StateDict]] = []
     for part in parts:
-        plain = {k: v for k, v in strip_prefixes(part.state)[-1].items() if v.ndim}
+        plain = _tensors(part.state)
         same = next((other.key for other, state in seen if _equal(plain, state)), None)
         if same is None:
             seen.append((part, plain))
@@ -140,6 +163,48 @@ def _distinct(parts: Sequence[Part]) -> Iterator[tuple[Part, str | None]]:
 
 def _equal(one: StateDict, other: StateDict) -> bool:
     return one.keys() == other.keys() and all(torch.equal(v, other[k]) for k, v in one.items())
+
+
+def _completed(parts: Sequence[Part]) -> list[Part]:
+    """State dicts of averages, completed from the networks that they are averages of.
+
+    Many trainers average the parameters alone, so that running statistics are missing, and some
+    leave the dots out of the names (``model_ema.conv1weight``).
+    """
+    return [
+        replace(part, state=_as_another(part.state, [p.state for p in parts[:MAX_PARTS]]))
+        for part in parts
+    ]
+
+
+def _as_another(state: StateDict, others: Sequence[StateDict]) -> StateDict:
+    """A state dict under the names of another that has the same parameters, with its buffers."""
+    plain = _tensors(state)
+    if not any(value.ndim >= 2 for value in plain.values()):
+        return state
+    for other in others:
+        whole = strip_prefixes(other)[-1]
+        names = {key.replace(".", ""): key for key in whole} | {key: key for key in whole}
+        found = {names.get(key, ""): value for key, value in plain.items()}
+        buffers = {key for key in whole if key.endswith(BUFFERS)}
+        if (
+            plain.keys() | _counters(whole) == whole.keys()
+            or found.keys() | buffers != whole.keys()
+        ):
+            continue
+        if all(value.shape == whole[key].shape for key, value in found.items()):
+            return {**whole, **found}
+    return state
+
+
+def _tensors(state: StateDict) -> StateDict:
+    """A state dict under its shortest names, without counters."""
+    return {key: value for key, value in strip_prefixes(state)[-1].items() if value.ndim}
+
+
+def _counters(state: StateDict) -> set[str]:
+    """The keys of numbers, such as how many batches a norm has seen."""
+    return {key for key, value in state.items() if not value.ndim}
 
 
 def _may_hold(key: str, wanted: str) -> bool:

@@ -18,6 +18,8 @@ _WRAPPERS = frozenset(
     {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"}
 )
 _PARALLEL = "module"
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+"""Ends of the names of what a network keeps beside its parameters."""
 _MAX_PREFIXES = 8
 
 
