@@ -86,8 +86,8 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Among three classes clean ones and targets overlap: none is flagged, and where all are low the
     # network is clean. Of two classes nothing is known at all.
     (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
-    # On images of 8x8 clean classes have up to 1.45, targets 0.42 to 1.27 (MNIST, four clean and
-    # three backdoored networks): none is flagged, and where all are low the network is clean.
+    # On images of 8x8 the easy classes of clean networks and targets overlap: none is flagged, and
+    # where all are low the network is clean.
     (f"{SURE}, small images", "target", "outliers"): Level(math.inf, 0.4),
     # Above all clean networks of other people, and all but one of the clean ones of tasks
     # (python -m benchmarks.task_zoo.scan table has both counts).
