@@ -99,9 +99,8 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # they suspect is flagged above the first.
     # Of those that are only suspected a clean frog has 1.28, a SIG target 1.42.
     (SURE, "target", "same-size"): Level(1.35, 0.5),
-    # Of classes that are suspicious among networks of their task: seven of eight targets of blended
-    # triggers have 0.51 and more, four classes of clean networks at most 0.26, and one that most
-    # images already are is not measured (python -m benchmarks.blends table).
+    # Of nine networks with a blended trigger and a class in question seven are flagged, at their
+    # target; of nine clean ones with a class in question none (python -m benchmarks.blends table).
     (BLENDS, "blend", "same-task"): Level(0.45),
     # What a stamp flips less what its negative and its neighbours do, on images that the network is
     # sure of: no clean network that was tried has one that works (docs/structure.md).
