@@ -221,7 +221,7 @@ def test_a_network_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     (reading,) = opened({"netC": SD, "netD": odd}, tmp_path)
     assert reading.part == "netC"
     assert [(a.key, a.network) for a in reading.beside] == [("netD", True)]
-    with pytest.raises(UnsupportedModelError, match="netD that is not"):
+    with pytest.raises(UnsupportedModelError, match="netD is not"):
         opened({"netC": SD, "netD": odd}, tmp_path, strict=True)
 
 
