@@ -8,7 +8,8 @@ from benchmarks.task_zoo.scan import is_right, lines
 def row(verdict: str, flagged=(), attack: str = "", targets=(), classes: int = 6, **more):
     return {
         "verdict": verdict, "flagged": list(flagged), "attack": attack, "targets": list(targets),
-        "attacked": bool(attack), "trigger": "patch3", "statistic": [0.0] * classes, "all_flagged": False,
+        "attacked": bool(attack), "trigger": "patch3", "all_flagged": False,
+        "statistic": [0.0] * classes,
     } | more  # fmt: skip
 
 

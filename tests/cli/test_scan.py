@@ -76,7 +76,7 @@ def test_a_skipped_file_is_named_and_is_not_clean(
     )
     assert lines[2].startswith("clean ")
     assert lines[4] == str(broken)
-    assert lines[6].startswith("  because: expected")
+    assert lines[6].startswith(f"  because: {broken} is a text file")
     assert lines[-1] == "1 scanned: 0 flagged, 0 inconclusive, 1 clean; 1 skipped"
 
 

@@ -76,7 +76,6 @@ def test_no_file_is_scanned_and_none_runs(
         plain = PLAIN.get(f"{path.parent.name}/{path.name}")
         if plain is None:
             assert len(result.reason.split()) > 3, (path, result.reason)
-            assert not result.reason.startswith("expected a scan that ends"), (path, result.reason)
         else:
             assert result.reason.endswith(plain), (path, result.reason)
         assert "\n" not in result.reason, (path, result.reason)

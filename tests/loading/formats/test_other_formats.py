@@ -178,7 +178,7 @@ def test_a_revision_of_the_hub_may_be_named(hub) -> None:
 def test_what_the_hub_has_not_is_one_line(name: str, hub) -> None:
     with pytest.raises(
         CheckpointError,
-        match=r"^\S*(is no name on the hub|cannot be fetched from).*: (write|check) [^\n]*$",
+        match=r"^\S* (is no name on the hub|cannot be fetched from).*: (write|check) [^\n]*$",
     ):
         load_classifier(f"hf://{name}")
 

@@ -100,7 +100,7 @@ def test_sizes_of_a_network_of_the_catalogue_do_not_come_from_the_order(tmp_path
     [
         ("nothing", "paper_cnn"),
         ("no.such.module:Net", "cannot be imported"),
-        ("os:sep", "callable"),
+        ("os:sep", "a class or a function"),
         ("builtins:dict", "torch.nn.Module"),
         ("missing.py:Net", "cannot be imported"),
         ("timm:hf-hub:evil/net", "name of a timm model"),
