@@ -55,7 +55,7 @@ FILES = {
         "no network of the catalogue and no plain chain has these 1 weights (strange)",
         "triggerfish arch init {in}/other.pt"),
     "confirm --class 0 {in}/other.pt --arch nothing": (
-        "no network is called 'nothing'", "name one of "),
+        "no network has the name 'nothing'", "take one of "),
     "confirm --class 0 {in}/other.pt --arch paper_cnn": (
         "the weights are not those of paper_cnn: ", "Pass the right --arch"),
     "confirm --class 0 {in}/other.pt --arch paper_cnn --arch-args x": (

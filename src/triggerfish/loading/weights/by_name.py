@@ -59,7 +59,7 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
         factory = lambda: named(**arguments)  # noqa: E731
     else:
         raise UnsupportedModelError(
-            f"no network is called {name!r}: name one of {', '.join(ARCHITECTURES)}, or "
+            f"no network has the name {name!r}: take one of {', '.join(ARCHITECTURES)}, or "
             "chain:STEPS, "
             "package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME"
         )
