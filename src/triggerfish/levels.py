@@ -63,7 +63,8 @@ def sure_test(classes: int, side: float = math.inf) -> str:
 LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Chosen on development networks of other people; docs/method.md has the numbers.
     ("universal", "target", "fixed"): Level(1.3, 1.07),
-    # Suspects get a search on sure images: of three SIG triggers just above 0.65 all stand it.
+    # Suspects get a search on sure images: of two SIG triggers at 0.70 and 0.72 one is flagged
+    # there and the other stays suspected.
     ("universal", "target", "same-task"): Level(0.95, 0.65),
     # Above nearly all clean development models; the shipped references are calibrated.
     ("min-norm", "target", "fixed"): Level(1.4, 1.0),
@@ -92,8 +93,8 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Above all clean networks of other people, and all but one of the clean ones of tasks
     # (python -m benchmarks.task_zoo.scan table has both counts).
     (UNTARGETED_TEST, "pair", "outliers"): Level(1.35, 1.1),
-    # Of 56 clean ones one has 0.746 and the next 0.32; of five all-to-all attacks four have 0.98
-    # and more (benchmarks/results/task_zoo/strangers.jsonl).
+    # Of 82 clean ones the largest has 0.735; six of eight all-to-all attacks are above the level
+    # (benchmarks/results/task_zoo/strangers.jsonl).
     (UNTARGETED_TEST, "all-classes", "outliers"): Level(0.75, 0.6),
     # Beside clean networks of the task: what they flag stands only above the second level, and what
     # they suspect is flagged above the first.

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.detectors import Ensemble, Universal
-from triggerfish.detectors.universal import measured_sizes
+from triggerfish.detectors.universal import GOING, measured_sizes
 from triggerfish.levels import BLENDS, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
@@ -31,7 +31,6 @@ from triggerfish.statistics.scores import above_the_others
 
 FEWEST_CLASSES, MOST_CLASSES = 6, 48
 """Of fewer the others are too few to compare with; of more each costs a search."""
-GOING = 0.6  # of its steps what a class's search takes on average: for the progress report
 SEED = 900_001  # added to the scan's: other images than those of the searches before
 IMAGES = 400
 NEXT = 0.125
