@@ -54,7 +54,7 @@ def test_a_card_under_the_name_of_the_project_file_is_refused(model: Path) -> No
     model.with_name("triggerfish.toml").write_text("jobs = 2\n")
     assert read_card(model) == Hints("model card")
     model.with_name("triggerfish.toml").write_text("mean = 0.5\n")
-    with pytest.raises(CheckpointError, match=r"model card's mean: move them to .*folder\.card"):
+    with pytest.raises(CheckpointError, match=r"\(mean\) belongs .*move it to .*folder\.card"):
         read_card(model)
 
 

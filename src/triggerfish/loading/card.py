@@ -59,8 +59,8 @@ def _refuse_old_name(path: Path) -> None:
         return  # whoever reads the project's options says what is wrong with them
     if keys := sorted(set(data) & set(_FIELDS)):
         raise CheckpointError(
-            f"{path} is for a project's options, and {', '.join(keys)} belong into a model card: "
-            f"move them to {path.with_name(FOLDER_CARD)}"
+            f"{path} is for a project's options, and what it says of a model ({', '.join(keys)}) "
+            f"belongs into a model card: move it to {path.with_name(FOLDER_CARD)}"
         )
 
 
