@@ -23,6 +23,7 @@ from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.chain_choices import chain_choices
 from triggerfish.loading.weights.chain_text import PREFIX, build_chain
 from triggerfish.loading.weights.matching import build, fill
+from triggerfish.loading.weights.own_head import headed
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
 MAX_ODDNESS = 1
@@ -61,7 +62,7 @@ def network_choices(part: Part, said: Hints, path: str) -> tuple[NetworkChoice, 
     `UnsupportedModelError` when none fits, naming the command that drafts one for ``path``.
     """
     state, found = part.state, list[NetworkChoice]()
-    for choice in (*_known(state, said), *_chains(state, said)):
+    for choice in (*_known(state, said), *_headed(state, said), *_chains(state, said)):
         if contradicts(choice.network, part.modules):
             continue
         if len(found) < MAX_NETWORKS and not _is_among(choice, found):
@@ -91,6 +92,18 @@ def _known(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
             yield NetworkChoice(
                 name, network, hints, _shapes(fit.tasks), fit.tasks, builtin=True, rank=rank
             )
+
+
+def _headed(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
+    """The catalogue's networks with linear layers of somebody's own at the end."""
+    for variant in strip_prefixes(state):
+        for rank, found in enumerate(headed(variant)):
+            if said.num_classes not in (None, max(2, found.num_classes)):
+                continue
+            network = fill(found.network, variant, found.name)
+            hints = Hints("its keys and shapes", architecture=found.name, assumed=True)
+            shapes = _shapes(found.tasks)
+            yield NetworkChoice(found.name, network, hints, shapes, found.tasks, rank=rank)
 
 
 def _is_adapted(fit: Fit) -> bool:
