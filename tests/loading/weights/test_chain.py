@@ -41,6 +41,19 @@ def test_padding_and_image_size_are_both_offered() -> None:
     assert ("c/p2,relu,avg2,d,relu,avg2,flat,f", (1, 28, 28)) in shown
 
 
+def test_blocks_that_begin_with_padding_are_no_chain() -> None:
+    def block(ins: int, outs: int, *first: nn.Module) -> nn.Module:
+        return nn.Sequential(*first, nn.Conv2d(ins, outs, 3), nn.ReLU(), nn.MaxPool2d(2))
+
+    head = nn.Linear(16 * 25, 10)
+    plain = {"a": block(1, 8), "b": block(8, 16), "c": head}
+    assert chain_choices(nn.ModuleDict(plain).state_dict())
+    pooled = {"a": block(1, 8), "b": block(8, 16, nn.Identity()), "c": head}
+    assert chain_choices(nn.ModuleDict(pooled).state_dict())
+    padded = {"a": block(1, 8, nn.ReflectionPad2d(1)), "b": pooled["b"], "c": head}
+    assert not chain_choices(nn.ModuleDict(padded).state_dict())
+
+
 def test_every_choice_has_the_size_that_the_linear_layer_needs() -> None:
     state = tutorial().state_dict()
     for chain in chain_choices(state):

@@ -61,7 +61,7 @@ def chain_choices(state: StateDict) -> tuple[Chain, ...]:
     """All chains that fit ``state``, the usual ones first; empty when it is no plain chain."""
     layers = chain_layers(state)
     blocks, linear = _blocks(layers, state)
-    if not layers or len(blocks) > MAX_CONVOLUTIONS:
+    if not layers or len(blocks) > MAX_CONVOLUTIONS or _begin_unseen(blocks):
         return ()
     if not blocks:
         return _without_convolutions(linear)
@@ -70,6 +70,16 @@ def chain_choices(state: StateDict) -> tuple[Chain, ...]:
         if found:
             return tuple(sorted(found, key=lambda chain: chain.oddness))
     return ()
+
+
+def _begin_unseen(blocks: list[_Block]) -> bool:
+    """Whether every block is an ``nn.Sequential`` that begins with a layer without weights.
+
+    In front of the first convolution, too, that is padding of some kind, which no chain here has.
+    """
+    names = [block.conv.name.rpartition(".") for block in blocks]
+    alone = len({parent for parent, _, _ in names}) == len(blocks) > 1
+    return alone and all(number.isdecimal() and int(number) > 0 for _, _, number in names)
 
 
 def _without_convolutions(linear: list[Layer]) -> tuple[Chain, ...]:

@@ -6,6 +6,7 @@ may fit that are different functions. None is taken for granted here.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +31,16 @@ MAX_ODDNESS = 1
 """Chains with more unusual choices are only drafted (benchmarks/opening.py: the right chain of 41
 of 41 networks of strangers has at most 1)."""
 MAX_NETWORKS = 24
+_OTHERS = {
+    re.compile(r"\.lora_[AB]\."): "expected the weights of a whole network, got LoRA's changes to "
+    "another one: merge them into it (PEFT's merge_and_unload), save that, and scan it",
+    re.compile(
+        r"(^|[._])(rpn|roi_heads?|anchors?|(bbox|box)_?head)\.", re.IGNORECASE
+    ): "expected the "
+    "weights of a classifier, got some that are named as a detector's: only classifiers are "
+    "scanned. If it is one all the same, pass --arch",
+}
+"""By the names of weights, what fills no network here and leads nowhere by a draft."""
 _OR_RUN = ", or run the file's own code in a process without network: --unsafe-pickle"
 _SAME = 1e-4  # relative difference of logits, below which two networks are one function
 
@@ -70,6 +81,9 @@ def network_choices(part: Part, said: Hints, path: str) -> tuple[NetworkChoice, 
     if found:
         return tuple(found)
     keys = list(state)
+    for named, problem in _OTHERS.items():
+        if any(named.search(key) for key in keys):
+            raise UnsupportedModelError(problem)
     raise UnsupportedModelError(
         f"no network of the catalogue and no plain chain has these {len(keys)} weights "
         f"({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
