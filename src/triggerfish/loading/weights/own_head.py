@@ -51,7 +51,7 @@ def headed(state: StateDict, name: str | None = None) -> Iterator[Headed]:
         for fit in fits(_with_usual_head(architecture, root, numbers, state), [architecture]):
             hidden = {after - before - 1 for before, after in pairwise(numbers)}
             tasks = (architecture.tasks[0].with_channels(fit.channels),)
-            for kind in BETWEEN if 1 in hidden else ("relu",):
+            for kind in list(BETWEEN) if 1 in hidden else ["relu"]:
                 if between in ("", kind):
                     network = build(fit.build)
                     _replace(network, root, _head(root, numbers, state, BETWEEN[kind]))
@@ -105,11 +105,9 @@ def _with_usual_head(
     """The shapes of the state dict as if one layer did what the head does."""
     shapes = {k: tuple(v.shape) for k, v in state.items() if not k.startswith(f"{root}.")}
     first, last = (state[f"{root}.{number}.weight"] for number in (numbers[0], numbers[-1]))
-    classes = last.shape[0]
-    return shapes | {
-        f"{architecture.last}.weight": (classes, first.shape[1]),
-        f"{architecture.last}.bias": (classes,),
-    }
+    shapes[f"{architecture.last}.weight"] = (last.shape[0], first.shape[1])
+    shapes[f"{architecture.last}.bias"] = (last.shape[0],)
+    return shapes
 
 
 def _head(root: str, numbers: list[int], state: StateDict, between: type[nn.Module]) -> nn.Module:
