@@ -13,7 +13,7 @@ from typing import Any
 from triggerfish.errors import CheckpointError, DangerousFileError, UnsupportedModelError
 from triggerfish.loading.hints import Hints, LoadOptions
 
-SECONDS = 240
+SECONDS = 1200
 """Of wall time, for a busy machine; the child's time on the processor has a limit of its own."""
 _OUT_OF_TIME = 24
 """The number of SIGXCPU on Linux, which alone is sent it (`confinement`)."""
