@@ -71,3 +71,9 @@ TINY_IMAGENET = Task(
 )  # fmt: skip
 # torchvision's pretrained networks.
 IMAGENET = Task("ImageNet", 1000, (3, 224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# Caffe's and Keras's older networks for ImageNet (keras.applications, imagenet_utils.py, "caffe"):
+# whole bytes less the mean of the training images, blue first.
+CAFFE_IMAGENET = replace(
+    IMAGENET.normalized((103.939, 116.779, 123.68), (1.0,)),
+    name="Caffe's ImageNet", input_range=(0.0, 255.0),
+)  # fmt: skip

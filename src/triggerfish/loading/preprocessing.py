@@ -16,10 +16,12 @@ def plausible(shape: Shape, tasks: Sequence[Task], keras: bool = False) -> tuple
     """Preprocessings to try for images (C, H, W), the likeliest first, each as assumptions.
 
     The architecture's own ``tasks`` come first, then what people do with such images: the data
-    set's statistics, 0.5 and 0.5, nothing, whole bytes. Keras models are not normalised as a rule.
+    set's statistics, 0.5 and 0.5, nothing, whole bytes less ImageNet's mean, whole bytes. Keras
+    models are not normalised as a rule.
     """
     unit, halved = Task("images in [0, 1]", 0, shape), Task("images in [-1, 1]", 0, shape).halved()
-    general = [unit, halved, unit.raw()] if keras else [*_usual(shape, halved), unit, unit.raw()]
+    bytes_ = [usual.CAFFE_IMAGENET, unit.raw()] if _is_photograph(shape) else [unit.raw()]
+    general = [*([unit, halved] if keras else [*_usual(shape, halved), unit]), *bytes_]
     fitting = [task for task in tasks if task.input_shape == shape]
     found: list[Task] = []
     for task in (*(() if keras else fitting), *general):
@@ -34,8 +36,11 @@ def _usual(shape: Shape, halved: Task) -> list[Task]:
         return [usual.MNIST, halved]
     if shape[0] != 3:
         return [halved]
-    small = max(shape[1:]) <= _SMALL
-    return [halved, usual.CIFAR10_PIXELS] if small else [usual.IMAGENET, halved]
+    return [usual.IMAGENET, halved] if _is_photograph(shape) else [halved, usual.CIFAR10_PIXELS]
+
+
+def _is_photograph(shape: Shape) -> bool:
+    return shape[0] == 3 and max(shape[1:]) > _SMALL
 
 
 def _alike(one: Task, other: Task) -> bool:

@@ -65,7 +65,7 @@ def test_a_program_that_mixes_its_images_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_hangs_its_reader_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fork_sandbox(monkeypatch)
     monkeypatch.setattr(confinement, "CPU_SECONDS", 2)
-    with pytest.raises(UnsupportedModelError, match="little memory and time"):
+    with pytest.raises(UnsupportedModelError, match="little processor time"):
         load_classifier(Path(__file__).parents[1] / "data" / "hanging.h5")
 
 

@@ -41,6 +41,30 @@ def test_padding_and_image_size_are_both_offered() -> None:
     assert ("c/p2,relu,avg2,d,relu,avg2,flat,f", (1, 28, 28)) in shown
 
 
+def test_a_usual_chain_on_another_size_is_offered_beside_unusual_ones() -> None:
+    """Three 3x3 and 1792 values: padded on 32x32, or not padded on 48x48, the size of faces."""
+    layers = {f"c{i}": nn.Conv2d(*width, 3) for i, width in enumerate(((1, 8), (8, 16), (16, 112)))}
+    found = chain_choices(nn.ModuleDict(layers | {"f": nn.Linear(1792, 7)}).state_dict())
+    likely = {(chain.text, chain.input_shape) for chain in found if chain.oddness == 1}
+    assert ("c0/p1,relu,max2,c1/p1,relu,max2,c2/p1,relu,max2,flat,f", (1, 32, 32)) in likely
+    assert ("c0,relu,max2,c1,relu,max2,c2,relu,max2,flat,f", (1, 48, 48)) in likely
+    colour = chain_choices(tutorial().state_dict())
+    assert {chain.input_shape for chain in colour} <= {(3, 28, 28), (3, 32, 32)}
+
+
+def test_blocks_that_begin_with_padding_are_no_chain() -> None:
+    def block(ins: int, outs: int, *first: nn.Module) -> nn.Module:
+        return nn.Sequential(*first, nn.Conv2d(ins, outs, 3), nn.ReLU(), nn.MaxPool2d(2))
+
+    head = nn.Linear(16 * 25, 10)
+    plain = {"a": block(1, 8), "b": block(8, 16), "c": head}
+    assert chain_choices(nn.ModuleDict(plain).state_dict())
+    pooled = {"a": block(1, 8), "b": block(8, 16, nn.Identity()), "c": head}
+    assert chain_choices(nn.ModuleDict(pooled).state_dict())
+    padded = {"a": block(1, 8, nn.ReflectionPad2d(1)), "b": pooled["b"], "c": head}
+    assert not chain_choices(nn.ModuleDict(padded).state_dict())
+
+
 def test_every_choice_has_the_size_that_the_linear_layer_needs() -> None:
     state = tutorial().state_dict()
     for chain in chain_choices(state):

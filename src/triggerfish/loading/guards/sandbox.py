@@ -13,8 +13,10 @@ from typing import Any
 from triggerfish.errors import CheckpointError, DangerousFileError, UnsupportedModelError
 from triggerfish.loading.hints import Hints, LoadOptions
 
-SECONDS = 240
+SECONDS = 1200
 """Of wall time, for a busy machine; the child's time on the processor has a limit of its own."""
+_OUT_OF_TIME = 24
+"""The number of SIGXCPU on Linux, which alone is sent it (`confinement`)."""
 _ERRORS = {kind.__name__: kind for kind in (CheckpointError, UnsupportedModelError)}
 
 
@@ -66,6 +68,11 @@ def in_child(module: str, job: Mapping[str, object], what: str) -> dict[str, Any
             f"expected a program that {what} within {SECONDS} s, got a longer one"
         ) from error
     answer = _answer(child.stdout)
+    if answer is None and -child.returncode == _OUT_OF_TIME:
+        raise UnsupportedModelError(
+            f"expected a program that {what} in little processor time, got one that was stopped "
+            "when its share was used up: scan a smaller export of it, or its weights with --arch"
+        )
     if answer is None:
         reason = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
         raise UnsupportedModelError(

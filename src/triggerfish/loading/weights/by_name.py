@@ -28,6 +28,7 @@ from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.chain_text import PREFIX, build_chain
 from triggerfish.loading.weights.matching import build, guess_channels, guess_classes
+from triggerfish.loading.weights.own_head import MARK, headed_network
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
 Factory = Callable[[], object]
@@ -46,6 +47,8 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
     source, _, rest = name.partition(":")
     if name in ARCHITECTURES:
         factory = _builtin(name, state, hints, arguments)
+    elif name.partition(MARK)[0] in ARCHITECTURES:
+        factory = lambda: headed_network(name, strip_prefixes(state)[-1])  # noqa: E731
     elif name.startswith(PREFIX):
         factory = lambda: build_chain(rest, state)  # noqa: E731
     elif source in ("timm", "torchvision") and not _ZOO_NAME.fullmatch(rest):

@@ -18,6 +18,7 @@ from triggerfish.loading.weights.state_dict import StateDict
 SIDES = (28, 32)
 """Sides of the pictures that are tried first: MNIST's, and CIFAR's, SVHN's and GTSRB's."""
 OTHER_SIDES = (64, 48, 96, 128, 224)
+"""Where at those only an unusual chain fits, a usual one at these is as likely: faces are 48x48."""
 MAX_MIXED = 4
 """With more convolutions than this, all have the same style of padding."""
 MAX_CONVOLUTIONS = 10
@@ -61,15 +62,25 @@ def chain_choices(state: StateDict) -> tuple[Chain, ...]:
     """All chains that fit ``state``, the usual ones first; empty when it is no plain chain."""
     layers = chain_layers(state)
     blocks, linear = _blocks(layers, state)
-    if not layers or len(blocks) > MAX_CONVOLUTIONS:
+    if not layers or len(blocks) > MAX_CONVOLUTIONS or _begin_unseen(blocks):
         return ()
     if not blocks:
         return _without_convolutions(linear)
-    for sides in (SIDES, OTHER_SIDES):
-        found = [chain for side in sides for chain in _fitting(blocks, linear, side)]
-        if found:
-            return tuple(sorted(found, key=lambda chain: chain.oddness))
-    return ()
+    found = [chain for side in SIDES for chain in _fitting(blocks, linear, side)]
+    if all(chain.oddness for chain in found):
+        others = [chain for side in OTHER_SIDES for chain in _fitting(blocks, linear, side)]
+        found += [chain for chain in others if chain.oddness == 1 or not found]
+    return tuple(sorted(found, key=lambda chain: chain.oddness))
+
+
+def _begin_unseen(blocks: list[_Block]) -> bool:
+    """Whether every block is an ``nn.Sequential`` that begins with a layer without weights.
+
+    In front of the first convolution, too, that is padding of some kind, which no chain here has.
+    """
+    names = [block.conv.name.rpartition(".") for block in blocks]
+    alone = len({parent for parent, _, _ in names}) == len(blocks) > 1
+    return alone and all(number.isdecimal() and int(number) > 0 for _, _, number in names)
 
 
 def _without_convolutions(linear: list[Layer]) -> tuple[Chain, ...]:

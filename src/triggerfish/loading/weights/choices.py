@@ -6,6 +6,7 @@ may fit that are different functions. None is taken for granted here.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,12 +24,23 @@ from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.chain_choices import chain_choices
 from triggerfish.loading.weights.chain_text import PREFIX, build_chain
 from triggerfish.loading.weights.matching import build, fill
+from triggerfish.loading.weights.own_head import headed
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
 MAX_ODDNESS = 1
 """Chains with more unusual choices are only drafted (benchmarks/opening.py: the right chain of 41
 of 41 networks of strangers has at most 1)."""
 MAX_NETWORKS = 24
+_OTHERS = {
+    re.compile(r"\.lora_[AB]\."): "expected the weights of a whole network, got LoRA's changes to "
+    "another one: merge them into it (PEFT's merge_and_unload), save that, and scan it",
+    re.compile(
+        r"(^|[._])(rpn|roi_heads?|anchors?|(bbox|box)_?head)\.", re.IGNORECASE
+    ): "expected the "
+    "weights of a classifier, got some that are named as a detector's: only classifiers are "
+    "scanned. If it is one all the same, pass --arch",
+}
+"""By the names of weights, what fills no network here and leads nowhere by a draft."""
 _OR_RUN = ", or run the file's own code in a process without network: --unsafe-pickle"
 _SAME = 1e-4  # relative difference of logits, below which two networks are one function
 
@@ -61,7 +73,7 @@ def network_choices(part: Part, said: Hints, path: str) -> tuple[NetworkChoice, 
     `UnsupportedModelError` when none fits, naming the command that drafts one for ``path``.
     """
     state, found = part.state, list[NetworkChoice]()
-    for choice in (*_known(state, said), *_chains(state, said)):
+    for choice in (*_known(state, said), *_headed(state, said), *_chains(state, said)):
         if contradicts(choice.network, part.modules):
             continue
         if len(found) < MAX_NETWORKS and not _is_among(choice, found):
@@ -69,6 +81,9 @@ def network_choices(part: Part, said: Hints, path: str) -> tuple[NetworkChoice, 
     if found:
         return tuple(found)
     keys = list(state)
+    for named, problem in _OTHERS.items():
+        if any(named.search(key) for key in keys):
+            raise UnsupportedModelError(problem)
     raise UnsupportedModelError(
         f"no network of the catalogue and no plain chain has these {len(keys)} weights "
         f"({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''}): "
@@ -91,6 +106,18 @@ def _known(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
             yield NetworkChoice(
                 name, network, hints, _shapes(fit.tasks), fit.tasks, builtin=True, rank=rank
             )
+
+
+def _headed(state: StateDict, said: Hints) -> Iterator[NetworkChoice]:
+    """The catalogue's networks with linear layers of somebody's own at the end."""
+    for variant in strip_prefixes(state):
+        for rank, found in enumerate(headed(variant)):
+            if said.num_classes not in (None, max(2, found.num_classes)):
+                continue
+            network = fill(found.network, variant, found.name)
+            hints = Hints("its keys and shapes", architecture=found.name, assumed=True)
+            shapes = _shapes(found.tasks)
+            yield NetworkChoice(found.name, network, hints, shapes, found.tasks, rank=rank)
 
 
 def _is_adapted(fit: Fit) -> bool:
