@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from triggerfish.model.classifier import Classifier
 
-EVALUATED_BYTES = 256 * 2**20
+EVALUATED_BYTES = 128 * 2**20
 ALIVE = 5
 """So many values as large as the largest are there at once: an operation's input and result, what a
 branch waits with, and what the allocator holds ready for the next."""
