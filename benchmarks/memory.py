@@ -29,9 +29,9 @@ import click
 import torch
 
 from benchmarks.common import record, recorded
-from triggerfish.architectures import ARCHITECTURES
+from benchmarks.untrained import drawn
 
-TICK = 0.02
+TICK = 0.05
 SHORT = """
 import triggerfish.detectors.universal as universal
 import triggerfish.search.frequency as frequency
@@ -85,34 +85,36 @@ def _tree(pid: int) -> Iterator[int]:
             yield from _tree(int(child))
 
 
-def _resident(pid: int) -> float:
-    """MiB that a process has in memory now, 0 where it has ended."""
+def _memory(pid: int) -> tuple[float, float]:
+    """MiB that a process has in memory now, and had at most; 0 where it has ended."""
     try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
-        return 0.0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") / MIB
+        return 0.0, 0.0
+    sizes = {line.split(":")[0]: line.split() for line in lines}
+    return tuple(int(sizes[n][1]) / 1024 if n in sizes else 0.0 for n in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
 
 
 def peak_of(command: Sequence[str]) -> dict[str, float]:
     """Peak memory in MiB and CPU seconds of a command and all that it starts."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    largest = 0.0
+    together = largest = 0.0
     while True:
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         if ended:
             break
-        largest = max(largest, sum(map(_resident, _tree(process.pid))))
+        # Not `ru_maxrss`: it counts what the parent had when it started the command.
+        now, most = zip(*map(_memory, _tree(process.pid)), strict=True)
+        together, largest = max(together, sum(now)), max(largest, *most)
         time.sleep(TICK)
     assert process.stderr is not None
     code, said = os.waitstatus_to_exitcode(status), process.stderr.read().decode()
     process.returncode = code
     if code not in (0, 1, 3):  # clean, flagged, inconclusive
         raise click.ClickException(f"expected a scan, got exit code {code}: {said[-500:]}")
-    # `ru_maxrss` is the largest of the process and of those it has waited for.
     return {
-        "peak_mib": max(largest, usage.ru_maxrss / 1024),
-        "one_process_mib": usage.ru_maxrss / 1024,
+        "peak_mib": max(together, largest),
+        "one_process_mib": largest,
         "seconds": usage.ru_utime + usage.ru_stime,
     }
 
@@ -125,14 +127,13 @@ def bare() -> float:
 
 def scan_of(name: str, classes: int, shape: tuple[int, int, int], folder: Path) -> dict[str, float]:
     """The command on a network of the catalogue with random weights."""
-    torch.manual_seed(0)
-    network = ARCHITECTURES[name](classes, shape[0])
+    network = drawn(name, classes, shape)
     path = folder / f"{name}.pt"
     torch.save(network.state_dict(), path)
     weights = sum(p.nbytes for p in network.parameters()) / MIB
     del network
     large = shape[1] > 64
-    words = ["--arch", name, "--num-classes", str(classes), "--mean", "0.5", "--std", "0.25"]
+    words = ["--arch", name, "--num-classes", str(classes), "--mean", "0", "--std", "1"]
     words += ["--input-shape", ",".join(map(str, shape))]
     words += ["--universal-steps", "2"] if large else []
     code = (SHORT if large else "") + SCAN
