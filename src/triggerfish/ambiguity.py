@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from triggerfish.loading.load import Reading
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.folding import forget_folded
 from triggerfish.reports.reasons import loading_words
 from triggerfish.results import Finding, ReadingResult, Scanned, Verdict, VerdictName
 from triggerfish.search.progress import share_of_work
@@ -54,6 +55,7 @@ def scan_readings(readings: Classifier | Sequence[Reading], scan: Scan) -> Scann
     for number, reading in enumerate(readings):
         with share_of_work(number / len(readings), (number + 1) / len(readings)):
             results.append(scan(reading.classifier))
+            forget_folded(reading.classifier)
         if not _is_possible(shares, results):
             return _undecided(readings, shares, results)
     decided = results[0] if len(readings) == 1 else _decided(readings, shares, results)

@@ -11,14 +11,16 @@ import torch
 
 from triggerfish._version import __version__
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.memory import give_back_if_much
 from triggerfish.model.temperature import at_temperature, temperature_of
 from triggerfish.results import Scanned
 from triggerfish.runtime import keep_freed_memory
+from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.progress import share_of_work
 from triggerfish.stages import STAGES, share_of
 from triggerfish.stages.state import ScanConfig, State, published
 from triggerfish.trial import with_answers
-from triggerfish.verdict.sanity import check_model, probe_pictures, spread
+from triggerfish.verdict.sanity import TOGETHER, check_model, probe_pictures, spread
 
 __all__ = ["Load", "ScanConfig", "published", "scan_classifier"]
 
@@ -33,14 +35,14 @@ def scan_classifier(
     start = time.perf_counter()
     findings = tuple(check_model(classifier))
     if config.judge.published_fill is None:  # what is published knows no temperature
-        with torch.no_grad():
-            scale = spread(classifier.logits(probe_pictures(classifier)).double())
+        scale = spread(evaluate(classifier, probe_pictures(classifier), TOGETHER).double())
         classifier = at_temperature(classifier, temperature_of(scale))
     state = State(classifier, config, config.judge.known(classifier), findings=findings)
     for stage in STAGES:
         if stage.applies(state):
             with share_of_work(*share_of(stage, state)):
                 state = state.with_(stage(state))
+            give_back_if_much()
     assert state.scores is not None
     return Scanned(
         path=path,

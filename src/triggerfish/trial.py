@@ -14,10 +14,11 @@ from torch import Tensor
 from triggerfish.errors import DatasetError, one_line
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Perturbation, Scanned, Stamp, Trial
+from triggerfish.search.activation_maximization import evaluate
 
 MOST_PICTURES = 200
 """A success counted on so many is known to 7 %: more would only take longer."""
-SHOWN, BATCH = 8, 32
+SHOWN = 8
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
@@ -37,13 +38,8 @@ def with_answers(scores: ClassScores, classifier: Classifier) -> ClassScores:
 
 def called(classifier: Classifier, pictures: Tensor) -> tuple[int, ...]:
     """What the network calls pictures (P, C, H, W) in [0, 1]."""
-    answers = []
-    with torch.no_grad():
-        for start in range(0, len(pictures), BATCH):
-            batch = pictures[start : start + BATCH]
-            logits = classifier.logits(batch.to(classifier.device, classifier.dtype))
-            answers += logits.argmax(1).tolist()
-    return tuple(map(int, answers))
+    logits = evaluate(classifier, pictures.to(classifier.device, classifier.dtype))
+    return tuple(map(int, logits.argmax(1).tolist()))
 
 
 def changed(pictures: Tensor, perturbation: Perturbation | Stamp) -> Tensor:

@@ -1,6 +1,8 @@
 """Batch norm folded into convolutions: the same answers, or the network as it was."""
 
 import copy
+import gc
+import weakref
 
 import torch
 from torch import Tensor, nn
@@ -110,3 +112,12 @@ def called(classifier: Classifier) -> list[str]:
     assert isinstance(classifier.model, torch.fx.GraphModule)
     nodes = [n for n in classifier.model.graph.nodes if n.op == "call_module"]
     return [type(classifier.model.get_submodule(str(n.target))).__name__ for n in nodes]
+
+
+def test_a_network_without_a_copy_is_let_go() -> None:
+    classifier = Classifier(Branching(), SHAPE)
+    assert folded(classifier) is classifier
+    seen = weakref.ref(classifier)
+    del classifier
+    gc.collect()
+    assert seen() is None

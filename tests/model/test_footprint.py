@@ -35,3 +35,8 @@ def test_a_small_network_gets_no_more_than_pay() -> None:
 def test_one_image_passes_whatever_it_takes() -> None:
     vast = Classifier(Wide(2000).eval(), (3, 128, 128), output="logits", dtype=torch.float32)
     assert images_at_once(vast) == 1
+
+
+def test_large_weights_make_no_image_larger() -> None:
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(192, 10_000), nn.Linear(10_000, 4))
+    assert images_at_once(Classifier(layers, (3, 8, 8), output="logits")) == MOST

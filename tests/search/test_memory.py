@@ -11,8 +11,10 @@ from trained import network
 
 from triggerfish.detectors import MinNorm
 from triggerfish.errors import UnsupportedModelError
+from triggerfish.model import memory
 from triggerfish.model.classifier import MNIST_MEAN, MNIST_STD, Classifier, Preprocessing
-from triggerfish.model.memory import give_back_freed_memory
+from triggerfish.model.footprint import images_at_once
+from triggerfish.model.memory import give_back_freed_memory, give_back_if_much
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
@@ -112,6 +114,39 @@ def test_what_was_freed_goes_back_to_the_kernel() -> None:
     assert give_back_freed_memory()
     assert kept - resident() > 100 * 2**20
     assert resident() - before < 20 * 2**20
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone can")
+def test_memory_goes_back_only_where_the_process_holds_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "MUCH_BYTES", 2 * resident())
+    assert not give_back_if_much()
+    monkeypatch.setattr(memory, "MUCH_BYTES", resident() // 2)
+    assert give_back_if_much()
+
+
+class Wide(nn.Module):
+    """Large values in the first layer; remembers how many images came at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.seen = nn.Conv2d(1, 128, 1), list[int]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(len(x))
+        return self.layer(x).mean((2, 3))[:, :2]
+
+
+def test_a_scan_looks_at_no_more_large_images_than_fit() -> None:
+    model = Classifier(Wide(), (1, 160, 160), output="logits")
+    wide = model.model
+    assert isinstance(wide, Wide)
+    fit = images_at_once(model)
+    assert fit < 16
+    wide.seen.clear()
+    scan_classifier(model, ScanConfig())  # two classes: no more than the checks
+    assert max(wide.seen) == fit
 
 
 def resident() -> int:

@@ -21,7 +21,7 @@ MAX_GAP = 1e-4
 """Largest difference between the two networks' answers, in units of the largest answer."""
 PROBES = 3
 
-_copies: WeakKeyDictionary[Classifier, Classifier] = WeakKeyDictionary()
+_copies: WeakKeyDictionary[Classifier, Classifier | None] = WeakKeyDictionary()
 
 
 def folded(classifier: Classifier) -> Classifier:
@@ -31,8 +31,15 @@ def folded(classifier: Classifier) -> Classifier:
     once, so what is found about it is found once.
     """
     if classifier not in _copies:
-        _copies[classifier] = _folded(classifier)
-    return _copies[classifier]
+        faster = _folded(classifier)
+        # Never the classifier itself: it would be kept for good, by its own entry.
+        _copies[classifier] = None if faster is classifier else faster
+    return _copies[classifier] or classifier
+
+
+def forget_folded(classifier: Classifier) -> None:
+    """Let go of the copy, and of all that was found about it: each reading of a file has one."""
+    _copies.pop(classifier, None)
 
 
 class _Tracer(fx.Tracer):

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from triggerfish.model.classifier import Classifier
 
-EVALUATED_BYTES = 256 * 2**20
+EVALUATED_BYTES = 128 * 2**20
 ALIVE = 5
 """So many values as large as the largest are there at once: an operation's input and result, what a
 branch waits with, and what the allocator holds ready for the next."""
@@ -37,10 +37,17 @@ class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """As PyTorch asks for it."""
         del types
         answer = func(*args, **(kwargs or {}))
+        given = {_place(value) for value in args if isinstance(value, Tensor)}
         for value in answer if isinstance(answer, (tuple, list)) else (answer,):
-            if isinstance(value, Tensor):
+            # A view takes nothing, and one of weights says nothing about images.
+            if isinstance(value, Tensor) and _place(value) not in given:
                 self.bytes = max(self.bytes, value.nbytes)
         return answer
+
+
+def _place(value: Tensor) -> int:
+    """Where its memory begins: a view's is that of what it is a view of."""
+    return value.untyped_storage().data_ptr()
 
 
 @torch.no_grad()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from pathlib import Path
 
 import torch
+
+MUCH_BYTES = 700 * 2**20
+"""Of a process in memory, from which it counts more than the time to fault memory in again."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -28,3 +33,21 @@ def give_back_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(trim(0))
+
+
+def give_back_if_much() -> bool:
+    """`give_back_freed_memory`, where the process holds `MUCH_BYTES`; whether it did.
+
+    A batch of another size leaves holes between what the last one has left: kept for hours, they
+    add up to as much again as a batch takes.
+    """
+    return _resident_bytes() > MUCH_BYTES and give_back_freed_memory()
+
+
+def _resident_bytes() -> int:
+    """What this process has in memory now; 0 where the system does not say."""
+    try:
+        pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier, log_odds
+from triggerfish.model.memory import give_back_if_much
 from triggerfish.search.activation_maximization import chunks
 
 LEAD = 4.0
@@ -55,6 +56,7 @@ def images_by_lead(
     goal = torch.arange(len(images), device=images.device) % classifier.num_classes
     for part in chunks(len(images), rows_at_once):
         _lead(classifier, tuple(one[part] for one in led), goal[part], leads)
+        give_back_if_much()
     return led
 
 

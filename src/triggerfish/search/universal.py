@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from triggerfish.model.classifier import Classifier
+from triggerfish.model.memory import give_back_if_much
 from triggerfish.search.frequency import CosineBasis, best_waves, cosine_basis, to_basis, to_pixels
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.progress import report
@@ -96,6 +97,7 @@ def search_universal(
         None if config.race is None else Standings(config.race, group, unit, usual, may_count)
     )
     found = _nothing(classifier, len(unit))
+    give_back_if_much()
     generator = torch.Generator().manual_seed(seed)
     rungs = config.rungs
     done, total = 0, expected_work(group, config.steps, rungs, config.race)

@@ -19,6 +19,7 @@ from triggerfish.levels import STAMPS, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import Evidence, Hypothesis, Null, Stamp
+from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
@@ -189,9 +190,4 @@ def _agreeing(
 
 def _classes(classifier: Classifier, images: Tensor) -> Tensor:
     """What a classifier calls ``images`` (N, C, H, W), on the CPU: (N,)."""
-    return torch.cat(
-        [
-            classifier.logits(part.to(classifier.device, classifier.dtype)).argmax(1).cpu()
-            for part in torch.split(images, _ROWS)
-        ]
-    )
+    return evaluate(classifier, images.to(classifier.device, classifier.dtype)).argmax(1).cpu()

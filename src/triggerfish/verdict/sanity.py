@@ -136,6 +136,8 @@ def _where_it_dies(classifier: Classifier, pictures: Tensor) -> str:
 
 
 def _saturated(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
+    if classifier.output == "logits":  # whether they are finite is known already
+        return
     parts = [classifier.saturated(pictures[rows]) for rows in chunks(len(pictures), TOGETHER)]
     lost = float(torch.cat(parts).double().mean())
     if lost > 0.5:
