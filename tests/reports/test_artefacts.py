@@ -4,6 +4,7 @@ import json
 import torch
 from made_up import dangerous, found
 
+from triggerfish.api import scan
 from triggerfish.codec.tensors import read_tensors
 from triggerfish.reports.artefacts import render_artefacts
 from triggerfish.results import Scanned
@@ -48,3 +49,19 @@ def test_a_file_that_was_not_scanned_leaves_a_trace() -> None:
     files = dict(render_artefacts(dangerous()))
     assert list(files) == ["report.html", "result.json"]
     assert json.loads(files["result.json"])["imports"] == ["os.system"]
+
+
+def test_of_two_classes_nothing_is_searched_and_the_page_says_so() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2))
+    result = scan(network, input_shape=(3, 4, 4))
+    assert result.scores.classes == ()
+    files = dict(render_artefacts(result))
+    assert list(files) == [
+        "ensemble_summary.csv",
+        "ensemble_outlier_plot.png",
+        "report.html",
+        "result.json",
+    ]
+    assert b"few-classes" in files["report.html"]
+    assert json.loads(files["result.json"])["verdict"] == "inconclusive"

@@ -46,7 +46,8 @@ def _pictures_and_tables(result: Scanned) -> Iterator[tuple[str, bytes]]:
         yield image_name(label), render_image(image)
     for stamp in result.stamps:
         yield f"trigger_class_{stamp.target}.png", render_image(stamp_picture(stamp))
-    yield "classes.png", render_contact_sheet(result)
+    if result.scores.classes:  # of two classes none is searched
+        yield "classes.png", render_contact_sheet(result)
     yield plot, render_outlier_plot(result)
     if result.scores.pairs is not None:
         yield PAIRS, render_pair_table(result, result.scores.pairs).encode()

@@ -48,7 +48,7 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
     if name in ARCHITECTURES:
         factory = _builtin(name, state, hints, arguments)
     elif name.partition(MARK)[0] in ARCHITECTURES:
-        factory = lambda: headed_network(name, strip_prefixes(state)[-1])  # noqa: E731
+        factory = partial(headed_network, name, strip_prefixes(state)[-1])
     elif name.startswith(PREFIX):
         factory = lambda: build_chain(rest, state)  # noqa: E731
     elif source in ("timm", "torchvision") and not _ZOO_NAME.fullmatch(rest):
