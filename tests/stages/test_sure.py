@@ -61,7 +61,7 @@ def test_a_suspect_of_the_task_is_flagged_or_cleared() -> None:
 
 
 def test_few_classes_have_levels_of_their_own() -> None:
-    four, three = class_rows(found(0.0, 1.4, 0.0, 0.1)), class_rows(found(0.0, 1.4, 0.1))
+    four, three = class_rows(found(0.0, 1.5, 0.0, 0.1)), class_rows(found(0.0, 1.5, 0.1))
     assert conclude(four).flagged == (1,)
     assert conclude(three).name == "inconclusive"
     assert conclude(class_rows(found(0.0, 0.5, 0.1))).name == "clean"

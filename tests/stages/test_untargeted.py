@@ -7,6 +7,7 @@ from torch import nn
 from triggerfish.detectors import Ensemble, Universal
 from triggerfish.levels import UNTARGETED_TEST, level_of
 from triggerfish.model.classifier import Classifier
+from triggerfish.references.known import Known
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.progress import listening
 from triggerfish.stages import STAGES, share_of
@@ -79,12 +80,19 @@ def test_without_a_trigger_no_way_out_stands_out() -> None:
     assert not any(row.flags for row in ways(blocks()).rows())
 
 
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if clean networks of the task were known."""
+    monkeypatch.setattr(Known, "has_population", lambda *_: True)
+
+
 @pytest.mark.parametrize(
     ("attack", "sources", "everywhere"),
     [("source-specific", {TARGET: SOURCE}, False), ("all-to-all", {}, True)],
 )
-def test_a_scan_concludes_from_them(attack: str, sources: dict[int, int], everywhere: bool) -> None:
-    # Two of six seeds find the trigger for all classes, four of six that for one source.
+def test_a_scan_concludes_from_them(
+    attack: str, sources: dict[int, int], everywhere: bool, known: None
+) -> None:
     verdict = scan_classifier(blocks(attack), ScanConfig(QUICK, seed=4, confirm=False)).verdict
     assert (verdict.name, verdict.sources, verdict.all_classes) == (
         "backdoored",
@@ -117,7 +125,13 @@ def test_levels_suspect_before_they_flag() -> None:
     assert FEWEST_CLASSES < MOST_CLASSES
 
 
-def test_progress_leaves_time_for_them_where_they_are_searched() -> None:
+def test_on_unknown_tasks_nobody_looks_for_them() -> None:
+    verdict = scan_classifier(blocks("all-to-all"), ScanConfig(QUICK, confirm=False)).verdict
+    assert not any(row.test == UNTARGETED_TEST for row in verdict.evidence)
+    assert any("were not looked for" in note for note in verdict.notes)
+
+
+def test_progress_leaves_time_for_them_where_they_are_searched(known: None) -> None:
     def begins(detector: Ensemble, **settings: bool) -> float:
         config = ScanConfig(detector, **settings)
         state = State(blocks(), config, config.judge.known(blocks()))

@@ -58,7 +58,8 @@ MOST_PAGES = 5  # of flagged models that are named after a scan
 @click.option(
     "--untargeted/--no-untargeted",
     default=True,
-    help="Where no target is found, also search for triggers for one source class, and for all.",
+    help="Where no target is found on a known task, also search for triggers for one source class, "
+    "and for all.",
 )
 @click.option("--seed", type=int, default=0, help="Seed of what is random.")
 @click.pass_context

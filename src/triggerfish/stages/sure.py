@@ -77,7 +77,10 @@ def judged_alone(state: State) -> Found:
     detector, scores = state.config.detector, sure_scores(state)
     because = choose_case(state.known, detector, scores).choice.because
     findings = check_scores(scores, state.classifier.num_pixels, detector.may_be_unreachable)
-    note = f"uncalibrated: {because}; judged by its own other classes, on images that it is sure of"
+    note = (
+        f"uncalibrated: {because}; judged by its own other classes, on images that it is sure of. "
+        "Attacks from one class alone, or on all at once, were not looked for"
+    )
     _, height, width = state.classifier.input_shape
     rows = class_rows(scores, math.sqrt(height * width))
     return Found(rows, tuple(findings), (note,), scores)

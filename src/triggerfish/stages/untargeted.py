@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from triggerfish.detectors import Universal
-from triggerfish.detectors.universal import SURE
 from triggerfish.levels import UNTARGETED_TEST, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
@@ -78,11 +77,16 @@ class Untargeted:
     """Ways out of every class, and out of all of them."""
 
     def applies(self, state: State) -> bool:
-        """By the default rules, where no target was found, and a search was made for them."""
+        """By the default rules, where no target was found, and a search was made for them.
+
+        And where clean networks of the task or the recipe are known: on other tasks six of 59 clean
+        networks were accused, and one of 13 attacks was found (docs/detection-quality.md).
+        """
         scores = state.scores
         return (
             state.config.untargeted
             and runs_in_full(state)
+            and state.known.has_population(state.config.detector)
             and scores is not None
             and bool(scores.perturbations)
             and state.verdict.name != "backdoored"
@@ -93,11 +97,10 @@ class Untargeted:
         """Those of images that are led, and of steps."""
         classes, search = state.classifier.num_classes, universal_of(state.config.detector)
         planned = state.config.untargeted and runs_in_full(state) and search is not None
-        if not planned or classes < FEWEST_CLASSES:
+        known = state.known.has_population(state.config.detector)
+        if not planned or not known or classes < FEWEST_CLASSES:
             return 0.0
         led = as_many(_images_wanted(classes), state.classifier.num_pixels)
-        if not state.known.has_population(state.config.detector):
-            led = max(0, led - SURE)
         images = STARTS_OF_ALL * ALL_PER_STEP
         if classes <= MOST_CLASSES:
             images += classes * STARTS * ONE_PER_STEP
