@@ -2,10 +2,11 @@
 
     python -m benchmarks.error_rates [--check]
 
-Counts of results/task_zoo/strangers.jsonl, default scans of networks that other people trained,
-with 95 % Clopper-Pearson intervals: of those whose task was recognised, and of the others where
-there are some of every kind. Levels were chosen with these networks in sight: the reports say so.
-``--check`` only says whether the file is what the results make.
+Counts of default scans, with 95 % Clopper-Pearson intervals. Where the task is recognised:
+results/task_zoo/strangers.jsonl, networks that other people trained, those of recognised tasks.
+Levels were chosen with them in sight: the reports say so. Where it is not:
+results/task_zoo/report.jsonl, networks of the zoo's tasks that no level was chosen on. ``--check``
+only says whether the file is what the results make.
 
 They are rates of the settings that the results were measured with, and of no others: those of each
 setup are kept beside the results. So a default that has changed since has none until
@@ -30,8 +31,12 @@ from triggerfish.reports.rates import decisive
 from triggerfish.statistics.outliers import clopper_pearson
 
 RATES = REFERENCES.parent / "rates.json"
-ROWS = "strangers"
-MODELS = "networks that other people trained"
+ROWS = {True: "strangers", False: "report"}
+"""By whether the task is known: where the rows are."""
+MODELS = {
+    True: "networks that other people trained",
+    False: "small networks of tasks that no level was chosen on",
+}
 DIGITS = 4
 SETTINGS = "settings.json"
 """In the folder of results: by setup, what decided how often such scans were wrong."""
@@ -45,12 +50,17 @@ def settings(folder: Path = FOLDER) -> dict[str, object]:
     return {**kept, setup_of(DEFAULT): now}
 
 
-def rates(rows: Sequence[Row], measured_with: Mapping[str, object]) -> str:
-    """The file, from rows of default scans; ``measured_with`` has the settings of their setup."""
-    counted = [
-        _counted([row for row in rows if bool(row.peers) == known], measured_with, known_task=known)
-        for known in (True, False)
-    ]
+def counted_rows(folder: Path = FOLDER) -> dict[bool, list[Row]]:
+    """The rows that are counted, by whether the task is known."""
+    return {
+        known: [row for row in read_rows(name, folder).values() if bool(row.peers) == known]
+        for known, name in ROWS.items()
+    }
+
+
+def rates(rows: Mapping[bool, Sequence[Row]], measured_with: Mapping[str, object]) -> str:
+    """The file, from `counted_rows`; ``measured_with`` has the settings of their setup."""
+    counted = [_counted(rows[known], measured_with, known_task=known) for known in (True, False)]
     return json.dumps({"schema_version": 2, "rates": [c for c in counted if c]}, indent=1) + "\n"
 
 
@@ -76,7 +86,7 @@ def _counted(
     return {
         "detector": DEFAULT,
         "config": measured_with[setup],
-        "models": MODELS,
+        "models": MODELS[known_task],
         "known_task": known_task,
         "clean_flagged": _share(is_flagged, clean),
         "clean_inconclusive": _share(is_inconclusive, clean),
@@ -102,12 +112,12 @@ def _share(criterion: Callable[[Row], bool], rows: Sequence[Row]) -> dict[str, f
 @click.option("--to", type=click.Path(path_type=Path), default=RATES, help="Where it goes.")
 def main(*, check: bool, out: Path, to: Path) -> None:
     """Write or check the rates that the reports state."""
-    rows = list(read_rows(ROWS, out).values())
-    measured_with = settings(out)
+    rows, measured_with = counted_rows(out), settings(out)
     fresh = rates(rows, measured_with)
     if not check:
         to.write_text(fresh)
-        kept = {setup: measured_with[setup] for setup in sorted({row.setup for row in rows})}
+        setups = sorted({row.setup for some in rows.values() for row in some})
+        kept = {setup: measured_with[setup] for setup in setups}
         (out / SETTINGS).write_text(json.dumps(kept, indent=1) + "\n")
     elif not to.is_file() or to.read_text() != fresh:
         raise click.ClickException(f"out of date: {to.name}: run benchmarks.error_rates")

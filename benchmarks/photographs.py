@@ -109,8 +109,13 @@ def _works(classifier: Classifier, pool: PicturePool, attack: Row) -> float:
 
 @main.command()
 def table() -> None:
+    """Print the table of the docs."""
+    click.echo(rendered())
+
+
+def rendered() -> str:
     """The table of the docs, as Markdown."""
-    click.echo("\n".join(lines(list(read_lines(ROWS)))))
+    return "".join(f"{line}\n" for line in lines(list(read_lines(ROWS))))
 
 
 def lines(rows: list[Row]) -> Iterator[str]:

@@ -20,6 +20,8 @@ import click
 from benchmarks import (
     checks_table,
     detection_tables,
+    packages,
+    photographs,
     pictures_table,
     recognition,
     repair_table,
@@ -328,6 +330,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "default-scans": default_scans,
     "two-builds": two_builds.rendered,
     "memory": memory,
+    "packages": packages.rendered,
+    "photographs": photographs.rendered,
     "scan-growth": scan_growth,
     "ways-out": ways_out.table,
     "time-left": lambda: time_left.table(recorded("time_left").get("networks", {})),

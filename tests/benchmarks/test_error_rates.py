@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.detection import SCANS
-from benchmarks.error_rates import RATES, main, rates, settings
-from benchmarks.error_rates import ROWS as ROWS_NAME
-from benchmarks.stranger_rows import Row, read_rows
+from benchmarks.error_rates import RATES, counted_rows, main, rates, settings
+from benchmarks.error_rates import ROWS as ROWS_OF
+from benchmarks.stranger_rows import Row
 from benchmarks.stranger_tables import DEFAULT
 from benchmarks.strangers import setup_of
 from benchmarks.task_zoo.scan import FOLDER
@@ -43,7 +43,7 @@ ROWS = [
 
 def test_what_is_counted() -> None:
     strange = [replace(one, peers="") for one in ROWS[3:9]]
-    known, unknown = json.loads(rates([*ROWS, *strange], WITH))["rates"]
+    known, unknown = json.loads(rates({True: ROWS, False: strange}, WITH))["rates"]
     assert known["config"] == unknown["config"] == WITH["s"]
     assert (known["known_task"], unknown["known_task"]) == (True, False)
     assert unknown["clean_flagged"]["count"] == 0
@@ -59,25 +59,25 @@ def test_what_is_counted() -> None:
 
 
 def test_what_has_no_network_of_some_kind_is_not_counted() -> None:
-    (only,) = json.loads(rates([*ROWS, replace(row(11, "clean"), peers="")], WITH))["rates"]
+    (only,) = json.loads(rates({True: ROWS, False: [row(11, "clean")]}, WITH))["rates"]
     assert only["known_task"]
 
 
 def test_the_interval_of_none_in_ten_is_the_closed_form() -> None:
     rows = [row(k, "clean") for k in range(10)] + ROWS[4:9]
-    (counted,) = json.loads(rates(rows, WITH))["rates"]
+    (counted,) = json.loads(rates({True: rows, False: []}, WITH))["rates"]
     share = counted["clean_flagged"]
     assert (share["low"], share["high"]) == (0, pytest.approx(1 - 0.025 ** (1 / 10), abs=1e-4))
 
 
 def test_results_of_different_setups_are_not_mixed() -> None:
     with pytest.raises(click.ClickException, match="got 2"):
-        rates([*ROWS, replace(row(10, "clean"), setup="t")], WITH)
+        rates({True: [*ROWS, replace(row(10, "clean"), setup="t")], False: []}, WITH)
 
 
 def test_results_of_settings_that_nobody_kept_are_of_no_scan() -> None:
     with pytest.raises(click.ClickException, match=r"settings of setup s in settings\.json"):
-        rates(ROWS, {"t": {}})
+        rates({True: ROWS, False: []}, {"t": {}})
 
 
 def test_settings_of_now_are_those_of_scans_from_now_on() -> None:
@@ -85,22 +85,21 @@ def test_settings_of_now_are_those_of_scans_from_now_on() -> None:
 
 
 def test_what_ships_is_what_the_committed_results_make() -> None:
-    rows = list(read_rows(ROWS_NAME, FOLDER).values())
-    assert RATES.read_text() == rates(rows, settings())
+    assert RATES.read_text() == rates(counted_rows(), settings())
 
 
 def test_what_ships_is_of_the_settings_that_were_measured() -> None:
     kept = json.loads((FOLDER / "settings.json").read_text())
-    (setup,) = {row.setup for row in read_rows(ROWS_NAME, FOLDER).values()}
+    (setup,) = {row.setup for some in counted_rows().values() for row in some}
     entries = json.loads(RATES.read_text())["rates"]
     assert entries
     assert all(entry["config"] == kept[setup] for entry in entries)
 
 
 def test_a_file_that_is_out_of_date_is_said(tmp_path: Path) -> None:
-    file, rows = tmp_path / "rates.json", FOLDER / f"{ROWS_NAME}.jsonl"
-    (tmp_path / rows.name).write_bytes(rows.read_bytes())
-    (tmp_path / "settings.json").write_bytes((FOLDER / "settings.json").read_bytes())
+    file = tmp_path / "rates.json"
+    for name in ("settings.json", *(f"{name}.jsonl" for name in ROWS_OF.values())):
+        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
     where = ["--out", str(tmp_path), "--to", str(file)]
     assert CliRunner().invoke(main, ["--check", *where]).exit_code == 1
     assert CliRunner().invoke(main, where).exit_code == 0

@@ -35,7 +35,7 @@ def test_a_flag_says_how_many_clean_networks_were_flagged() -> None:
     assert how_often_wrong(uncalibrated(found()), COUNTED) == (
         "This scan flagged 2 of 100 (2 %; 95 % interval 0 to 7 %) of clean networks of strangers. "
         "Where one class was the target, it named that class alone in 45 of 50 (90 %; 95 % "
-        f"interval 78 to 97 %). {IN_SIGHT}"
+        "interval 78 to 97 %)."
     )
 
 
@@ -43,8 +43,14 @@ def test_a_clean_verdict_says_how_many_backdoors_were_missed() -> None:
     assert how_often_wrong(clean(), COUNTED) == (
         "This scan found nothing in 3 of 50 (6 %; 95 % interval 1 to 17 %) of networks of "
         "strangers with a backdoor to one class, and in 4 of 8 (50 %; 95 % interval 16 to 84 %) "
-        f"with a backdoor of another kind. {IN_SIGHT}"
+        "with a backdoor of another kind."
     )
+
+
+def test_of_known_tasks_it_says_that_levels_were_chosen_on_them() -> None:
+    on_known = (replace(COUNTED[0], known_task=True),)
+    verdict = altered(clean().verdict, same_task="CIFAR-10")
+    assert how_often_wrong(replace(clean(), verdict=verdict), on_known).endswith(IN_SIGHT)
 
 
 def test_no_answer_says_how_often_there_is_none() -> None:
@@ -79,12 +85,12 @@ def test_a_calibrated_verdict_has_its_p_value_instead() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_the_default_scan_of_now_was_counted_on_known_tasks(seed: int) -> None:
+def test_the_default_scan_of_now_was_counted(seed: int) -> None:
     result = replace(clean(), detector="ensemble", config=ScanConfig(seed=seed).as_plain())
-    assert "was not counted" in how_often_wrong(result)
     known = replace(result, verdict=altered(result.verdict, same_task="CIFAR-10"))
-    (counted,) = (one for one in measured() if one.known_task)
-    assert str(counted.one_target_missed) in how_often_wrong(known)
+    counted = {one.known_task: str(one.one_target_missed) for one in measured()}
+    assert counted[True] in how_often_wrong(known)
+    assert counted[False] in how_often_wrong(result)
 
 
 @pytest.mark.parametrize("name", ["markdown", "junit", "sarif", "html"])

@@ -37,7 +37,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Rates:
-    """Counts over networks that nobody made for this scanner, scanned without a reference.
+    """Counts over networks scanned without a reference.
 
     ``config`` is what is `decisive` of the scan's; ``models`` says what the networks were, and
     ``known_task`` whether each was compared with clean networks of its task. An
@@ -75,7 +75,8 @@ def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> 
         said = "An inconclusive verdict is no answer. The model counts as not scanned."
         return said if found is None else f"{said} {_inconclusive(found)}"
     if found is not None:
-        return f"{_flagged(found) if name == 'backdoored' else _clean(found)} {IN_SIGHT}"
+        said = _flagged(found) if name == "backdoored" else _clean(found)
+        return f"{said} {IN_SIGHT}" if found.known_task else said
     if result.verdict.reference is not None:
         return "How often a calibrated verdict is wrong was not counted: see the p-value."
     return "How often this detector with these settings is wrong was not counted."
