@@ -33,6 +33,7 @@ from benchmarks.task_zoo.networks import Build
 from triggerfish.confirmation.search import FAMILIES
 from triggerfish.confirmation.trials import shifted, without_largest
 from triggerfish.detectors import Universal
+from triggerfish.detectors.universal import measured_sizes
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.model.temperature import at_temperature, temperature_of
 from triggerfish.results import ClassScores, Perturbation
@@ -196,19 +197,25 @@ def sure_sizes(model: Classifier) -> dict[str, Any]:
     """Sizes on images that the network is sure of, in both bases and untargeted."""
     images = sure_images(model, pictures(SURE, model.input_shape, 0))
     pool = PicturePool.of(model, images)
-    classes = torch.arange(model.num_classes).repeat(2)
-    frequency = torch.arange(len(classes)) >= model.num_classes
-    made = search_universal(model, pool, classes, frequency, Universal().search, 0, 512)
-    sizes = torch.where(made.converged, made.size, torch.nan)
+    pixel, waves = sizes_on(model, pool)
     many = replace(Universal().search, images_per_step=UNTARGETED_IMAGES)
     away = search_universal(
         model, pool, torch.tensor([UNTARGETED]), torch.tensor([False]), many, 0, 512
     )
     return {
         "untargeted_sure": _short(torch.where(away.converged, away.size, torch.nan))[0],
-        "pixel_sure": _short(sizes[: model.num_classes]),
-        "frequency_sure": _short(sizes[model.num_classes :]),
+        "pixel_sure": _short(pixel),
+        "frequency_sure": _short(waves),
     }
+
+
+def sizes_on(model: Classifier, pool: PicturePool) -> tuple[Tensor, Tensor]:
+    """The sizes (K,) of all classes over pixels and over cosines; NaN where not reached."""
+    classes = torch.arange(model.num_classes).repeat(2)
+    frequency = torch.arange(len(classes)) >= model.num_classes
+    found = search_universal(model, pool, classes, frequency, Universal().search, 0, 512)
+    pixel, waves = measured_sizes(found).chunk(2)
+    return pixel, waves
 
 
 @torch.no_grad()

@@ -20,20 +20,18 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from benchmarks.common import RESULTS
 from benchmarks.family import auroc
 from benchmarks.lines import append_line, read_lines
-from benchmarks.measure import classifier_of_zoo
+from benchmarks.measure import classifier_of_zoo, sizes_on
 from benchmarks.task_zoo.triggers import Trigger
-from triggerfish.detectors import Universal
-from triggerfish.detectors.universal import SURE, SURE_SEED, measured_sizes, sure_pool
+from triggerfish.detectors.universal import SURE, SURE_SEED, sure_pool
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.picture_pool import PicturePool
-from triggerfish.search.universal import search_universal
 from triggerfish.statistics.scores import sure_score
 
 ROWS = RESULTS / "photographs.jsonl"
@@ -86,13 +84,7 @@ def _row(zoo: Path, record: Row) -> Row:
 
 def _scores(classifier: Classifier, pool: PicturePool) -> list[float | None]:
     """Of all classes, as a scan has them."""
-    classes = torch.arange(classifier.num_classes)
-    frequency = torch.arange(2 * len(classes)) >= len(classes)
-    found = search_universal(
-        classifier, pool, classes.repeat(2), frequency, Universal().search, 0, 512
-    )
-    size: Tensor = measured_sizes(found)
-    score = sure_score(size[: len(classes)], size[len(classes) :], classifier.input_shape)
+    score = sure_score(*sizes_on(classifier, pool), classifier.input_shape)
     return [round(one, 4) if math.isfinite(one) else None for one in score.tolist()]
 
 
