@@ -32,7 +32,7 @@ demo: $(STAMP)
 	$(BIN)/triggerfish demo --out demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -q -m slow
@@ -45,7 +45,7 @@ ifneq ($(TORCH_INDEX),)
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --index-url $(TORCH_INDEX) "torch==2.6.0"
 endif
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[dev]"
-	$(LOWEST)/bin/python -m pytest -q -n auto
+	$(LOWEST)/bin/python -m pytest -q -n auto --dist worksteal
 
 # An untrained network: the scan must end in "inconclusive" (3), which also says that all data files
 # came along.
@@ -62,7 +62,7 @@ endif
 	cd $(WHEEL) && { venv/bin/triggerfish scan untrained.pt; test $$? -eq 3; }
 
 coverage: $(STAMP)
-	$(BIN)/python -m pytest -q -n auto --cov=triggerfish --cov-report=html --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -q -n auto --dist worksteal --cov=triggerfish --cov-report=html --cov-report=term:skip-covered
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

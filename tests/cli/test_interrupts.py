@@ -43,7 +43,6 @@ def start(folder: Path, jobs: int, out: Path | None) -> subprocess.Popen[str]:
 
 
 QUICK = [
-    (signal.SIGINT, False, True, 2),
     (signal.SIGTERM, False, True, 2),
     (signal.SIGINT, False, False, 1),
 ]

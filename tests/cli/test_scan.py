@@ -47,6 +47,7 @@ def test_table_and_flag(triggerfish: Cli, models: Path) -> None:
     assert lines[-1] == "2 scanned: 1 flagged, 0 inconclusive, 1 clean; 0 skipped"
 
 
+@pytest.mark.slow  # tests/test_scanning.py compares two processes with one on every run
 def test_processes_change_nothing(triggerfish: Cli, models: Path) -> None:
     two, one = (triggerfish("scan", *QUICK, "--jobs", n, models) for n in (2, 1))
     assert (two.code, two.out) == (one.code, one.out)

@@ -74,7 +74,10 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMS)
+# Float64 has no fast convolutions: three times as long as any other form.
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "float64" else n for n in FORMS]
+)
 def test_the_verdict_is_the_same_in_every_form(name: str) -> None:
     verdict = verdict_of(FORMS[name]())
     assert (verdict.name, verdict.flagged) == ("backdoored", (TARGET,))

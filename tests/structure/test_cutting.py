@@ -47,7 +47,9 @@ def test_what_is_left_is_the_network(construction: str, form: str, tmp_path: Pat
     assert "is now" in write_without(path, target, made, shape)
     again = read_graph(target)
     assert analyse_graph(again, shape).findings == ()
-    torch.testing.assert_close(Program(again).logits(images.detach()), answers.detach())
+    torch.testing.assert_close(
+        Program(again).logits(images.detach()), answers.detach(), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_functions_of_a_file_are_written_out_first(tmp_path: Path) -> None:
