@@ -3,9 +3,9 @@
     python -m benchmarks.growth [--series classes] [--largest 43]
 
 measures default scans by classes, pixels and parameters: CPU seconds, what the arithmetic alone
-would take at the rate of a matrix product on the same core, and the fraction of that rate. The
-networks are untrained, which is the worst case: what reaches no class stops nothing early. Results:
-results/growth.json. The functions measure sections of `benchmarks.speed`.
+would take at the best rate of the same core, that of a matrix product or of a convolution of 256
+channels, and the fraction of that rate. The networks are untrained, which is the worst case: what
+reaches no class stops nothing early. Results: results/growth.json. The functions measure sections of `benchmarks.speed`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import math
 import subprocess
 import sys
+from typing import Any
 
 import click
 
@@ -46,20 +47,28 @@ print(json.dumps({"seconds": seconds, "peak_mib": peak / 1024, "before_mib": bef
 SCAN = """
 import json, resource, sys, time, torch
 from torch.utils.flop_counter import FlopCounterMode
-from triggerfish.architectures import ARCHITECTURES
+from benchmarks.untrained import drawn
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.runtime import keep_freed_memory
 from triggerfish.scanning import ScanConfig, scan_classifier
 keep_freed_memory(); torch.set_num_threads(1); torch.manual_seed(0)
 name, classes, shape = json.loads(sys.argv[1])
-network = ARCHITECTURES[name](classes, shape[0])
+network = drawn(name, classes, shape)
 classifier = Classifier(network, shape)
-a, count = torch.randn(1024, 1024), 5
-a @ a
-start = time.process_time()
-for _ in range(count): a @ a
-rate = count * 2 * 1024**3 / (time.process_time() - start)
+def rate_of(work, flops):
+    seconds = []
+    for _ in range(8):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return flops / min(seconds)
+a, last = torch.randn(1024, 1024), {"memory_format": torch.channels_last}
+x, kernels = torch.randn(8, 256, 16, 16).to(**last), torch.randn(256, 256, 3, 3).to(**last)
+rate = max(
+    rate_of(lambda: a @ a, 2 * 1024**3),
+    rate_of(lambda: torch.conv2d(x, kernels), 2 * 8 * 9 * 14**2 * 256**2),
+)
 image = torch.full((1, *shape), 0.5, requires_grad=True)
 with FlopCounterMode(display=False) as forward:
     logits = folded(classifier).logits(image)
@@ -81,7 +90,7 @@ print(json.dumps({
     "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
 }))
 """
-GRAY, COLOR = (1, 28, 28), (3, 32, 32)
+GRAY, COLOR, LARGE = (1, 28, 28), (3, 32, 32), (3, 224, 224)
 SCANS: dict[str, tuple[tuple[int, str, int, tuple[int, int, int]], ...]] = {
     "classes": tuple((k, "paper_cnn", k, GRAY) for k in (2, 10, 43, 200, 1000)),
     "pixels (side)": tuple((s, "small_resnet", 10, (3, s, s)) for s in (28, 32, 64, 128, 224)),
@@ -89,7 +98,10 @@ SCANS: dict[str, tuple[tuple[int, str, int, tuple[int, int, int]], ...]] = {
         (1, "pytorch_tutorial_cnn", 10, COLOR),
         (2, "plain_cnn_32_64_32", 10, COLOR),
         (3, "akamaster_resnet20", 10, COLOR),
-        (4, "kuangliu_resnet18", 10, COLOR),
+        (4, "plain_cnn_32_64_32", 43, COLOR),
+        (5, "kuangliu_resnet18", 10, COLOR),
+        (6, "torchvision_efficientnet_b0", 1000, LARGE),
+        (7, "torchvision_vit_b_16", 10, LARGE),
     ),
 }
 """Per series its points: size, network of the catalogue, classes, and shape of the images."""
@@ -178,7 +190,7 @@ def default_scans() -> None:
         record("speed", "default-scans", rows)
 
 
-def scan(network: str, classes: int, shape: tuple[int, int, int]) -> dict[str, float]:
+def scan(network: str, classes: int, shape: tuple[int, int, int]) -> dict[str, Any]:
     """A default scan of an untrained network, in a fresh process."""
     point = json.dumps([network, classes, shape])
     done = subprocess.run(
@@ -197,7 +209,8 @@ def main(series: tuple[str, ...], largest: int) -> None:
             if size > largest:
                 continue
             found = recorded("growth").get(name, {})
-            found[str(size)] = {"network": network, **scan(network, classes, shape)}
+            point = {"network": network, "classes": classes, "side": shape[1]}
+            found[str(size)] = point | scan(network, classes, shape)
             record("growth", name, found)
             click.echo(f"{name} {size}: {found[str(size)]}", err=True)
 

@@ -198,7 +198,9 @@ def scan_growth() -> str:
     rows = [
         (
             series,
-            point["network"] if series == "network" else size,
+            f"{point['network']}, {point['classes']:,} classes, side {point['side']}"
+            if series == "network"
+            else size,
             f"{point['parameters']:,}",
             f"{point['seconds']:.1f}",
             f"{point['floor']:.1f}",
@@ -209,7 +211,7 @@ def scan_growth() -> str:
         if series != "machine"
         for size, point in sorted(points.items(), key=lambda pair: int(pair[0]))
     ]
-    header = ("series", "size", "parameters", "CPU seconds", "at the matrix rate", "of it", "MiB")
+    header = ("series", "size", "parameters", "CPU seconds", "at the core's rate", "of it", "MiB")
     return markdown(header, rows)
 
 

@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,19 @@ from benchmarks.lines import append_line, read_lines
 from benchmarks.measure import zoo_networks
 from benchmarks.stranger_rows import row_of
 from benchmarks.strangers import setup_of
+from benchmarks.task_zoo.plan import units
 from triggerfish.scanning import scan_classifier
 
 FOLDER = RESULTS / "task_zoo"
 METHOD = "ensemble"
 GROUPS = {"3": (3, 3), "4-5": (4, 5), "6-12": (6, 12), "13 and more": (13, 10**9)}
+KINDS = {
+    "no normalisation": ("plain", "deep", "dropout", "dense", "strided", "strided-dropout"),
+    "batch norm": ("batch", "residual", "strided-batch"),
+    "group norm": ("group", "strided-group"),
+    "transformers, mixers, ConvNeXt": ("vit", "mixer", "next"),
+}
+"""Forms of networks, by what they have between their layers."""
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 Row = dict[str, Any]
 
@@ -96,9 +105,23 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     for trigger in sorted({_trigger(r) for r in rows if r["attack"] == "all-to-one"}):
         found = [r for r in rows if r["attack"] == "all-to-one" and _trigger(r) == trigger]
         yield _line(f"all-to-one, {trigger}", found)
+    for kind, networks in KINDS.items():
+        some = [r for r in rows if _network(r) in networks]
+        for name in ("clean", "all-to-one") if some else ():
+            yield _line(f"{name}, {kind}", [r for r in some if (r["attack"] or "clean") == name])
     yield _line("**clean, all**", [r for r in rows if not r["attacked"]])
     for attack in ("all-to-one", "all-to-all", "source-specific"):
         yield _line(f"**{attack}, all**", [r for r in rows if r["attack"] == attack])
+
+
+def _network(row: Row) -> str:
+    """Its form; that of another person's network is not known here."""
+    return _networks().get(row["id"].rpartition("-a")[0] or row["id"], "")
+
+
+@cache
+def _networks() -> dict[str, str]:
+    return {unit.name: unit.network for unit in units()}
 
 
 def _trigger(row: Row) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from triggerfish._version import __version__
 from triggerfish.model.classifier import Classifier
-from triggerfish.model.memory import give_back_if_much
+from triggerfish.model.memory import give_back_freed_memory, give_back_if_much
 from triggerfish.model.temperature import at_temperature, temperature_of
 from triggerfish.results import Scanned
 from triggerfish.runtime import keep_freed_memory
@@ -38,6 +38,7 @@ def scan_classifier(
         scale = spread(evaluate(classifier, probe_pictures(classifier), TOGETHER).double())
         classifier = at_temperature(classifier, temperature_of(scale))
     state = State(classifier, config, config.judge.known(classifier), findings=findings)
+    give_back_freed_memory()  # the checks' batches are the largest of all without a gradient
     for stage in STAGES:
         if stage.applies(state):
             with share_of_work(*share_of(stage, state)):

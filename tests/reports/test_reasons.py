@@ -110,14 +110,14 @@ def test_of_two_classes_the_one_with_the_smaller_pattern_is_tested(stranger: Sca
     assert command.endswith(" --class 1")
 
 
-def test_where_nothing_was_searched_a_search_comes_first(stranger: Scanned) -> None:
-    """No class is a suspect yet: a test of the first one would only mislead."""
+def test_where_nothing_was_searched_every_class_is_tested(stranger: Scanned) -> None:
+    """No class is a suspect yet: a test of the first one alone would only mislead."""
     scores = replace(stranger.scores, parts=(), status=(Status.SCREENED,) * 2)
     verdict = altered(stranger.verdict, index=(0.4, 0.1), threshold=float("nan"), inconclusive=True)
     result = replace(stranger, scores=scores, verdict=verdict, confirmations=())
     command = next_step(result, Finding("few-classes", "two classes")) or ""
-    assert command.startswith("triggerfish scan ")
-    assert command.endswith(" --thorough")
+    assert command.startswith("triggerfish confirm ")
+    assert command.endswith(" --class 0 --class 1")
 
 
 def test_a_class_that_was_tested_already_is_not_tested_again(stranger: Scanned) -> None:

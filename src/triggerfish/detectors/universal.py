@@ -22,6 +22,7 @@ from torch import Tensor
 from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
+from triggerfish.model.memory import give_back_if_much
 from triggerfish.results import BASES, Basis, ClassScores, ClassSizes, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate, largest_margins
 from triggerfish.search.batching import rows_that_fit
@@ -253,6 +254,7 @@ class _Evidence:
         name, score = self._scored(sizes, ratios)
         basis = torch.stack([r.nan_to_num(-torch.inf) for r in ratios]).argmax(0)
         images = self._images(basis)
+        give_back_if_much()
         logits = evaluate(self.classifier, images).double().cpu()
         probability = logits.softmax(1).gather(1, self.classes.view(-1, 1)).squeeze(1)
         measured = zip(BASES, sizes, ratios, self.found, strict=True)
@@ -302,8 +304,7 @@ class _Evidence:
         perturbations = torch.stack([found.perturbation for found in self.found])
         images = []
         for row, (k, b) in enumerate(zip(self.classes.tolist(), basis.tolist(), strict=True)):
-            others = self.fresh.images[self.fresh.called != k]
-            picture = others[0] if len(others) else self.fresh.images[0]
+            picture = self.fresh.images[(self.fresh.called != k).long().argmax()]
             images.append((picture + perturbations[b, row]).clamp(0.0, 1.0))
         return torch.stack(images)
 

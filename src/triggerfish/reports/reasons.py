@@ -35,7 +35,6 @@ class Check:
 INSPECT = "triggerfish inspect {file}"
 OTHER_RANGE = "triggerfish scan {other_range}"
 OTHER_SEED = "triggerfish scan {model} --seed {seed}"
-SEARCH_ANYWAY = "triggerfish scan {model} --thorough"
 CONFIRM = "triggerfish confirm {model} --class {suspect}"
 
 CHECKS: dict[str, Check] = {
@@ -97,7 +96,9 @@ def next_step(result: Scanned, finding: Finding) -> str | None:
     if check is None or result.path is None:
         return None
     if finding.code == "few-classes" and set(result.scores.status) == {Status.SCREENED}:
-        return SEARCH_ANYWAY.format(model=_model(result))  # no class is a suspect before a search
+        # No class is a suspect before a search: all of the few are tested.
+        classes = " ".join(f"--class {k}" for k in range(len(result.scores.status)))
+        return f"triggerfish confirm {_model(result)} {classes}"
     suspect, seed = suspected_class(result), result.config.get("seed")
     tested = any(test.target == suspect for test in result.confirmations)
     command = check.again if tested and check.again else check.command

@@ -268,8 +268,8 @@ def _ties(scores: ClassScores) -> Iterator[Finding]:
     if len(values) < MIN_CLASSES:
         yield Finding(
             "few-classes",
-            f"{len(values)} classes were measured: among fewer than {MIN_CLASSES} an outlier means "
-            "nothing. Use a calibrated reference",
+            f"expected scores of at least {MIN_CLASSES} classes, got {len(values)} of "
+            f"{len(scores.status)}: among fewer an outlier means nothing; use a calibrated reference",
         )
     elif np.median(np.abs(values - np.median(values))) == 0:
         yield Finding(
