@@ -5,7 +5,8 @@
 measures default scans by classes, pixels and parameters: CPU seconds, what the arithmetic alone
 would take at the best rate of the same core, that of a matrix product or of a convolution of 256
 channels, and the fraction of that rate. The networks are untrained, which is the worst case: what
-reaches no class stops nothing early. Results: results/growth.json. The functions measure sections of `benchmarks.speed`.
+reaches no class stops nothing early. Results: results/growth.json. The functions measure sections
+of `benchmarks.speed`.
 """
 
 from __future__ import annotations
@@ -70,8 +71,9 @@ rate = max(
     rate_of(lambda: torch.conv2d(x, kernels), 2 * 8 * 9 * 14**2 * 256**2),
 )
 image = torch.full((1, *shape), 0.5, requires_grad=True)
+fast = folded(classifier)
 with FlopCounterMode(display=False) as forward:
-    logits = folded(classifier).logits(image)
+    logits = fast.logits(image)
 with FlopCounterMode(display=False) as backward:
     logits.sum().backward()
 passed, logits = {False: 0, True: 0}, Classifier.logits

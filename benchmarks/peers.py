@@ -38,7 +38,7 @@ from triggerfish.zoo.manifest import read_manifest
 ROWS = RESULTS / "peers.jsonl"
 NETWORK = "torchvision_resnet18"
 ATTACKS = (("white", 1), ("checkered", 7))
-"""Name and target class: mithridatium's MM-BD looks at the first five classes alone."""
+"""Name and target class."""
 REAL_IMAGES = 1000
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 

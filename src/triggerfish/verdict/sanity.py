@@ -269,7 +269,8 @@ def _ties(scores: ClassScores) -> Iterator[Finding]:
         yield Finding(
             "few-classes",
             f"expected scores of at least {MIN_CLASSES} classes, got {len(values)} of "
-            f"{len(scores.status)}: among fewer an outlier means nothing; use a calibrated reference",
+            f"{len(scores.status)}: among fewer an outlier means nothing; use a calibrated "
+            "reference",
         )
     elif np.median(np.abs(values - np.median(values))) == 0:
         yield Finding(
