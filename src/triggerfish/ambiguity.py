@@ -1,9 +1,9 @@
 """One verdict for a network that can be read in several ways: what most of their weight says.
 
 Names and shapes of weights do not tell the whole function, nor what images were turned into before
-it. Each plausible reading is scanned, and its answer counts by how well it fits the weights
-(`triggerfish.loading.fit`). What two thirds of that say is the verdict, and an accusation needs
-four fifths. Where nothing has so much, the verdict is *inconclusive* and names every reading with
+it. Plausible readings are scanned, the likeliest first, and each answer counts by how well the
+reading fits the weights (`triggerfish.loading.fit`). What two thirds of that say is the verdict,
+and an accusation needs four fifths; readings that can no longer change it are not scanned. Where nothing has so much, the verdict is *inconclusive* and names every reading with
 its result and the command that settles it. It is *inconclusive* as well where the network is a
 guessed chain and a connection around a layer would fit too: that network was not scanned, so
 nothing is known of it.
@@ -42,7 +42,7 @@ Scan = Callable[[Classifier], Scanned]
 
 
 def scan_readings(readings: Classifier | Sequence[Reading], scan: Scan) -> Scanned:
-    """Scan each reading of one network, the likeliest first, as long as a verdict is possible.
+    """Scan the readings of one network, the likeliest first, until no other changes the verdict.
 
     The result is that of the likeliest reading with the verdict; the first one's, *inconclusive*,
     where there is none. A `Classifier` is one reading.
@@ -58,6 +58,8 @@ def scan_readings(readings: Classifier | Sequence[Reading], scan: Scan) -> Scann
             forget_folded(reading.classifier)
         if not _is_possible(shares, results):
             return _undecided(readings, shares, results)
+        if _is_settled(shares, results):
+            break
     decided = results[0] if len(readings) == 1 else _decided(readings, shares, results)
     return _doubted(readings[0], decided) if readings[0].skippable else decided
 
@@ -97,6 +99,14 @@ def _is_possible(shares: Sequence[float], results: Sequence[Scanned]) -> bool:
     return left >= NEEDED or any(left + w >= _needed(answer) for answer, w in weights.items())
 
 
+def _is_settled(shares: Sequence[float], results: Sequence[Scanned]) -> bool:
+    """Whether an answer has what it needs, and the rest of the readings can give it to no other."""
+    left, weights = sum(shares[len(results) :]), _weights(shares, results)
+    has = {answer for answer, weight in weights.items() if weight >= _needed(answer)}
+    others = (weight + left >= _needed(a) for a, weight in weights.items() if a not in has)
+    return bool(has) and left < NEEDED and not any(others)
+
+
 def _needed(answer: int | VerdictName) -> float:
     """Of the readings' shares, for an answer."""
     return NEEDED if answer in ("clean", "inconclusive") else NEEDED_TO_ACCUSE
@@ -110,12 +120,14 @@ def _decided(
     says = max(results, key=lambda result: len(agreed & _answers(result.verdict)))
     verdict = _restricted(says.verdict, agreed)
     agrees = [_answers(result.verdict) == _answers(verdict) for result in results]
-    names = [f"({reading.options})" for reading, same in zip(readings, agrees, strict=True) if same]
-    weight = sum(share for share, same in zip(shares, agrees, strict=True) if same)
+    scanned = zip(readings, shares, agrees, strict=False)
+    same = [(f"({reading.options})", share) for reading, share, fits in scanned if fits]
     note = (
-        f"{len(names)} of {len(readings)} readings of the file give this verdict (weight "
-        f"{100 * weight:.0f} %): {', '.join(names)}"
+        f"{len(same)} of {len(readings)} readings of the file give this verdict (weight "
+        f"{100 * sum(share for _, share in same):.0f} %): {', '.join(name for name, _ in same)}"
     )
+    if rest := len(readings) - len(results):
+        note += f"; {rest} could not change it and {'was' if rest == 1 else 'were'} not scanned"
     return replace(
         says,
         verdict=replace(verdict, notes=(*verdict.notes, note)),

@@ -149,12 +149,24 @@ def test_shares_of_readings_fall_and_sum_to_one(tutorial: Path) -> None:
 
 
 def test_readings_that_agree_give_a_verdict_that_says_so(tutorial: Path) -> None:
-    models = readings(tutorial)
-    result = scan_readings(models, lambda model: scanned(model, "backdoored"))
+    result = verdicts_of(shared(readings(tutorial), 0.5, 0.25, 0.25), *["backdoored"] * 3)
     assert (result.verdict.name, result.verdict.flagged) == ("backdoored", (3,))
-    assert f"{len(models)} of {len(models)} readings" in result.verdict.notes[-1]
+    assert "3 of 3 readings" in result.verdict.notes[-1]
     assert "(weight 100 %)" in result.verdict.notes[-1]
-    assert result.seconds == len(models)
+    assert result.seconds == 3
+
+
+@pytest.mark.parametrize(("name", "scans"), [("clean", 2), ("backdoored", 3)])
+def test_a_reading_that_cannot_change_the_verdict_is_not_scanned(
+    name: str, scans: int, tutorial: Path
+) -> None:
+    models = shared(readings(tutorial), 0.4, 0.3, 0.2, 0.1)
+    result = verdicts_of(models, *[name] * scans)
+    assert (result.verdict.name, result.seconds) == (name, scans)
+    assert [one.verdict for one in result.readings] == [name] * scans + [None] * (4 - scans)
+    assert f"{scans} of 4 readings" in result.verdict.notes[-1]
+    assert "could not change it" in result.verdict.notes[-1]
+    assert dissenting(result) == ()
 
 
 def test_what_two_thirds_of_the_weight_say_is_the_verdict_and_dissent_is_told(

@@ -176,7 +176,7 @@ def calibration(result: Scanned) -> str:
 def dissenting(result: Scanned) -> tuple[ReadingResult, ...]:
     """The readings that say something else than the verdict; none where there is no verdict."""
     some_agree = any(reading.agrees for reading in result.readings)
-    return tuple(r for r in result.readings if some_agree and not r.agrees)
+    return tuple(r for r in result.readings if some_agree and r.verdict and not r.agrees)
 
 
 def dissent(reading: ReadingResult) -> str:
