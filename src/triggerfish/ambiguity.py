@@ -3,10 +3,10 @@
 Names and shapes of weights do not tell the whole function, nor what images were turned into before
 it. Plausible readings are scanned, the likeliest first, and each answer counts by how well the
 reading fits the weights (`triggerfish.loading.fit`). What two thirds of that say is the verdict,
-and an accusation needs four fifths; readings that can no longer change it are not scanned. Where nothing has so much, the verdict is *inconclusive* and names every reading with
-its result and the command that settles it. It is *inconclusive* as well where the network is a
-guessed chain and a connection around a layer would fit too: that network was not scanned, so
-nothing is known of it.
+and an accusation needs four fifths; readings that can no longer change it are not scanned. Where
+nothing has so much, the verdict is *inconclusive* and names every reading with its result and the
+command that settles it. It is *inconclusive* as well where the network is a guessed chain and a
+connection around a layer would fit too: that network was not scanned, so nothing is known of it.
 """
 
 from __future__ import annotations
