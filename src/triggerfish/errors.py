@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 Kind = Literal["unreadable", "unsupported", "dangerous", "failed"]
 
 LONGEST = 200
+CUT = " ..."
 
 
 class TriggerfishError(Exception):
@@ -89,7 +90,11 @@ def one_line(error: BaseException, *, last: bool = False) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1 if last else 0] if lines else type(error).__name__)[:LONGEST]
+    line = lines[-1 if last else 0] if lines else type(error).__name__
+    if len(line) <= LONGEST:
+        return line
+    start = line[: LONGEST - len(CUT)]
+    return (start.rpartition(" ")[0] or start) + CUT
 
 
 def described(error: BaseException) -> str:

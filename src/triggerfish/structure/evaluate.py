@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from triggerfish.errors import one_line
 from triggerfish.loading.programs.steps import Ref
 from triggerfish.structure.graph import Graph, Node
 
@@ -69,7 +70,7 @@ def _step(node: Node, values: dict[str, object], forced: Mapping[str, object], r
             options = {key: _resolve(item, values) for key, item in node.options.items()}
             result = run(*arguments, **options)
         except Exception as error:  # a stranger's program may ask an operator for anything
-            result = Unknown(f"{node.source}: {type(error).__name__}: {str(error)[:120]}")
+            result = Unknown(f"{node.source}: {type(error).__name__}: {one_line(error)}")
     if len(node.outputs) == 1 or isinstance(result, Unknown):
         results: Sequence[object] = [result] * len(node.outputs)
     else:
