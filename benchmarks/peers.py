@@ -51,8 +51,8 @@ path, defense, images, out = sys.argv[1:]
 model, _ = loader.detect_and_build(path, arch_hint="resnet18", num_classes=10)
 run = {"mmbd": mmbd.run_mmbd, "freeeagle": freeeagle.run_freeeagle}[defense]
 result = run(model, utils.get_preprocess_config("cifar10"), device=torch.device("cpu"))
-named = [k for k, s in enumerate(result.get("per_class_scores", ())) if "backdoored" in
-         result["verdict"] and s == max(result["per_class_scores"])]
+scores = result["per_class_scores" if defense == "mmbd" else "tendency_per_target"]
+named = [scores.index(max(scores))] if "backdoored" in result["verdict"] else []
 json.dump({"verdict": result["verdict"], "named": named}, open(out, "w"))
 """
 TROJANZOO = """

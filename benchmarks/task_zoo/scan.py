@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import torch
 from scipy.stats import binomtest
 
@@ -27,6 +28,7 @@ from benchmarks.common import RESULTS
 from benchmarks.detection import SCANS
 from benchmarks.lines import append_line, read_lines
 from benchmarks.measure import zoo_networks
+from benchmarks.quality import Array, auroc, auroc_interval
 from benchmarks.stranger_rows import row_of
 from benchmarks.strangers import setup_of
 from benchmarks.task_zoo.plan import units
@@ -89,6 +91,7 @@ def table(path: Path) -> None:
     found = ({**row, "attack": row["attack"].rpartition(" ")[2]} for row in read_lines(path))
     rows = list({row["id"]: row for row in found}.values())
     click.echo("\n".join(lines(rows)))
+    click.echo("\n".join(separations(rows)))
 
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -112,6 +115,23 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     yield _line("**clean, all**", [r for r in rows if not r["attacked"]])
     for attack in ("all-to-one", "all-to-all", "source-specific"):
         yield _line(f"**{attack}, all**", [r for r in rows if r["attack"] == attack])
+
+
+def separations(rows: Sequence[Row]) -> Iterator[str]:
+    """AUROC of the largest statistic, clean against all-to-one, by number of classes."""
+    for name, (least, most) in GROUPS.items():
+        some = [r for r in rows if least <= len(r["statistic"]) <= most]
+        clean = _largest(r for r in some if not r["attacked"])
+        attacked = _largest(r for r in some if r["attack"] == "all-to-one")
+        if len(clean) and len(attacked):
+            low, high = auroc_interval(clean, attacked)
+            yield f"AUROC, {name} classes: {auroc(clean, attacked):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _largest(rows: Iterable[Row]) -> Array:
+    """Of each row the largest statistic; none where nothing was searched."""
+    found = ([v for v in row["statistic"] if v is not None] for row in rows)
+    return np.array([max(values) for values in found if values])
 
 
 def _network(row: Row) -> str:

