@@ -109,14 +109,6 @@ SCANS: dict[str, tuple[tuple[int, str, int, tuple[int, int, int]], ...]] = {
 """Per series its points: size, network of the catalogue, classes, and shape of the images."""
 
 ENSEMBLE_CLASSES = (10, 43, 100)
-DEFAULT_SCANS = (
-    ("PyTorch tutorial CNN", "pytorch_tutorial_cnn", 10, (3, 32, 32)),
-    ("ResNet-20", "akamaster_resnet20", 10, (3, 32, 32)),
-    ("CNN of 32 and 64 channels", "plain_cnn_32_64_32", 43, (3, 32, 32)),
-    ("ResNet-18", "kuangliu_resnet18", 10, (3, 32, 32)),
-    ("EfficientNet-B0", "torchvision_efficientnet_b0", 1000, (3, 224, 224)),
-)
-"""Name, network of the catalogue, classes, and shape of the images."""
 
 
 def measure(
@@ -181,15 +173,6 @@ def growth() -> None:
     ):
         big[name] = min_norm("small_resnet", classes, shape, 1, steps)
         record("speed", "big", big)
-
-
-def default_scans() -> None:
-    """Time and memory of the default scan on networks that people ask about, untrained."""
-    rows: dict[str, dict[str, float]] = {}
-    for name, network, classes, shape in DEFAULT_SCANS:
-        title = f"{name}, {classes:,} classes at {'x'.join(map(str, shape))}"
-        rows[title] = measure(network, classes, shape)
-        record("speed", "default-scans", rows)
 
 
 def scan(network: str, classes: int, shape: tuple[int, int, int]) -> dict[str, Any]:

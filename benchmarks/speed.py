@@ -11,7 +11,6 @@ FOLDER holds the published zoos (``triggerfish zoo clean``, ``zoo backdoor``). S
     input-gradient our gradient of the first convolution against the library's
     compiled       what torch.compile gains, and what it costs first
     growth         time and memory with classes, pixels, models and baselines
-    default-scans  time and memory of the default scan on networks of several sizes
 
 Results go to benchmarks/results/speed.json; ``python -m benchmarks.tables`` turns them into
 docs/performance.md. Times on a shared machine vary: read the ratios.
@@ -31,7 +30,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import classifiers, record, timed, zoo_models
-from benchmarks.growth import default_scans, growth
+from benchmarks.growth import growth
 from benchmarks.neural_cleanse import neural_cleanse, procedural_images
 from benchmarks.prototype import minimize_norm_by_adam
 from benchmarks.published_sequential import search_all
@@ -247,7 +246,6 @@ def main(sections: tuple[str, ...], zoo: Path, count: int) -> None:
         "input-gradient": input_gradient,
         "compiled": lambda: compiled(zoo),
         "growth": growth,
-        "default-scans": default_scans,
     }
     for name in sections or tuple(runs):
         runs[name]()

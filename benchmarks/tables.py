@@ -185,15 +185,6 @@ def growth() -> str:
     return markdown(("series", "size", "seconds", "peak MiB", "exponent of time"), rows)
 
 
-def default_scans() -> str:
-    """Time and memory of the default scan."""
-    rows = [
-        (name, f"{point['seconds']:.0f}", f"{point['peak_mib']:.0f}")
-        for name, point in recorded("speed").get("default-scans", {}).items()
-    ]
-    return markdown(("network, untrained", "CPU seconds", "peak MiB"), rows)
-
-
 def scan_growth() -> str:
     """Default scans by size, with the arithmetic behind them."""
     rows = [
@@ -330,7 +321,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "input-gradient": input_gradient,
     "compiled": compiled,
     "growth": growth,
-    "default-scans": default_scans,
     "two-builds": two_builds.rendered,
     "memory": memory,
     "packages": packages.rendered,
