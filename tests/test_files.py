@@ -14,7 +14,8 @@ from triggerfish.files import ensure_writable, sha256_of, write_file
         (ValueError("\n  first \n"), "first"),
         (ValueError(), "ValueError"),
         (OSError(28, "No space left on device", "/some/file"), "No space left on device"),
-        (ValueError("x" * 500), "x" * 200),
+        (ValueError("x" * 500), "x" * 196 + " ..."),
+        (ValueError("words " * 50), "words " * 31 + "words ..."),
     ],
 )
 def test_one_line(error: Exception, line: str) -> None:

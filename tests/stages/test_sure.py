@@ -61,8 +61,9 @@ def test_a_suspect_of_the_task_is_flagged_or_cleared() -> None:
 
 
 def test_few_classes_have_levels_of_their_own() -> None:
-    four, three = class_rows(found(0.0, 1.5, 0.0, 0.1)), class_rows(found(0.0, 1.5, 0.1))
+    four, three = class_rows(found(0.0, 1.9, 0.0, 0.1)), class_rows(found(0.0, 1.9, 0.1))
     assert conclude(four).flagged == (1,)
+    assert conclude(class_rows(found(0.0, 1.7, 0.0, 0.1))).name == "inconclusive"
     assert conclude(three).name == "inconclusive"
     assert conclude(class_rows(found(0.0, 0.5, 0.1))).name == "clean"
     assert math.isnan(class_rows(found(0.0, 9.0))[0].flag_at)
