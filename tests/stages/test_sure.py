@@ -11,11 +11,12 @@ from scored import class_scores
 from triggerfish.detectors import Universal
 from triggerfish.detectors.universal import SURE_SEED
 from triggerfish.levels import LEVELS, SURE, sure_test
+from triggerfish.model.classifier import Classifier
 from triggerfish.references.known import Known
 from triggerfish.results import ClassScores, Evidence, Hypothesis, Null
 from triggerfish.scanning import ScanConfig
 from triggerfish.stages.state import State
-from triggerfish.stages.sure import Control, SureImages, class_rows, decides_alone
+from triggerfish.stages.sure import Control, SureImages, class_rows, decides_alone, resting_class
 from triggerfish.verdict.conclude import conclude
 from triggerfish.verdict.judge import Judge
 
@@ -76,6 +77,26 @@ def test_small_images_have_levels_of_their_own() -> None:
     assert conclude(class_rows(accused, 28)).flagged == (8,)
     assert conclude(class_rows(accused, 8)).name == "inconclusive"
     assert conclude(class_rows(found(*[0.0] * 8, 0.3), 8)).name == "clean"
+
+
+def test_the_class_that_images_rest_in_is_suspected_and_not_flagged() -> None:
+    rows = found(*[0.0] * 5, 2.9)
+    assert conclude(class_rows(rows)).flagged == (5,)
+    assert conclude(class_rows(rows, resting=5)).name == "inconclusive"
+    assert conclude(class_rows(rows, resting=4)).flagged == (5,)
+    both = found(0.0, 0.0, 0.0, 0.0, 2.0, 2.9)
+    assert conclude(class_rows(both, resting=5)).flagged == (4,)
+
+
+def test_a_class_that_nearly_all_synthetic_images_are_is_a_resting_one() -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 6))
+    with torch.no_grad():
+        network[1].weight.mul_(0.01)
+        network[1].bias.copy_(torch.tensor([0.0, 0.0, 0.0, 5.0, 0.0, 0.0]))
+    assert resting_class(Classifier(network, (1, 8, 8))) == 3
+    network[1].bias.data[3] = 0.0
+    network[1].weight.data.zero_()[torch.arange(6), 10 * torch.arange(6)] = 1.0  # a pixel each
+    assert resting_class(Classifier(network, (1, 8, 8))) is None
 
 
 def test_every_level_suspects_before_it_flags() -> None:

@@ -119,6 +119,13 @@ def suspected_class(result: Scanned) -> int:
     the one with the largest statistic.
     """
     rows = [r for r in result.verdict.evidence if r.is_suspicious and r.null.kind != "same-size"]
+    # What may be suspected but not flagged has no distance to a level that flags.
+    if beyond := [
+        (row.score, row.hypothesis.target)
+        for row in rows
+        if row.hypothesis.target is not None and math.isinf(row.flag_at)
+    ]:
+        return max(beyond)[1]
     rows += [r for r in deciding_rows(result.verdict) if r is not None]
     judged = [
         (excess(row), row.hypothesis.target)

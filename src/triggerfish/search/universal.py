@@ -145,6 +145,7 @@ def search_universal(
             rows = rows.those(standings.going_on(rows.run, rows.log_budget, known, rungs[step + 1]))
             if not len(rows.run):
                 break
+            give_back_if_much()  # fewer rows make batches of another size
     _record(found, rows, basis, REACHED)
     return _by_unit(found, unit, standings)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 
@@ -36,6 +36,7 @@ from triggerfish.results import (
     NullKind,
     Status,
 )
+from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.recall import searches_of
@@ -45,10 +46,16 @@ from triggerfish.statistics.scores import sure_score
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge, choose_case
 from triggerfish.verdict.rules import as_high
-from triggerfish.verdict.sanity import check_scores
+from triggerfish.verdict.sanity import TOGETHER, check_scores, probe_pictures
 
 FEWEST_CLASSES = 3
 """Of two, clean classes are as small as targets, on images of any kind (docs/limits.md)."""
+RESTING = 0.9
+"""Of plain synthetic images, for a class that whatever is disturbed comes to rest in."""
+RESTING_NOTE = (
+    "class {k} is what nearly all plain synthetic images are, as a class that means 'nothing "
+    "there' would be: a small pattern towards it tells no trigger, so it is not flagged"
+)
 
 
 class SureImages:
@@ -82,8 +89,22 @@ def judged_alone(state: State) -> Found:
         "Attacks from one class alone, or on all at once, were not looked for"
     )
     _, height, width = state.classifier.input_shape
-    rows = class_rows(scores, math.sqrt(height * width))
-    return Found(rows, tuple(findings), (note,), scores)
+    resting = resting_class(state.classifier)
+    rows = class_rows(scores, math.sqrt(height * width), resting)
+    notes = (note,) if resting is None else (note, RESTING_NOTE.format(k=resting))
+    return Found(rows, tuple(findings), notes, scores)
+
+
+def resting_class(classifier: Classifier) -> int | None:
+    """The class that nearly all plain synthetic images are, as one that means *nothing there* is.
+
+    Whatever is disturbed comes to rest in it, so a small pattern towards it tells no trigger. The
+    one clean network of other people that this search accused has such a class; of the attacked
+    ones whose task is not known, no target is one.
+    """
+    called = evaluate(classifier, probe_pictures(classifier), TOGETHER).argmax(1)
+    share, most = called.bincount(minlength=classifier.num_classes).div(len(called)).max(0)
+    return int(most) if float(share) >= RESTING else None
 
 
 def sure_scores(state: State) -> ClassScores:
@@ -93,17 +114,21 @@ def sure_scores(state: State) -> ClassScores:
     return with_enough_memory(lambda: search(state.classifier, state.config.seed, sure=True))
 
 
-def class_rows(scores: ClassScores, side: float = math.inf) -> tuple[Evidence, ...]:
+def class_rows(
+    scores: ClassScores, side: float = math.inf, resting: int | None = None
+) -> tuple[Evidence, ...]:
     """Against the network's other classes and what triggers cost: one row a hypothesis.
 
-    ``side`` is that of an image in pixels.
+    ``side`` is that of an image in pixels. The ``resting`` class may be suspected, never flagged.
     """
     searched = sum(state is not Status.SCREENED for state in scores.status)
     found = [
         _row(Hypothesis("target", k), value, "outliers", sure_test(searched, side))
         for k, value in enumerate(scores.statistic.tolist())
     ]
-    return tuple(found)
+    return tuple(
+        replace(row, flag_at=math.inf) if row.hypothesis.target == resting else row for row in found
+    )
 
 
 @dataclass(frozen=True)
