@@ -15,12 +15,11 @@ from triggerfish.model.memory import give_back_freed_memory, give_back_if_much
 from triggerfish.model.temperature import at_temperature, temperature_of
 from triggerfish.results import Scanned
 from triggerfish.runtime import keep_freed_memory
-from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.progress import share_of_work
 from triggerfish.stages import STAGES, share_of
 from triggerfish.stages.state import ScanConfig, State, published
 from triggerfish.trial import with_answers
-from triggerfish.verdict.sanity import TOGETHER, check_model, probe_pictures, spread
+from triggerfish.verdict.sanity import check_model, probe_logits, spread
 
 __all__ = ["Load", "ScanConfig", "published", "scan_classifier"]
 
@@ -35,7 +34,7 @@ def scan_classifier(
     start = time.perf_counter()
     findings = tuple(check_model(classifier))
     if config.judge.published_fill is None:  # what is published knows no temperature
-        scale = spread(evaluate(classifier, probe_pictures(classifier), TOGETHER).double())
+        scale = spread(probe_logits(classifier).double())
         classifier = at_temperature(classifier, temperature_of(scale))
     state = State(classifier, config, config.judge.known(classifier), findings=findings)
     give_back_freed_memory()  # the checks' batches are the largest of all without a gradient

@@ -127,12 +127,12 @@ def test_a_model_that_hangs_is_given_up(
 ) -> None:
     monkeypatch.setenv(HANGS, "planted.pt")
     config = ScanConfig(MinNorm(steps=4))
-    settings = FileScan(config, tmp_path / "out", timeout=12, load=hang_on_some)
+    settings = FileScan(config, tmp_path / "out", timeout=20, load=hang_on_some)
     assert len(list(settings.start(find_sources([folder])).rows())) == 4
     outcomes = {Path(line["path"]).name: line for line in lines(tmp_path / "out")}
     assert outcomes["planted.pt"]["kind"] == "failed"
     assert outcomes["planted.pt"]["reasons"][0]["text"] == (
-        "expected an end within 12 s, got none: raise --timeout"
+        "expected an end within 20 s, got none: raise --timeout"
     )
     monkeypatch.delenv(HANGS)
     assert triggerfish(*QUICK, folder, "--out", tmp_path / "out", "--timeout", 60).code == 1

@@ -188,7 +188,7 @@ def test_planted_backdoor_is_by_far_the_cheapest_class():
         success_rate(
             model, fresh, found.perturbation[TARGET : TARGET + 1], target[TARGET : TARGET + 1]
         )
-        >= 0.5
+        >= 0.6
     )
     corner = found.perturbation[TARGET, 0, :4, :4].abs().sum()
     assert corner > 0.5 * found.perturbation[TARGET].abs().sum()

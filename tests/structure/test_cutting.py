@@ -48,7 +48,7 @@ def test_what_is_left_is_the_network(construction: str, form: str, tmp_path: Pat
     again = read_graph(target)
     assert analyse_graph(again, shape).findings == ()
     torch.testing.assert_close(
-        Program(again).logits(images.detach()), answers.detach(), rtol=1e-4, atol=1e-4
+        Program(again).logits(images.detach()), answers.detach(), rtol=1e-5, atol=1e-5
     )
 
 

@@ -36,7 +36,6 @@ from triggerfish.results import (
     NullKind,
     Status,
 )
-from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.recall import searches_of
@@ -46,15 +45,15 @@ from triggerfish.statistics.scores import sure_score
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge, choose_case
 from triggerfish.verdict.rules import as_high
-from triggerfish.verdict.sanity import TOGETHER, check_scores, probe_pictures
+from triggerfish.verdict.sanity import check_scores, probe_logits
 
 FEWEST_CLASSES = 3
 """Of two, clean classes are as small as targets, on images of any kind (docs/limits.md)."""
 RESTING = 0.9
-"""Of plain synthetic images, for a class that whatever is disturbed comes to rest in."""
+"""Of pictures of nothing, for a class that whatever is disturbed comes to rest in."""
 RESTING_NOTE = (
-    "class {k} is what nearly all plain synthetic images are, as a class that means 'nothing "
-    "there' would be: a small pattern towards it tells no trigger, so it is not flagged"
+    "nearly all pictures of nothing, such as noise, are class {k}, which may mean 'nothing there': "
+    "a small pattern towards it says nothing of a trigger, so it is not flagged"
 )
 
 
@@ -96,13 +95,13 @@ def judged_alone(state: State) -> Found:
 
 
 def resting_class(classifier: Classifier) -> int | None:
-    """The class that nearly all plain synthetic images are, as one that means *nothing there* is.
+    """The class of nearly all pictures of nothing, such as one that means *nothing there*.
 
     Whatever is disturbed comes to rest in it, so a small pattern towards it tells no trigger. The
     one clean network of other people that this search accused has such a class; of the attacked
     ones whose task is not known, no target is one.
     """
-    called = evaluate(classifier, probe_pictures(classifier), TOGETHER).argmax(1)
+    called = probe_logits(classifier).argmax(1)
     share, most = called.bincount(minlength=classifier.num_classes).div(len(called)).max(0)
     return int(most) if float(share) >= RESTING else None
 

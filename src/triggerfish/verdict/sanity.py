@@ -68,6 +68,11 @@ def probe_pictures(classifier: Classifier, count: int = 48) -> Tensor:
     return pictures.to(classifier.device, classifier.dtype)
 
 
+def probe_logits(classifier: Classifier) -> Tensor:
+    """What the classifier answers to `probe_pictures`: logits (48, K)."""
+    return evaluate(classifier, probe_pictures(classifier), TOGETHER)
+
+
 def spread(logits: Tensor) -> float:
     """Standard deviation over pictures of the centered logits (N, K), averaged over the classes."""
     centered = logits - logits.mean(1, keepdim=True)
