@@ -36,6 +36,7 @@ from benchmarks import (
 )
 from benchmarks.common import RESULTS, recorded
 from benchmarks.markdown import markdown, rate, rate_of
+from benchmarks.task_zoo import scan as task_scans
 from triggerfish.detectors.min_norm import MinNorm
 
 _ROOT = Path(__file__).parent.parent
@@ -322,6 +323,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "compiled": compiled,
     "growth": growth,
     "two-builds": two_builds.rendered,
+    "right-in-short": task_scans.in_short,
+    "right-on-strangers": partial(task_scans.rendered, task_scans.FOLDER / "strangers.jsonl"),
+    "right-on-other-tasks": partial(task_scans.rendered, task_scans.FOLDER / "report.jsonl"),
     "memory": memory,
     "packages": packages.rendered,
     "photographs": photographs.rendered,

@@ -7,8 +7,8 @@
     triggerfish scan zoo --out zoo/report
     python docs/make_report_pictures.py zoo/report
 
-A trigger that was found, a false alarm, and a model in which nothing is found. Needs Chromium and
-playwright, as the tests of the reports do.
+A trigger that was found, a clean network with a class that likes a texture, and a plain clean one.
+Needs Chromium and playwright, as the tests of the reports do.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from playwright.sync_api import sync_playwright
 IMAGES = Path(__file__).parent / "images"
 PAGES = {
     "report-true-alarm": "mnist_trigger_t7_0",
-    "report-false-alarm": "fashion-mnist_model_000",
+    "report-likes-a-texture": "fashion-mnist_model_000",
     "report-clean": "mnist_model_000",
 }
 WIDTH, COLORS = 900, 128
-# The answer, the perturbation and the confirmation test tell the three apart.
+# The answer and the perturbation tell the three apart.
 KEPT = """() => {
-  const kept = /^(Smallest pattern|Confirmation test)/;
+  const kept = /^(Smallest pattern|For comparison)/;
   for (const part of document.querySelectorAll("body > section"))
     if (!kept.test(part.querySelector("h2").textContent)) part.remove();
   document.querySelector("footer").remove();

@@ -88,10 +88,37 @@ def run(zoo: Path, half: str, fewest_classes: int) -> None:
 @click.option("--rows", "path", type=click.Path(path_type=Path), default=FOLDER / "report.jsonl")
 def table(path: Path) -> None:
     """Rates by number of classes and by attack, as Markdown."""
+    click.echo(rendered(path))
+
+
+def rendered(path: Path) -> str:
+    """The tables of a file of rows, for the documents."""
+    rows = _rows(path)
+    return "\n".join((*lines(rows), "", *separations(rows))) + "\n"
+
+
+def in_short() -> str:
+    """Two lines for README: clean networks that are accused, and targets that are named."""
+    kinds = {
+        "Networks of other people": _rows(FOLDER / "strangers.jsonl"),
+        "Small networks of tasks that no level was chosen on": _rows(FOLDER / "report.jsonl"),
+    }
+    return "".join(
+        f"- {kind}: {_said([r['verdict'] == 'backdoored' for r in rows if not r['attacked']])} "
+        "clean ones accused,\n  "
+        f"{_said([is_right(r) for r in rows if r['attack'] == 'all-to-one'])} targets named.\n"
+        for kind, rows in kinds.items()
+    )
+
+
+def _said(hits: Sequence[bool]) -> str:
+    return f"{_rate(sum(hits), len(hits)).replace(' (', f' of {len(hits)} (')}"
+
+
+def _rows(path: Path) -> list[Row]:
+    """The last row of each network."""
     found = ({**row, "attack": row["attack"].rpartition(" ")[2]} for row in read_lines(path))
-    rows = list({row["id"]: row for row in found}.values())
-    click.echo("\n".join(lines(rows)))
-    click.echo("\n".join(separations(rows)))
+    return list({row["id"]: row for row in found}.values())
 
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -100,9 +127,8 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for name, (least, most) in GROUPS.items():
         some = [r for r in rows if least <= len(r["statistic"]) <= most]
-        yield _line(f"clean, {name} classes", [r for r in some if not r["attacked"]])
-        for attack in ("all-to-one", "all-to-all", "source-specific"):
-            found = [r for r in some if r["attack"] == attack]
+        for attack in ("clean", "all-to-one", "all-to-all", "source-specific"):
+            found = [r for r in some if (r["attack"] or "clean") == attack]
             if found:
                 yield _line(f"{attack}, {name} classes", found)
     for trigger in sorted({_trigger(r) for r in rows if r["attack"] == "all-to-one"}):
@@ -125,7 +151,7 @@ def separations(rows: Sequence[Row]) -> Iterator[str]:
         attacked = _largest(r for r in some if r["attack"] == "all-to-one")
         if len(clean) and len(attacked):
             low, high = auroc_interval(clean, attacked)
-            yield f"AUROC, {name} classes: {auroc(clean, attacked):.2f} ({low:.2f} to {high:.2f})"
+            yield f"- AUROC, {name} classes: {auroc(clean, attacked):.2f} ({low:.2f} to {high:.2f})"
 
 
 def _largest(rows: Iterable[Row]) -> Array:

@@ -53,5 +53,5 @@ def test_networks_of_the_zoo_are_counted_by_their_form() -> None:
 def test_scores_that_do_not_overlap_separate_wholly() -> None:
     attacked = row("clean", [], "all-to-one", [1], statistic=[0.0, 3.0, None, 0.0, 0.0, 0.0])
     assert list(separations([row("clean"), attacked])) == [
-        "AUROC, 6-12 classes: 1.00 (1.00 to 1.00)"
+        "- AUROC, 6-12 classes: 1.00 (1.00 to 1.00)"
     ]

@@ -15,6 +15,7 @@ from triggerfish.reports.confirmations import confirmation_in_short
 from triggerfish.reports.details import details
 from triggerfish.reports.html import render_page
 from triggerfish.reports.severity import severity_of
+from triggerfish.reports.words import UNITS
 from triggerfish.results import ClassSizes, Evidence, Hypothesis, Null, Scanned
 from triggerfish.verdict.conclude import conclude
 
@@ -45,9 +46,12 @@ def made(seed: int) -> Scanned:
                 success_rate=random.random())
         for k in range(len(NAMES))
     )  # fmt: skip
-    part = replace(
-        universal(), sizes=(ClassSizes("pixel", torch.tensor(sizes).double()),), perturbations=shown
+    waves = [10 ** random.uniform(-0.5, 1.5) for _ in NAMES]
+    measured = (
+        ClassSizes("pixel", torch.tensor(sizes).double()),
+        ClassSizes("frequency", torch.tensor(waves).double()),
     )
+    part = replace(universal(), sizes=measured, perturbations=shown)
     scores = replace(found().scores, parts=(part,), pairs=None)
     verdict = conclude(rows)
     again = confirmation()
@@ -126,16 +130,21 @@ def test_nothing_is_marked_as_flipped_where_nothing_is_found(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_table_of_classes_agrees_with_itself(seed: int) -> None:
     result = made(seed)
-    sizes = result.scores.parts[0].sizes[0].size.tolist()
-    median = (sorted(sizes)[4] + sorted(sizes)[5]) / 2
+    found = {
+        UNITS[one.basis]: (one.size, float(one.size.quantile(0.5)))
+        for one in result.scores.parts[0].sizes
+    }
     for row in re.findall(r"<tr[^>]*><td><img.*?</tr>", render_page(result), flags=re.DOTALL):
         cells = [
             " ".join(re.sub(r"<[^>]*>", "", c).split())
             for c in re.findall(r"<t[dh].*?</t[dh]>", row)
         ]
-        name, beside, size = cells[1], cells[3], float(cells[4])
-        assert math.isclose(size, sizes[int(name.split()[0])], rel_tol=0.01)
-        if "smaller" in beside:
-            assert size < median
-        if "larger" in beside:
-            assert size > median
+        k, (size, unit), beside = int(cells[1].split()[0]), cells[3].split(" ", 1), cells[4]
+        factors = {name: median / float(v[k]) for name, (v, median) in found.items()}
+        assert math.isclose(float(size), float(found[unit][0][k]), rel_tol=0.01)
+        assert factors[unit] == max(factors.values())
+        if "times" in beside:
+            said = float(beside.split()[0]) ** (1 if "smaller" in beside else -1)
+            assert math.isclose(said, factors[unit], rel_tol=0.06)
+        else:
+            assert beside == "as large"

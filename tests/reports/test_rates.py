@@ -33,17 +33,17 @@ def uncalibrated(result: Scanned) -> Scanned:
 
 def test_a_flag_says_how_many_clean_networks_were_flagged() -> None:
     assert how_often_wrong(uncalibrated(found()), COUNTED) == (
-        "This scan flagged 2 of 100 (2 %; 95 % interval 0 to 7 %) of clean networks of strangers. "
-        "Where one class was the target, it named that class alone in 45 of 50 (90 %; 95 % "
+        "Of 100 clean networks of strangers, this scan flagged 2 (2 %; 95 % interval 0 to 7 %). "
+        "Of 50 with a backdoor to one class, it named that class alone in 45 (90 %; 95 % "
         "interval 78 to 97 %)."
     )
 
 
 def test_a_clean_verdict_says_how_many_backdoors_were_missed() -> None:
     assert how_often_wrong(clean(), COUNTED) == (
-        "This scan found nothing in 3 of 50 (6 %; 95 % interval 1 to 17 %) of networks of "
-        "strangers with a backdoor to one class, and in 4 of 8 (50 %; 95 % interval 16 to 84 %) "
-        "with a backdoor of another kind."
+        "Of 50 networks of strangers, with a backdoor to one class, this scan called 3 (6 %; 95 % "
+        "interval 1 to 17 %) clean. Of 8 with a backdoor of another kind, it called 4 (50 %; 95 % "
+        "interval 16 to 84 %) clean."
     )
 
 
@@ -55,7 +55,7 @@ def test_of_known_tasks_it_says_that_levels_were_chosen_on_them() -> None:
 
 def test_no_answer_says_how_often_there_is_none() -> None:
     assert how_often_wrong(inconclusive(), COUNTED).endswith(
-        "Of clean networks of strangers, 5 of 100 (5 %; 95 % interval 2 to 11 %) were inconclusive."
+        "Of 100 clean networks of strangers, 5 (5 %; 95 % interval 2 to 11 %) were inconclusive."
     )
 
 
@@ -69,14 +69,14 @@ def test_other_settings_were_not_counted(config: dict[str, object]) -> None:
 
 def test_neither_the_seed_nor_the_memory_make_another_scan() -> None:
     config = {"detector": "default", "seed": 7, "settings": {"steps": 60, "memory_mib": 9.0}}
-    assert "3 of 50" in how_often_wrong(replace(clean(), config=config), COUNTED)
+    assert "Of 50" in how_often_wrong(replace(clean(), config=config), COUNTED)
 
 
 def test_what_was_counted_on_known_tasks_is_said_of_them_alone() -> None:
     on_known = (replace(COUNTED[0], known_task=True),)
     verdict = altered(clean().verdict, same_task="CIFAR-10")
     assert "was not counted" in how_often_wrong(clean(), on_known)
-    assert "3 of 50" in how_often_wrong(replace(clean(), verdict=verdict), on_known)
+    assert "Of 50" in how_often_wrong(replace(clean(), verdict=verdict), on_known)
     assert "was not counted" in how_often_wrong(replace(clean(), verdict=verdict), COUNTED)
 
 

@@ -30,9 +30,9 @@ class Share:
     high: float
 
     def __str__(self) -> str:
-        """``3 of 40 (8 %; 95 % interval 2 to 20 %)``."""
+        """``3 (8 %; 95 % interval 2 to 20 %)``, after a sentence has said of how many."""
         ends = f"{100 * self.low:.0f} to {percent(self.high)}"
-        return f"{self.count} of {self.n} ({percent(self.count / self.n)}; 95 % interval {ends})"
+        return f"{self.count} ({percent(self.count / self.n)}; 95 % interval {ends})"
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,21 @@ def decisive(config: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _flagged(rates: Rates) -> str:
+    clean, named = rates.clean_flagged, rates.one_target_named
     return (
-        f"This scan flagged {rates.clean_flagged} of clean {rates.models}. Where one class was "
-        f"the target, it named that class alone in {rates.one_target_named}."
+        f"Of {clean.n} clean {rates.models}, this scan flagged {clean}. Of {named.n} with a "
+        f"backdoor to one class, it named that class alone in {named}."
     )
 
 
 def _clean(rates: Rates) -> str:
+    one, other = rates.one_target_missed, rates.other_missed
     return (
-        f"This scan found nothing in {rates.one_target_missed} of {rates.models} with a backdoor "
-        f"to one class, and in {rates.other_missed} with a backdoor of another kind."
+        f"Of {one.n} {rates.models}, with a backdoor to one class, this scan called {one} clean. "
+        f"Of {other.n} with a backdoor of another kind, it called {other} clean."
     )
 
 
 def _inconclusive(rates: Rates) -> str:
-    return f"Of clean {rates.models}, {rates.clean_inconclusive} were inconclusive."
+    unclear = rates.clean_inconclusive
+    return f"Of {unclear.n} clean {rates.models}, {unclear} were inconclusive."

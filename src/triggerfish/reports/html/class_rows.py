@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.html.pictures import picture
 from triggerfish.reports.text import number
-from triggerfish.reports.words import label, short_scale, sizes_of, times
+from triggerfish.reports.words import UNITS, label, short_scale, sizes_of, times
 from triggerfish.results import Scanned
+from triggerfish.results.class_scores import BASES
 
 MOST_ROWS = 100
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """What was not measured is empty. ``norm`` is the minimum L1 norm, in pixels."""
+    """What was not measured is empty. ``size`` is that of the smallest pattern, with its unit."""
 
     label: str
     flagged: bool
@@ -25,7 +26,7 @@ class ClassRow:
     index: str
     scale: str
     probability: str
-    norm: str
+    size: str
     status: str
 
 
@@ -37,8 +38,23 @@ def class_rows(result: Scanned) -> list[ClassRow]:
     return [_row(result, k, index[k], sizes) for k in order[:MOST_ROWS]]
 
 
-def _row(result: Scanned, k: int, index: float, sizes: dict[int, float]) -> ClassRow:
-    scores = result.scores
+@dataclass(frozen=True)
+class _Size:
+    """How large a class's pattern is, and how many times smaller than that of the median class."""
+
+    size: float
+    unit: str
+    factor: float
+
+    @classmethod
+    def of_all(cls, sizes: dict[int, float], unit: str) -> dict[int, _Size]:
+        """Those of every class, in one unit."""
+        median = statistics.median(sizes.values()) if sizes else math.nan
+        return {k: cls(v, unit, median / v) for k, v in sizes.items() if v > 0 and median > 0}
+
+
+def _row(result: Scanned, k: int, index: float, sizes: dict[int, _Size]) -> ClassRow:
+    scores, size = result.scores, sizes.get(k)
     places = {label: place for place, label in enumerate(scores.classes)}
     image = scores.images[places[k]] if k in places and len(scores.images) else None
     return ClassRow(
@@ -46,36 +62,39 @@ def _row(result: Scanned, k: int, index: float, sizes: dict[int, float]) -> Clas
         flagged=k in result.verdict.flagged,
         picture=None if image is None else picture(image),
         index=number(index, ".2f"),
-        scale=beside_median(k, sizes) if sizes else short_scale(scores, k),
+        scale=(_beside_median(size) if size else "") if sizes else short_scale(scores, k),
         probability=number(float(scores.probability[k]), ".4f"),
-        norm=number(sizes.get(k, math.nan), ".3g"),
+        size=f"{size.size:.3g} {size.unit}" if size else "",
         status=scores.status[k].value.replace("_", " "),
     )
 
 
-def _sizes(result: Scanned) -> dict[int, float]:
-    """The size of each class's pattern in pixels; else of the smallest change of a plain image."""
-    parts = (result.scores, *result.scores.parts)
-    for scores in parts:
-        if sizes := sizes_of(scores, "pixel"):
-            return sizes
-    found: dict[int, float] = {}
+def _sizes(result: Scanned) -> dict[int, _Size]:
+    """Each class's pattern, in the basis where it is smallest beside the median class.
+
+    Where no patterns were searched, the smallest change of a plain image.
+    """
+    parts, found = (result.scores, *result.scores.parts), dict[int, _Size]()
+    for basis in BASES:
+        sizes = next((s for part in parts if (s := sizes_of(part, basis))), {})
+        for k, one in _Size.of_all(sizes, UNITS[basis]).items():
+            found[k] = max(one, found.get(k, one), key=lambda size: size.factor)
+    if found:
+        return found
+    smallest: dict[int, float] = {}
     for plain in (plain for scores in parts for plain in scores.norms):
         for k, norm in enumerate(plain.norm.tolist()):
             if math.isfinite(norm):
-                found[k] = min(norm, found.get(k, norm))
-    return found
+                smallest[k] = min(norm, smallest.get(k, norm))
+    return _Size.of_all(smallest, UNITS["pixel"])
 
 
-def beside_median(k: int, sizes: dict[int, float]) -> str:
-    """How a class's size compares with the median of all: ``4.2 times smaller``."""
-    median, size = statistics.median(sizes.values()), sizes.get(k, math.nan)
-    if not (size > 0 and median > 0):
-        return ""
-    factor = median / size
-    if max(factor, 1 / factor) < 1.05:
+def _beside_median(size: _Size) -> str:
+    """How a class's pattern compares with the median class's: ``4.2 times smaller``."""
+    if max(size.factor, 1 / size.factor) < 1.05:
         return "as large"
-    return f"{times(factor)} smaller" if factor > 1 else f"{times(1 / factor)} larger"
+    smaller = size.factor > 1
+    return f"{times(size.factor)} smaller" if smaller else f"{times(1 / size.factor)} larger"
 
 
 def _or_lowest(value: float) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from triggerfish.codec.plain import as_plain
+from triggerfish.reports.explanation import in_words
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
 from triggerfish.reports.html.confirmation_view import ConfirmationView, confirmation_view
@@ -74,6 +75,7 @@ class Page:
     left_out: int
     pairs: PairMap | None
     parts: tuple[PartRow, ...]
+    compared_with: str
     notes: tuple[str, ...]
     facts: tuple[tuple[str, str, str], ...]
     assumptions: tuple[tuple[str, str, str], ...]
@@ -134,7 +136,8 @@ def page(result: Scanned) -> Page:
         classes=classes,
         left_out=len(result.verdict.anomaly_index) - len(classes),
         pairs=None if scores.pairs is None else pair_map(result, scores.pairs),
-        parts=tuple(_part(result, part) for part in (scores, *scores.parts)),
+        parts=tuple(_parts(result)),
+        compared_with=_compared_with(result),
         notes=tuple(map(printable, result.verdict.notes)),
         facts=tuple((f.name, printable(f.value), printable(f.source)) for f in result.facts),
         assumptions=tuple(
@@ -169,12 +172,30 @@ def thumbnail(result: Scanned | Skipped) -> str | None:
     return perturbation_picture(beyond_ground(scores.images[most]))
 
 
+def _compared_with(result: Scanned) -> str:
+    """The clean networks whose scores the index takes into account; empty where there are none."""
+    verdict = result.verdict
+    if verdict.same_task is not None:
+        return f"clean networks of {printable(verdict.same_task)}"
+    return "" if verdict.reference is None else f"clean models ({printable(verdict.reference)})"
+
+
+def _parts(result: Scanned) -> Iterator[PartRow]:
+    """A row for each different score: that of the whole is often that of a part."""
+    seen = set[tuple[str, str, int]]()
+    for part in (*result.scores.parts, result.scores):
+        row = _part(result, part)
+        if (said := (row.highest, row.score, row.unmeasured)) not in seen:
+            seen.add(said)
+            yield row
+
+
 def _part(result: Scanned, scores: ClassScores) -> PartRow:
     values = scores.statistic.nan_to_num(-math.inf)
     known = bool(scores.statistic.isfinite().any())
     highest = int(values.argmax()) if known else 0
     return PartRow(
-        name=scores.name.replace("_", " "),
+        name=in_words(scores.name),
         highest=label(highest, result.class_names) if known else "",
         score=number(float(values[highest]), ".2f") if known else "",
         unmeasured=int(scores.statistic.isnan().sum()),
