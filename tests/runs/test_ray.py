@@ -1,4 +1,7 @@
-"""On a cluster of two nodes on this machine."""
+"""On a cluster of two nodes on this machine.
+
+One test runs with the others, as a worker that gets one starts a cluster of its own.
+"""
 
 import os
 import signal
@@ -19,7 +22,6 @@ from triggerfish.runs.model import Model
 from triggerfish.runs.on_ray import Cluster, on_ray
 from triggerfish.runs.run import Row, here, run
 
-pytestmark = pytest.mark.slow
 ray = pytest.importorskip("ray")
 TWO = partial(on_ray, Cluster("unused", actors=2))
 
@@ -61,6 +63,7 @@ def test_a_cluster_gives_what_this_process_gives(cluster: Any, tmp_path: Path) -
     assert len({pid for _, _, pid, _ in begun(tmp_path / "log")}) == 2
 
 
+@pytest.mark.slow
 def test_an_actor_that_is_killed_costs_nothing(cluster: Any, tmp_path: Path) -> None:
     models = make_models(tmp_path / "in", 30)
     scan(models, Stub(), here, tmp_path / "here")
@@ -79,6 +82,7 @@ def test_an_actor_that_is_killed_costs_nothing(cluster: Any, tmp_path: Path) -> 
     assert len(begun(log)) == 31, "one model was begun twice, the others once"
 
 
+@pytest.mark.slow
 def test_a_node_that_is_lost_costs_nothing(cluster: Any, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=1)
     models = make_models(tmp_path / "in", 30)
@@ -97,6 +101,7 @@ def test_a_node_that_is_lost_costs_nothing(cluster: Any, tmp_path: Path) -> None
     assert content(tmp_path / "ray") == content(tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_a_model_that_takes_too_long_is_given_up(cluster: Any, tmp_path: Path) -> None:
     models = make_models(tmp_path / "in", 2)
     executor = partial(on_ray, Cluster("unused", actors=2, timeout=2.0))
@@ -106,6 +111,7 @@ def test_a_model_that_takes_too_long_is_given_up(cluster: Any, tmp_path: Path) -
     }
 
 
+@pytest.mark.slow
 def test_a_gpu_that_no_node_has_is_an_error(cluster: Any, tmp_path: Path) -> None:
     models = make_models(tmp_path / "in", 2)
     executor = partial(on_ray, Cluster("unused", gpu=True))
@@ -113,6 +119,7 @@ def test_a_gpu_that_no_node_has_is_an_error(cluster: Any, tmp_path: Path) -> Non
         scan(models, Stub(), executor, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_nothing_of_a_result_stays_in_the_object_store(cluster: Any, tmp_path: Path) -> None:
     models = make_models(tmp_path / "in", 20)
     memory = "object_store_memory"
