@@ -16,19 +16,19 @@ unusual by: universal-pixel, min-norm
 smallest pattern for class 7 (horse): 0.34 px (median class: 9.7 px); works on 94 % of held-out images
 confirmation test of class 7 (horse): passed (92 %; equally small patterns for other classes: 21 %, and for one 30 %)
 scores by detector
-  minimum change of single images                     S.S  rank 1 of 9 measured classes
-  universal change                                   3.35  rank 1 of 9 measured classes
-  by each run of the search                                2.95, 2.85
-also measured, with the median over the classes
-  smallest change of an image, px, from black        0.55  9.5
-  size of the pattern, pixels                        0.34  9.9
+  minimum change of single images                           S.S  rank 1 of 9 measured classes
+  universal change                                         3.35  rank 1 of 9 measured classes
+  by each run of the search                                      2.95, 2.85
+also measured: this class, and the median class
+  smallest change of an image, px, from black              0.55  9.5
+  size of the pattern, pixels                              0.34  9.9
 strongest class pairs
-  from 3 (cat)                                        2.1
-  from 4 (deer)                                     0.422
-  from 0 (plane)                                    0.187
-  to 3 (cat)                                        0.543
-  to 4 (deer)                                        0.46
-  to 2 (bird)                                       0.381
+  from 3 (cat)                                              2.1
+  from 4 (deer)                                           0.422
+  from 0 (plane)                                          0.187
+  to 3 (cat)                                              0.543
+  to 4 (deer)                                              0.46
+  to 2 (bird)                                             0.381
 """  # noqa: E501
 
 

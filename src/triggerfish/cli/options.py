@@ -30,8 +30,10 @@ _OPTIONS = (
     ),
     click.option("--arch-args", multiple=True, metavar="KEY=VALUE", help="Arguments of --arch."),
     click.option("--input-shape", callback=SHAPE, metavar="C,H,W", help="Shape of an image."),
-    click.option("--mean", callback=MEAN, help="Mean that is subtracted, one or a channel."),
-    click.option("--std", callback=MEAN, help="Deviation that is divided by."),
+    click.option(
+        "--mean", callback=MEAN, help="Mean that is subtracted: one number, or one a channel."
+    ),
+    click.option("--std", callback=MEAN, help="Standard deviation that is divided by, likewise."),
     click.option(
         "--input-range",
         callback=RANGE,

@@ -24,7 +24,7 @@ from triggerfish.reports.words import (
 )
 from triggerfish.results import ClassScores, Pairs, Scanned
 
-ROW = "  {:<43}  {:>10}  {}"
+ROW = "  {:<49}  {:>10}  {}"
 WORDS = {
     "ensemble_score": "all detectors together",
     "universal_score": "universal patterns",
@@ -36,7 +36,7 @@ WORDS = {
     "margin": "largest lead over other classes",
     "size": "size of the pattern",
     "ratio": "log of median size over its own",
-    "success": "share of held-out images it works on",
+    "success": "share of the last images it works on",
     "best_l1_weight": "best L1 weight",
 }
 """Raw names of scores and columns -> words; what follows a name is put into words by `PIECES`."""
@@ -111,7 +111,7 @@ def _further(scores: ClassScores, k: int) -> Iterator[str]:
         for name, vector in columns(part).items():
             found.setdefault(in_words(name), vector)
     if found:
-        yield "also measured, with the median over the classes"
+        yield "also measured: this class, and the median class"
     for name, vector in found.items():
         median = number(float(vector.double().nanquantile(0.5)), ".4g")
         yield ROW.format(name, number(float(vector[k]), ".4g") or "-", median or "-")
