@@ -56,14 +56,24 @@ def conclude(
 
     ``findings`` are reasons not to trust it that no row has; ``notes`` say what it rests on.
     """
-    counted = [row for row in evidence if _counts(row, void=is_void(findings))]
+    void = is_void(findings)
+    # What is in a model's graph is no score, so no broken answer can void it.
+    counted = [
+        row
+        for row in evidence
+        if not row.note_only and (not void or row.hypothesis.kind == "structure")
+    ]
     # A hypothesis has one row that decides, by the strongest null, and at most one test beside it.
     decisive = _decisive(counted)
     tests = _weakest(row for row in counted if row.null.kind == CONTROL)
     flagged = {h for h, row in decisive.items() if row.flags and h.kind != "all-classes"}
     # A test moves both ways: a flag needs its consent, and it lifts what was suspected to a flag.
     refuted = [h for h in decisive if h in flagged and _is_refuted(h, decisive, tests)]
-    confirmed = [h for h in tests if h not in flagged and _is_confirmed(h, decisive, tests)]
+    confirmed = [
+        h
+        for h, test in tests.items()
+        if h in decisive and h not in flagged and test.flags and _may_be_overruled(decisive[h])
+    ]
     # One target that is easy to reach raises the score of all classes too, so it comes first.
     everywhere = {
         h
@@ -75,7 +85,7 @@ def conclude(
     # Beside a flag nothing is said of other classes that are merely suspicious: it would read as a
     # doubt about the flag. A flag that was refuted leaves its own reason, so it is never clean.
     reasons = [f for f in findings if f.code != FEW or not _settles(decisive)]
-    if not flagged and not is_void(findings):
+    if not flagged and not void:
         reasons += [] if confirmed else _unclear(decisive, tests)
         reasons += _disagreement(counted, decisive, tests)
         reasons += [] if everywhere else _unclear_everywhere(decisive)
@@ -83,8 +93,11 @@ def conclude(
     targets = {h.target for h in accused}
     reasons += [_not_confirmed(tests[h]) for h in refuted if h.target not in targets]
     reasons = list(dict.fromkeys(reasons))  # what is concluded again has some of them already
+    # Without one score beside a level nothing was looked at: that is not clean.
+    measured = any(math.isfinite(r.score) and not math.isnan(r.flag_at) for r in evidence)
+    unaccused: VerdictName = "inconclusive" if reasons or not measured else "clean"
     return Verdict(
-        name=_name(accused, reasons, evidence),
+        name="backdoored" if accused else unaccused,
         evidence=tuple(evidence),
         accused=tuple(accused),
         reasons=tuple(reasons),
@@ -101,29 +114,16 @@ def _settles(decisive: Mapping[Hypothesis, Evidence]) -> bool:
     )
 
 
-def _name(
-    accused: Sequence[Hypothesis], reasons: Sequence[Finding], evidence: Sequence[Evidence]
-) -> VerdictName:
-    if accused:
-        return "backdoored"
-    # Without one score beside a level nothing was looked at: that is not clean.
-    measured = any(math.isfinite(r.score) and not math.isnan(r.flag_at) for r in evidence)
-    return "inconclusive" if reasons or not measured else "clean"
-
-
-def _counts(row: Evidence, *, void: bool) -> bool:
-    """Whether a row may decide; what stands in a model's graph is no score that could be void."""
-    return not row.note_only and (not void or row.hypothesis.kind == "structure")
-
-
 def _decisive(rows: Iterable[Evidence]) -> dict[Hypothesis, Evidence]:
     """Per hypothesis the row with the strongest null."""
     found: dict[Hypothesis, Evidence] = {}
+    rank = PRECEDENCE.index
     for row in rows:
         if row.null.kind == CONTROL:
             continue
         best = found.get(row.hypothesis)
-        if best is None or _rank(row) < _rank(best):
+        # Of two equal nulls the first row stays: a stage that comes later takes nothing back.
+        if best is None or rank(row.null.kind) < rank(best.null.kind):
             found[row.hypothesis] = row
     return found
 
@@ -145,10 +145,6 @@ def _weakest(tests: Iterable[Evidence]) -> dict[Hypothesis, Evidence]:
     return found
 
 
-def _rank(row: Evidence) -> int:
-    return PRECEDENCE.index(row.null.kind)
-
-
 def _is_refuted(
     h: Hypothesis, decisive: Mapping[Hypothesis, Evidence], tests: Mapping[Hypothesis, Evidence]
 ) -> bool:
@@ -158,12 +154,6 @@ def _is_refuted(
     # A search on sure images follows where nobody named clean models: what fits by its shape alone
     # has no error rate that is known for this network.
     return test.test == SURE or _may_be_overruled(decisive[h])
-
-
-def _is_confirmed(
-    h: Hypothesis, decisive: Mapping[Hypothesis, Evidence], tests: Mapping[Hypothesis, Evidence]
-) -> bool:
-    return h in decisive and tests[h].flags and _may_be_overruled(decisive[h])
 
 
 def _may_be_overruled(row: Evidence) -> bool:

@@ -35,7 +35,7 @@ from triggerfish.statistics.outliers import (
     Largest,
     TwoSidedMAD,
 )
-from triggerfish.verdict.conclude import conclude
+from triggerfish.verdict.conclude import FEW, conclude
 from triggerfish.verdict.rules import AmongSameTask, Calibrated, Index, Rule, Uncalibrated
 from triggerfish.verdict.sanity import check_restarts, check_scores
 
@@ -122,42 +122,47 @@ class Judge:
 
     def known(self, classifier: Classifier) -> Known:
         """Which of the references that may apply are of models like this one."""
-        return Known(classifier, self.reference, tuple(self._shipped()))
+        # Where a test is asked for by name, none of the shipped ones is tried.
+        shipped = () if self.outlier_test is not None else shipped_references()
+        apply = tuple(r for r in shipped if self.same_task or r.kind != "same-task")
+        return Known(classifier, self.reference, apply)
 
     def weigh(self, scores: ClassScores, detector: Detector, known: Known) -> Weighed:
         """Rows of evidence from a detector's scores, those of the deciding test first."""
-        kind = _kind(scores)
         if self.published_fill is not None:
-            index = self._test(detector, kind)(_filled(scores, self.published_fill))
+            rule = self._rule(Case(detector, scores, Choice(None)))  # beside no other networks
+            index = rule(_filled(scores, self.published_fill))
             return Weighed(tuple(index.rows(detector.scored_by)))
         case = choose_case(known, detector, scores)
-        rule = self._rule(case)
-        values = _values(case, rule)
-        index = rule(values)
+        judged, rule = case.scores, self._rule(case)
+        # Beside clean networks of a task, scores of pairs count as they are.
+        among = isinstance(rule, AmongSameTask)
+        values = (case.detector.compared(judged) if among else judged.statistic).numpy()
+        index, sources = rule(values), tuple[int, ...]()
+        if judged.pairs is not None:
+            sources = tuple(s for s, _ in judged.pairs.strongest(range(len(judged.status))))
         # The deciding rows come first: a `Verdict` reads its index and its threshold from them.
         rows = [
-            *index.rows(case.detector.scored_by, _sources(case.scores)),
+            *index.rows(case.detector.scored_by, sources),
             *self._beside(case, detector, scores),
         ]
-        runs = _runs(case.scores, rule)
-        findings = [
-            *case.choice.findings,
-            *self._doubts(case, known.classifier),
-            *check_restarts(index.flagged, runs),
-        ]
-        notes = [case.choice.note(values), *_notes(case.scores, rows, index, runs)]
+        runs: list[tuple[int, ...]] = []  # what each flags by itself, where there are several
+        if judged.restarts is not None and len(judged.restarts) > 1:
+            runs = [rule(run.numpy()).flagged for run in judged.restarts]
+        doubts = check_scores(judged, known.classifier.num_pixels, case.detector.may_be_unreachable)
+        if case.choice.reference is not None:
+            # Ranks among clean models need no other classes of the same model.
+            doubts = [finding for finding in doubts if finding.code != FEW]
+        findings = [*case.choice.findings, *doubts, *check_restarts(index.flagged, runs)]
+        notes = [case.choice.note(values), *_notes(judged, rows, index, runs)]
         if case.detector is not detector:
             notes.insert(0, f"judged by {case.detector.name}, which has a reference")
         return Weighed(tuple(rows), tuple(findings), tuple(notes))
 
-    def _shipped(self) -> Sequence[Reference]:
-        """The shipped references that may apply: none where a test is asked for by name."""
-        shipped = () if self.outlier_test is not None else shipped_references()
-        return [r for r in shipped if self.same_task or r.kind != "same-task"]
-
     def _rule(self, case: Case) -> Rule:
         """How the case is decided."""
-        reference, detector, kind = case.choice.reference, case.detector, _kind(case.scores)
+        reference, detector = case.choice.reference, case.detector
+        kind: HypothesisKind = "target" if case.scores.pairs is None else "pair"
         if reference is not None:
             own = reference.threshold(self.false_positive_rate)
             return Calibrated(reference, own if self.threshold is None else self.threshold)
@@ -167,30 +172,25 @@ class Judge:
                 # What is a note by default may decide where the user names what to compare with.
                 noted = level.note_only and self.reference is None
                 return AmongSameTask(case.same_task, replace(level, note_only=noted))
-        return self._test(detector, kind)
-
-    def _test(self, detector: Detector, kind: HypothesisKind) -> Uncalibrated:
-        own = detector.outlier_test
-        if self.outlier_test not in (None, own.name):
+        test = detector.outlier_test
+        if self.outlier_test not in (None, test.name):
             return Uncalibrated(OUTLIER_TESTS[str(self.outlier_test)], None, self.threshold)
         # A fixed level is in units of the score itself; other tests make their own index of it.
-        level = level_of(detector.scored_by, kind, "fixed") if isinstance(own, Largest) else None
-        return Uncalibrated(own, level, self.threshold)
-
-    def _doubts(self, case: Case, classifier: Classifier) -> Iterator[Finding]:
-        """What the judged scores themselves say against trusting them."""
-        calibrated = case.choice.reference is not None
-        allowed = case.detector.may_be_unreachable
-        for finding in check_scores(case.scores, classifier.num_pixels, allowed):
-            # Ranks among clean models need no other classes of the same model.
-            if not (calibrated and finding.code == "few-classes"):
-                yield finding
+        level = level_of(detector.scored_by, kind, "fixed") if isinstance(test, Largest) else None
+        return Uncalibrated(test, level, self.threshold)
 
     def _beside(self, case: Case, detector: Detector, scores: ClassScores) -> list[Evidence]:
         """Rows that do not decide: the whole's beside a part's, and those of the other parts."""
         rows: list[Evidence] = []
-        if case.detector is not detector and (whole := _of_whole(case, detector, scores)):
-            rows += whole.rows(detector.scored_by)
+        if case.detector is not detector:
+            values, population = scores.statistic.numpy(), case.same_task
+            level = level_of(detector.scored_by, "target", "same-task")
+            fixed = level_of(detector.scored_by, "target", "fixed")
+            if population is not None and level is not None:
+                null = Null("same-task", population.name, population.size)
+                rows += Index(population.centered(values), level, null).rows(detector.scored_by)
+            elif fixed is not None:
+                rows += Index(values, fixed, Null("fixed")).rows(detector.scored_by)
         parts = zip(detector.parts, scores.parts, strict=False)
         if len(detector.parts) != len(scores.parts):
             return rows  # a part was left out, as it could decide nothing
@@ -238,42 +238,6 @@ def choose_case(known: Known, detector: Detector, scores: ClassScores) -> Case:
         if known.asked is None and (chosen := known.choose(part)).withheld:
             whole = replace(whole, choice=replace(whole.choice, because=chosen.because))
     return whole
-
-
-def _of_whole(case: Case, detector: Detector, scores: ClassScores) -> Index | None:
-    """The whole's index beside that of a part; None where it has no levels of its own."""
-    values, population = scores.statistic.numpy(), case.same_task
-    level = level_of(detector.scored_by, "target", "same-task")
-    if population is not None and level is not None:
-        null = Null("same-task", population.name, population.size)
-        return Index(population.centered(values), level, null)
-    fixed = level_of(detector.scored_by, "target", "fixed")
-    return None if fixed is None else Index(values, fixed, Null("fixed"))
-
-
-def _kind(scores: ClassScores) -> HypothesisKind:
-    return "target" if scores.pairs is None else "pair"
-
-
-def _values(case: Case, rule: Rule) -> Array:
-    """What the rule compares: beside clean networks of a task, scores of pairs as they are."""
-    compared = case.detector.compared(case.scores)
-    values: Array = (compared if isinstance(rule, AmongSameTask) else case.scores.statistic).numpy()
-    return values
-
-
-def _sources(scores: ClassScores) -> tuple[int, ...]:
-    """Per class its most suspicious source, where pairs were measured."""
-    if scores.pairs is None:
-        return ()
-    return tuple(s for s, _ in scores.pairs.strongest(range(len(scores.status))))
-
-
-def _runs(scores: ClassScores, rule: Rule) -> list[tuple[int, ...]]:
-    """What each of several runs of the search flags by itself; empty when there was only one."""
-    if scores.restarts is None or len(scores.restarts) < 2:
-        return []
-    return [rule(run.numpy()).flagged for run in scores.restarts]
 
 
 def _notes(

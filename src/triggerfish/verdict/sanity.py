@@ -90,6 +90,7 @@ def _not_finite(logits: Tensor) -> Finding:
 
 def _scale(classifier: Classifier, pictures: Tensor, logits: Tensor) -> Iterator[Finding]:
     found, scale = spread(logits), float(logits.abs().max())
+    guessed = any(one.name == "mean" for one in classifier.assumptions)
     widest = float((logits.amax(1) - logits.amin(1)).max())
     if found <= 1e-6 * max(scale, 1.0):
         yield Finding(
@@ -105,19 +106,13 @@ def _scale(classifier: Classifier, pictures: Tensor, logits: Tensor) -> Iterator
             f"{found:.2g}, and no two classes are further apart than {widest:.2g}. The network is "
             "untrained, the input range is too small, or a softmax was applied twice",
         )
-    elif found > _most(classifier):
+    elif found > (MAX_SPREAD if guessed else MAX_SPREAD_SAID):
         yield Finding(
             "sharp-output",
             f"the network is sure about images of no class: over {len(pictures)} of them its "
             f"logits spread by {found:.0f}. The input range is too large (is it [0, 1] rather than "
             "0 to 255?), or the weights were scaled. Small patterns then mean nothing",
         )
-
-
-def _most(classifier: Classifier) -> float:
-    """The spread above which a network is sure of anything."""
-    guessed = any(one.name == "mean" for one in classifier.assumptions)
-    return MAX_SPREAD if guessed else MAX_SPREAD_SAID
 
 
 def _where_it_dies(classifier: Classifier, pictures: Tensor) -> str:
