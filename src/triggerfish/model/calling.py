@@ -91,8 +91,10 @@ class Watched(TorchFunctionMode):
         # What works in place would change what is remembered.
         given = first.clone() if name == "sigmoid_" and first is not None else first
         result = func(*args, **kwargs)
-        if given is None or not isinstance(result, Tensor) or not _is_vectors(result):
+        if given is None or not isinstance(result, Tensor):
             return result
+        if result.ndim < 2 or result.shape[2:].numel() != 1:
+            return result  # no vector an image, which heads of classes have
         if name in _HEADS:
             self._heads[id(result)] = (result, given, _HEADS[name])
         elif first is not None and (found := self._heads.get(id(first))) is not None:
@@ -110,10 +112,6 @@ class Watched(TorchFunctionMode):
             return picked(answer, part), "logits"
         _, logits, kind = self._heads[id(found)]
         return picked(logits, ""), kind
-
-
-def _is_vectors(y: Tensor) -> bool:
-    return y.ndim >= 2 and y.shape[2:].numel() == 1
 
 
 def _reshaping(

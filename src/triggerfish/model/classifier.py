@@ -25,7 +25,7 @@ from triggerfish.model.heads import (
 )
 from triggerfish.model.input_convolution import with_fast_input_gradient
 from triggerfish.model.memory import is_out_of_memory
-from triggerfish.model.settling import Settled, settle
+from triggerfish.model.settling import settle
 from triggerfish.results import Assumption, Fact
 
 __all__ = ["MNIST_MEAN", "MNIST_STD", "Classifier", "OutputKind", "Preprocessing", "log_odds"]
@@ -152,18 +152,26 @@ class Classifier:
         self.input_shape: tuple[int, int, int] = tuple(input_shape)  # type: ignore[assignment]
         self.preprocessing = preprocessing or Preprocessing()
         self.device, self.dtype = torch.device(device), dtype
-        self.name, self.assumptions, self.facts = name, assumptions, facts
+        self.name, self.assumptions, self.facts = name, assumptions, tuple(facts)
         self.temperature = 1.0
         if isinstance(model, nn.Module):
             model, stripped = without_probability_head(_frozen_copy(model, self.device, dtype))
             output = "logits" if stripped else output
         self.model = model
         self._place(dtype)
+        grey = torch.full((1, *self.input_shape), 0.5)
+        noise = torch.rand((_PROBES - 1, *self.input_shape), generator=torch.Generator())
+        probes = torch.cat([grey, noise]).to(self.device, dtype)
         with _strangers_errors(self.input_shape), torch.no_grad():
-            settled = settle(model, self.prepared(self._probes()), part, output)
+            settled = settle(model, self.prepared(probes), part, output)
         self._check(settled.answers)
         self._calling, self.output = settled.calling, settled.output
-        self.outputs, self.facts = settled.classes, (*facts, *_said(settled))
+        self.outputs = settled.classes
+        if settled.others:
+            self.facts += (
+                Fact("output", settled.calling.part, "the model's answer"),
+                Fact("outputs not scanned", settled.others, "the model's answer"),
+            )
         self.num_classes = max(2, int(settled.answers.shape[1]))
         fitting = len(class_names) == self.num_classes
         self.class_names: tuple[str, ...] = tuple(class_names) if fitting else ()
@@ -173,7 +181,7 @@ class Classifier:
                 "pass the right number of classes or fix the model card"
             )
         if self.output in ("softmax", "sigmoid") and isinstance(model, nn.Module):
-            self._refine(model)
+            self._refine(model, probes)
 
     @property
     def num_pixels(self) -> int:
@@ -212,22 +220,16 @@ class Classifier:
         scale, shift = self.preprocessing.affine(self.input_shape[0])
         self._scale, self._shift = scale.to(self.device, dtype), shift.to(self.device, dtype)
 
-    def _refine(self, model: nn.Module) -> None:
+    def _refine(self, model: nn.Module, probes: Tensor) -> None:
         """Run in float64, where probabilities saturate later; not where constants forbid it."""
         self.model = model.double()
         self._place(torch.float64)
         try:
             with torch.no_grad():
-                self.raw_output(self._probes())
+                self.raw_output(probes)
         except UnsupportedModelError:
             self.model = model.to(self.dtype)
             self._place(self.dtype)
-
-    def _probes(self) -> Tensor:
-        """A grey image and some noise."""
-        grey = torch.full((1, *self.input_shape), 0.5)
-        noise = torch.rand((_PROBES - 1, *self.input_shape), generator=torch.Generator())
-        return torch.cat([grey, noise]).to(self.device, self.dtype)
 
     def _check(self, y: Tensor) -> None:
         """Raise when the answers to the probes are no logits."""
@@ -249,16 +251,6 @@ def _frozen_copy(model: nn.Module, device: torch.device, dtype: torch.dtype) -> 
     for parameter in model.parameters():  # requires_grad_() does not exist on TorchScript modules
         parameter.requires_grad = False
     return with_fast_input_gradient(model.to(device, dtype).eval())
-
-
-def _said(settled: Settled) -> tuple[Fact, ...]:
-    """Which of several outputs is taken, and what is left out."""
-    if not settled.others:
-        return ()
-    return (
-        Fact("output", settled.calling.part, "the model's answer"),
-        Fact("outputs not scanned", settled.others, "the model's answer"),
-    )
 
 
 @contextmanager

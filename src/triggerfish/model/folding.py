@@ -20,6 +20,8 @@ from triggerfish.model.classifier import Classifier
 MAX_GAP = 1e-4
 """Largest difference between the two networks' answers, in units of the largest answer."""
 PROBES = 3
+_POOLINGS = (functional.max_pool2d, torch.max_pool2d)
+_RECTIFIERS = (functional.relu, torch.relu, "relu")
 
 _copies: WeakKeyDictionary[Classifier, Classifier | None] = WeakKeyDictionary()
 
@@ -105,23 +107,23 @@ def _fold(traced: fx.GraphModule) -> int:
 def _rectify_late(traced: fx.GraphModule) -> int:
     """Put every max pooling that alone follows a rectifier before it; returns how many."""
     layers, count = dict(traced.named_modules(remove_duplicate=False)), 0
-
-    def is_a(node: fx.Node, layer: type[nn.Module], *functions: object) -> bool:
-        if node.op == "call_module":
-            return isinstance(layers[str(node.target)], layer)
-        return node.op in ("call_function", "call_method") and node.target in functions
-
-    for pool in list(traced.graph.nodes):
-        if not is_a(pool, nn.MaxPool2d, functional.max_pool2d, torch.max_pool2d):
+    # What each step calls: a layer, a function, or the name of a tensor's method.
+    called: dict[fx.Node, object] = {
+        node: layers[node.target] if node.op == "call_module" else node.target
+        for node in traced.graph.nodes
+        if node.op.startswith("call_")
+    }
+    for pool in list(called):
+        pooling = called[pool]
+        if not isinstance(pooling, nn.MaxPool2d) and pooling not in _POOLINGS:
             continue
-        if pool.kwargs.get("return_indices") or (
-            pool.op == "call_module" and layers[pool.target].return_indices
-        ):
+        if pool.kwargs.get("return_indices") or getattr(pooling, "return_indices", False):
             continue
         rectifier = pool.args[0] if pool.args else None
         if not isinstance(rectifier, fx.Node) or len(rectifier.users) > 1:
             continue
-        if not is_a(rectifier, nn.ReLU, functional.relu, torch.relu, "relu"):
+        rectifying = called.get(rectifier)
+        if not isinstance(rectifying, nn.ReLU) and rectifying not in _RECTIFIERS:
             continue
         before, after = rectifier.args[0], list(pool.users)
         if not isinstance(before, fx.Node):
@@ -129,6 +131,7 @@ def _rectify_late(traced: fx.GraphModule) -> int:
         pool.replace_input_with(rectifier, before)
         with traced.graph.inserting_after(pool):
             moved = traced.graph.node_copy(rectifier)
+        called[moved] = rectifying  # the next pooling may follow on it
         moved.replace_input_with(before, pool)
         for user in after:
             user.replace_input_with(pool, moved)

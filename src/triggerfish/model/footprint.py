@@ -23,9 +23,7 @@ _rows: WeakKeyDictionary[Classifier, int] = WeakKeyDictionary()
 class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers the bytes of the largest value that any operation gives."""
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.bytes = 0
+    bytes = 0
 
     def __torch_dispatch__(
         self,
@@ -37,17 +35,13 @@ class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """As PyTorch asks for it."""
         del types
         answer = func(*args, **(kwargs or {}))
-        given = {_place(value) for value in args if isinstance(value, Tensor)}
+        # Where memory begins: a view takes none of its own, and one of weights says nothing about
+        # images.
+        given = {v.untyped_storage().data_ptr() for v in args if isinstance(v, Tensor)}
         for value in answer if isinstance(answer, (tuple, list)) else (answer,):
-            # A view takes nothing, and one of weights says nothing about images.
-            if isinstance(value, Tensor) and _place(value) not in given:
+            if isinstance(value, Tensor) and value.untyped_storage().data_ptr() not in given:
                 self.bytes = max(self.bytes, value.nbytes)
         return answer
-
-
-def _place(value: Tensor) -> int:
-    """Where its memory begins: a view's is that of what it is a view of."""
-    return value.untyped_storage().data_ptr()
 
 
 @torch.no_grad()
@@ -57,7 +51,7 @@ def images_at_once(classifier: Classifier) -> int:
         image = torch.full(
             (1, *classifier.input_shape), 0.5, device=classifier.device, dtype=classifier.dtype
         )
-        with _Largest() as largest:
+        with _Largest() as largest:  # type: ignore[no-untyped-call]
             classifier.logits(image)
         bytes_ = ALIVE * max(image.nbytes, largest.bytes)
         _rows[classifier] = max(1, min(MOST, EVALUATED_BYTES // bytes_))

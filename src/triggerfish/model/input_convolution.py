@@ -69,18 +69,15 @@ class _Convolution(torch.autograd.Function):
         down, across = ctx.stride
         (top, left), (rows, columns) = ctx.padding, ctx.weight.shape[2:]
         if (down, across) == (1, 1) and top < rows and left < columns:
-            slope = _by_convolution(gradient, ctx.weight, ctx.padding)
+            # With a stride of one: the convolution by the flipped kernels, which oneDNN is tuned
+            # for. A padding of the kernel's size or more would be less than none here.
+            flipped = ctx.weight.flip(2, 3).transpose(0, 1).contiguous()
+            around = (rows - 1 - top, columns - 1 - left)
+            last = gradient.contiguous(memory_format=torch.channels_last)
+            slope = conv2d(last, flipped, padding=around)
         else:
             slope = _by_addition(gradient, ctx.weight, ctx.shape, ctx.stride, ctx.padding)
         return slope, None, None, None, None
-
-
-def _by_convolution(gradient: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
-    """With a stride of one: the convolution by the flipped kernels, which oneDNN is tuned for."""
-    rows, columns = weight.shape[2:]
-    flipped = weight.flip(2, 3).transpose(0, 1).contiguous()
-    around = (rows - 1 - padding[0], columns - 1 - padding[1])
-    return conv2d(gradient.contiguous(memory_format=torch.channels_last), flipped, padding=around)
 
 
 def _by_addition(

@@ -41,13 +41,9 @@ def give_back_if_much() -> bool:
     A batch of another size leaves holes between what the last one has left: kept for hours, they
     add up to as much again as a batch takes.
     """
-    return _resident_bytes() > MUCH_BYTES and give_back_freed_memory()
-
-
-def _resident_bytes() -> int:
-    """What this process has in memory now; 0 where the system does not say."""
     try:
         pages = Path("/proc/self/statm").read_text("ascii").split()[1]
-    except OSError:
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # a system that does not say what a process holds
+        return False
+    held = int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return held > MUCH_BYTES and give_back_freed_memory()

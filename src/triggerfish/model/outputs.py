@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import islice
 
@@ -14,6 +14,7 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.heads import apply_head, recognise_output
 
 _DEEPEST, _MOST = 3, 512
+_LONGEST = 200  # characters of a list of outputs
 _CLASSES = re.compile(r"logit|prob|pred|class|score|softmax|label|^out(put)?s?(_?0)?$|^main|^y$")
 _AUXILIARY = re.compile(r"aux")
 _FEATURES = re.compile(r"feat|embed|hidden|pool|repr|latent|attention|state|backbone|trunk")
@@ -30,31 +31,33 @@ def named_outputs(answer: object) -> dict[str, Tensor]:
 
 
 def _walk(value: object, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in ``value``, one at a time: a stranger's answer may hold very many."""
     if isinstance(value, Tensor):
         yield name, value
-    elif depth < _DEEPEST:
-        for key, inner in _parts(value):
-            yield from _walk(inner, f"{name}.{key}" if name else key, depth + 1)
-
-
-def _parts(value: object) -> Iterator[tuple[str, object]]:
+        return
+    if depth >= _DEEPEST:
+        return
+    parts: Iterable[tuple[object, object]] = ()
     if isinstance(value, Mapping):
-        yield from ((str(key), inner) for key, inner in value.items())
+        parts = value.items()
     elif isinstance(value, (tuple, list)):
-        names = getattr(value, "_fields", range(len(value)))
-        yield from ((str(key), inner) for key, inner in zip(names, value, strict=True))
+        parts = zip(getattr(value, "_fields", range(len(value))), value, strict=True)
     elif is_dataclass(value):
-        yield from ((item.name, getattr(value, item.name)) for item in fields(value))
+        parts = ((item.name, getattr(value, item.name)) for item in fields(value))
     elif hasattr(value, "__dict__"):
-        yield from vars(value).items()
+        parts = vars(value).items()
+    for key, inner in parts:
+        part = str(key)
+        yield from _walk(inner, f"{name}.{part}" if name else part, depth + 1)
 
 
 def picked(answer: object, name: str) -> Tensor:
     """The output of that name, maps of one pixel as vectors; raises `UnsupportedModelError`."""
     outputs = named_outputs(answer)
     if name not in outputs:
+        names = ", ".join(f"{other} {tuple(y.shape)}" for other, y in outputs.items())[:_LONGEST]
         raise UnsupportedModelError(
-            f"expected an output {name!r} of the model, got {_names(outputs) or 'none'}"
+            f"expected an output {name!r} of the model, got {names or 'none'}"
         )
     return as_vectors(outputs[name])
 
@@ -136,10 +139,7 @@ def _leads(first: Tensor, second: Tensor) -> bool:
     return slope is not None
 
 
-def _names(outputs: Mapping[str, Tensor]) -> str:
-    return ", ".join(f"{name} {tuple(y.shape)}" for name, y in outputs.items())[:200]
-
-
 def described(outputs: Mapping[str, Tensor], names: tuple[str, ...]) -> str:
     """Names and sizes an image of the outputs that are none of ``names``: ``features (256,)``."""
-    return _names({name: y[0] for name, y in outputs.items() if name not in names and y.ndim})
+    others = [(name, y[0]) for name, y in outputs.items() if name not in names and y.ndim]
+    return ", ".join(f"{name} {tuple(y.shape)}" for name, y in others)[:_LONGEST]

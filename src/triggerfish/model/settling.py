@@ -45,7 +45,10 @@ def settle(
     """
     with torch.no_grad():
         outputs = named_outputs(model(x))
-    classes = _classes(model, x, outputs) if part is None else (part,)
+    if part is not None:
+        classes: tuple[str, ...] = (part,)
+    else:  # of one output there is nothing to choose
+        classes = tuple(outputs) if len(outputs) == 1 else _classes(model, x, outputs)
     calling = Calling(classes[0])
     answers = picked(outputs, classes[0])
     if isinstance(model, nn.Module):
@@ -84,14 +87,14 @@ def _in_unit_range(y: Tensor) -> bool:
 def _classes(
     model: Callable[[Tensor], object], x: Tensor, outputs: dict[str, Tensor]
 ) -> tuple[str, ...]:
+    """Names of the outputs that may be class vectors, the likeliest first: one or more."""
     if not outputs:
         raise UnsupportedModelError(
             "expected a tensor of logits or something that holds one, got an answer without tensors"
         )
-    if len(outputs) > 1:
-        with torch.enable_grad():
-            # The second copy is for what works in place, which a leaf of the graph does not bear.
-            outputs = named_outputs(model(x.clone().requires_grad_().clone()))
+    with torch.enable_grad():
+        # The second copy is for what works in place, which a leaf of the graph does not bear.
+        outputs = named_outputs(model(x.clone().requires_grad_().clone()))
     # Where none is a class vector, whoever looks at the first says what is wrong with it.
     return class_outputs(outputs, len(x)) or tuple(outputs)[:1]
 
@@ -102,7 +105,14 @@ def _laid_out(model: nn.Module, x: Tensor, calling: Calling, expected: Tensor) -
     if x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)
     for way in (calling, replace(calling, any_layout=True)):
-        if _answers_as(way, model, x, expected):
+        try:
+            with torch.no_grad():
+                found = way(model, x)
+        except Exception as error:  # a stranger's code, in a way that it was not written for
+            if is_out_of_memory(error):
+                raise
+            continue
+        if _alike(found, expected):
             return way
     _lay_out(model, torch.contiguous_format)
     return replace(calling, contiguous=True)
@@ -113,19 +123,6 @@ def _lay_out(model: nn.Module, memory: torch.memory_format) -> None:
     for values in (*model.parameters(), *model.buffers()):
         if values.ndim == 4:
             values.data = values.data.contiguous(memory_format=memory)
-
-
-def _answers_as(
-    calling: Calling, model: Callable[[Tensor], object], x: Tensor, expected: Tensor
-) -> bool:
-    try:
-        with torch.no_grad():
-            found = calling(model, x)
-    except Exception as error:  # a stranger's code, in a way that it was not written for
-        if is_out_of_memory(error):
-            raise
-        return False
-    return _alike(found, expected)
 
 
 def _alike(found: Tensor, expected: Tensor) -> bool:
