@@ -52,20 +52,16 @@ def scan_classifier(
         verdict=state.verdict,
         config=config.as_plain(),
         seconds=time.perf_counter() - start,
-        environment=_environment(classifier.device),
+        environment={
+            "triggerfish": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "device": str(classifier.device),
+            "threads": str(torch.get_num_threads()),
+        },
         assumptions=classifier.assumptions,
         facts=classifier.facts,
         class_names=classifier.class_names,
         confirmations=state.confirmations,
         stamps=state.stamps,
     )
-
-
-def _environment(device: torch.device) -> dict[str, str]:
-    return {
-        "triggerfish": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "device": str(device),
-        "threads": str(torch.get_num_threads()),
-    }

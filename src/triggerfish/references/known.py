@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -58,6 +58,10 @@ class Known:
     classifier: Classifier
     asked: Reference | None
     shipped: tuple[Reference, ...]
+    # Every detector asks again, and of many references several have the same answers.
+    _likeness: dict[tuple[tuple[float, ...], ...], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def fingerprint(self) -> tuple[str, dict[str, object]]:
@@ -68,10 +72,6 @@ class Known:
     def answers(self) -> Array:
         """What the network answers on synthetic images (P, K)."""
         return answers(self.classifier)
-
-    @cached_property
-    def _likeness(self) -> dict[tuple[tuple[float, ...], ...], float]:
-        return {}
 
     def likeness(self, reference: Reference) -> float:
         """How alike its answers are to those of clean networks; -1 for another geometry."""

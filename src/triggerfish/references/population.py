@@ -142,7 +142,11 @@ class Reference:
         scores = self.matrix()
         if self.kind != "same-task":
             return np.ones(scores.shape[1])
-        deviation = _deviation(scores)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            squares = np.nansum((scores - _mean(scores)) ** 2, axis=0)
+            variance = squares / (np.isfinite(scores).sum(axis=0) - 1)
+            # A class that was measured on fewer than two models has none.
+            deviation: Array = np.sqrt(np.where(variance >= 0, variance, np.nan))
         middle = float(np.nanmedian(deviation))
         if not middle > 0:
             return np.ones(scores.shape[1])
@@ -186,15 +190,6 @@ def _mean(scores: Array) -> Array:
     with np.errstate(invalid="ignore"):
         mean: Array = np.nansum(scores, axis=0) / np.isfinite(scores).sum(axis=0)
     return mean
-
-
-def _deviation(scores: Array) -> Array:
-    """The standard deviation of each class (K,); NaN where measured on fewer than two models."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        squares = np.nansum((scores - _mean(scores)) ** 2, axis=0)
-        variance = squares / (np.isfinite(scores).sum(axis=0) - 1)
-        deviation: Array = np.sqrt(np.where(variance >= 0, variance, np.nan))
-    return deviation
 
 
 def plain(value: Mapping[str, object]) -> dict[str, object]:

@@ -24,7 +24,7 @@ from functools import lru_cache
 import numpy as np
 from torch import Tensor, nn
 
-from triggerfish.model.classifier import Classifier, Preprocessing
+from triggerfish.model.classifier import Classifier
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.pictures import pictures
 from triggerfish.statistics.outliers import Array
@@ -90,11 +90,16 @@ def fingerprint(classifier: Classifier) -> tuple[str, dict[str, object]]:
     model = classifier.model
     shapes = sorted(_weight_shapes(model)) if isinstance(model, nn.Module) else []
     digest = hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16] if shapes else ""
-    return digest, {
-        "input_shape": list(classifier.input_shape),
-        "num_classes": classifier.num_classes,
-        **_normalization(classifier.preprocessing, classifier.input_shape[0]),
-    }
+    task = geometry(classifier.input_shape, classifier.num_classes)
+    # Mean and deviation of each channel for images in [0, 1], whatever range the network is fed:
+    # files that differ in that alone are of one task.
+    preprocessing = classifier.preprocessing
+    low, high = preprocessing.input_range
+    for name, values, zero in (("mean", preprocessing.mean, low), ("std", preprocessing.std, 0.0)):
+        scaled = [(value - zero) / (high - low) for value in values]
+        rounded = [float(f"{value:.{_DIGITS}g}") for value in scaled]
+        task[name] = rounded * classifier.input_shape[0] if len(rounded) == 1 else rounded
+    return digest, task
 
 
 def _weight_shapes(model: nn.Module) -> Iterator[list[int]]:
@@ -108,15 +113,3 @@ def _weight_shapes(model: nn.Module) -> Iterator[list[int]]:
         if len(sides) > 1 and key not in seen:
             seen.add(key)
             yield sides
-
-
-def _normalization(preprocessing: Preprocessing, channels: int) -> dict[str, object]:
-    """Mean and deviation per channel for images in [0, 1], whatever range the network is fed."""
-    low, high = preprocessing.input_range
-
-    def each(values: tuple[float, ...], offset: float) -> list[float]:
-        scaled = [(value - offset) / (high - low) for value in values]
-        rounded = [float(f"{value:.{_DIGITS}g}") for value in scaled]
-        return rounded * channels if len(rounded) == 1 else rounded
-
-    return {"mean": each(preprocessing.mean, low), "std": each(preprocessing.std, 0.0)}
