@@ -94,6 +94,7 @@ def _fold(traced: fx.GraphModule) -> int:
         if not isinstance(before, fx.Node) or before.op != "call_module":
             continue
         convolution, norm = layers[str(before.target)], layers[node.target]
+        # Whoever else reads this convolution, or calls it again, wants its result unfolded.
         alone = len(before.users) == 1 and calls.count(before.target) == 1
         if not (isinstance(convolution, nn.Conv2d) and alone and norm.running_var is not None):
             continue

@@ -54,9 +54,13 @@ def settle(
     if isinstance(model, nn.Module):
         calling = _laid_out(model, x, calling, answers)
     kind = output or _kind(model, x, calling, answers)
-    found = _before_head(model, x, calling, answers, output)
-    if found is not None:
-        calling, answers, kind = found
+    with torch.no_grad(), Watched() as watched:
+        answer = model(x)
+    logits, head = watched.logits(answer, calling.part)
+    # The final head is left out only where it answers, on its logits, what the network does.
+    may_be = head != "logits" and output in (None, head) and logits.shape == answers.shape
+    if may_be and _alike(apply_head(logits, head), answers):
+        calling, answers, kind = replace(calling, before_head=True), logits, "logits"
     others = described(outputs, classes[:1]) if part is None else ""
     return Settled(calling, kind, answers, classes, others)
 
@@ -131,24 +135,3 @@ def _alike(found: Tensor, expected: Tensor) -> bool:
     if found.is_floating_point() and not bool(expected.isfinite().all()):
         return True  # said by whoever looks at the answers
     return float((found - expected).abs().max()) <= _SAME * (1e-3 + float(expected.abs().max()))
-
-
-def _before_head(
-    model: Callable[[Tensor], object],
-    x: Tensor,
-    calling: Calling,
-    answers: Tensor,
-    wanted: OutputKind | None,
-) -> tuple[Calling, Tensor, OutputKind] | None:
-    """The call that leaves the final head out, its logits and their kind; None without a head.
-
-    The head on these logits must answer what the network does.
-    """
-    with torch.no_grad(), Watched() as watched:
-        answer = model(x)
-    logits, kind = watched.logits(answer, calling.part)
-    if kind == "logits" or wanted not in (None, kind):
-        return None
-    if logits.shape != answers.shape or not _alike(apply_head(logits, kind), answers):
-        return None
-    return replace(calling, before_head=True), logits, "logits"

@@ -40,9 +40,12 @@ class Choice:
     withheld: bool = False
 
     def note(self, values: Array) -> str:
-        """What a verdict on the statistic (K,) rests on."""
-        if self.reference is not None:
-            return self.reference.claim
+        """What a verdict on the statistic (K,) rests on, and for which models a p-value holds."""
+        if (own := self.reference) is not None:
+            return (
+                f"calibrated on {own.size} clean models: {own.name}; the p-value holds for clean "
+                f"models of the same recipe ({own.recipe or 'which is not stated'})"
+            )
         compared = _among(self.same_task, values) or _compared(self.others, values)
         return f"uncalibrated: {self.because}" + (f"; {compared}" if compared else "")
 

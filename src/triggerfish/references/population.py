@@ -67,14 +67,6 @@ class Reference:
         return self.kind == "same-recipe"
 
     @property
-    def claim(self) -> str:
-        """What a verdict by this reference rests on, and for which models its p-value holds."""
-        return (
-            f"calibrated on {self.size} clean models: {self.name}; the p-value holds for clean "
-            f"models of the same recipe ({self.recipe or 'which is not stated'})"
-        )
-
-    @property
     def summary(self) -> dict[str, object]:
         """What tells it from other references, without its scores, as plain data."""
         digest = hashlib.sha256(json.dumps(self.scores).encode()).hexdigest()[:16]
@@ -160,6 +152,7 @@ class Reference:
         """
         scores = self.matrix()
         measured = np.isfinite(scores).sum(0)
+        # Leaving a model out of its class's mean puts it farther away by this factor.
         of_others = measured / np.maximum(measured - 1, 1)
         deviation = (scores - _mean(scores)) * of_others
         return np.sort(np.nanmax(deviation / self.spread(), axis=1))

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -87,9 +87,21 @@ def fingerprint(classifier: Classifier) -> tuple[str, dict[str, object]]:
 
     The digest is '' for a callable, or a module without weights: such a network is like none.
     """
-    model = classifier.model
-    shapes = sorted(_weight_shapes(model)) if isinstance(model, nn.Module) else []
-    digest = hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16] if shapes else ""
+    model, shapes = classifier.model, list[list[int]]()
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    for tensor in model.state_dict().values() if isinstance(model, nn.Module) else ():
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            continue
+        # In ascending order, without those of one: formats transpose weights and add sides.
+        sides = sorted(side for side in tensor.shape if side != 1)
+        # A shared weight has several names, in some formats, and counts once.
+        key = (tensor.data_ptr(), tuple(tensor.shape))
+        if len(sides) > 1 and key not in seen:
+            seen.add(key)
+            shapes.append(sides)
+    digest = ""
+    if shapes:
+        digest = hashlib.sha256(json.dumps(sorted(shapes)).encode()).hexdigest()[:16]
     task = geometry(classifier.input_shape, classifier.num_classes)
     # Mean and deviation of each channel for images in [0, 1], whatever range the network is fed:
     # files that differ in that alone are of one task.
@@ -100,16 +112,3 @@ def fingerprint(classifier: Classifier) -> tuple[str, dict[str, object]]:
         rounded = [float(f"{value:.{_DIGITS}g}") for value in scaled]
         task[name] = rounded * classifier.input_shape[0] if len(rounded) == 1 else rounded
     return digest, task
-
-
-def _weight_shapes(model: nn.Module) -> Iterator[list[int]]:
-    """The sides of each weight, ascending, without those of one; a shared weight counts once."""
-    seen: set[tuple[int, tuple[int, ...]]] = set()
-    for tensor in model.state_dict().values():
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-            continue
-        sides = sorted(side for side in tensor.shape if side != 1)
-        key = (tensor.data_ptr(), tuple(tensor.shape))
-        if len(sides) > 1 and key not in seen:
-            seen.add(key)
-            yield sides

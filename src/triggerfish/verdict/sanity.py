@@ -188,7 +188,7 @@ def _batch_norm(classifier: Classifier, pictures: Tensor) -> Iterator[Finding]:
     if not seen:
         return
     mean, variance = _pooled(seen)
-    kept = first.running_var + first.eps
+    kept = first.running_var + first.eps  # as the layer has it: a dead channel's is no zero
     gap = float(((mean - first.running_mean).abs() / kept.sqrt()).median())
     ratio = float((variance / kept).log().abs().median().exp())
     if gap > MAX_STATISTICS_GAP or ratio > MAX_VARIANCE_RATIO:
