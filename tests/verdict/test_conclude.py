@@ -61,6 +61,11 @@ def test_only_a_search_on_sure_images_speaks_against_a_flag_beside_a_known_error
     assert codes(conclude([calm, loud, row(3, 0.1, "same-size")])) == ["detectors-disagree"]
 
 
+def test_a_test_without_a_row_that_it_tests_decides_nothing() -> None:
+    alone = conclude([row(3, 2.0, "same-size")])
+    assert (alone.name, alone.flagged, codes(alone)) == ("inconclusive", (), [])
+
+
 def test_what_is_a_note_only_never_flags() -> None:
     noted = row(2, 9.0, note_only=True)
     verdict = conclude([row(2, 0.1), noted])

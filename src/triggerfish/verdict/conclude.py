@@ -93,8 +93,11 @@ def conclude(
     targets = {h.target for h in accused}
     reasons += [_not_confirmed(tests[h]) for h in refuted if h.target not in targets]
     reasons = list(dict.fromkeys(reasons))  # what is concluded again has some of them already
-    # Without one score beside a level nothing was looked at: that is not clean.
-    measured = any(math.isfinite(r.score) and not math.isnan(r.flag_at) for r in evidence)
+    # Without one score beside a level nothing was looked at: that is not clean. A test is no look.
+    measured = any(
+        math.isfinite(r.score) and not math.isnan(r.flag_at) and r.null.kind != CONTROL
+        for r in evidence
+    )
     unaccused: VerdictName = "inconclusive" if reasons or not measured else "clean"
     return Verdict(
         name="backdoored" if accused else unaccused,
@@ -213,8 +216,10 @@ def _disagreement(
 
 def _is_weaker(row: Evidence, decisive: Mapping[Hypothesis, Evidence]) -> bool:
     """Whether another row decides by clean models that are known: a fixed level is not one."""
+    if row.null.kind == CONTROL:  # it tests what another row says, and may have none beside it
+        return False
     best = decisive[row.hypothesis]
-    return row.null.kind != CONTROL and best is not row and best.null.kind != "outliers"
+    return best is not row and best.null.kind != "outliers"
 
 
 def _unclear_everywhere(decisive: Mapping[Hypothesis, Evidence]) -> list[Finding]:
