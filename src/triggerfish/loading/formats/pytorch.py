@@ -7,6 +7,7 @@ import builtins
 import collections
 import io
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +17,7 @@ from numpy._core import multiarray
 
 from triggerfish.errors import CheckpointError, DangerousFileError, one_line
 from triggerfish.loading.guards.pickle_check import check_pickle, code_in_pickle
-from triggerfish.loading.guards.pytorch_archive import open_archive, storage_checker
+from triggerfish.loading.guards.pytorch_archive import check_storage, open_archive
 from triggerfish.loading.guards.torch_file import LEGACY_MAGIC, ZIP_MAGIC, pickle_of
 
 _LEGACY_PICKLES = 5  # magic number, protocol, system info, the object, the storage keys
@@ -50,7 +51,7 @@ def load_pickled_data(path: Path, head: bytes) -> object:
 def _check_archive(path: Path) -> None:
     with open_archive(path) as archive:
         root, data = pickle_of(path, archive)
-        check_pickle(io.BytesIO(data), storage_checker(archive, root))
+        check_pickle(io.BytesIO(data), partial(check_storage, archive, f"{root}data/"))
 
 
 def _check_legacy(path: Path) -> None:

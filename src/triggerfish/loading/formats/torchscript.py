@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,9 +13,9 @@ from triggerfish.loading.contents import Contents
 from triggerfish.loading.guards.pickle_check import check_pickle, is_script_name
 from triggerfish.loading.guards.pytorch_archive import (
     archive_root,
+    check_storage,
     open_archive,
     read_entry,
-    storage_checker,
 )
 from triggerfish.loading.guards.torchscript_check import check_source
 from triggerfish.loading.hints import Hints, LoadOptions
@@ -55,7 +56,8 @@ def _check_archive(path: Path, *, any_operator: bool) -> None:
         check_source(sources, any_operator=any_operator)
         for folder in ("data", "constants"):
             data = read_entry(archive, f"{root}{folder}.pkl")
-            check_pickle(io.BytesIO(data), storage_checker(archive, root, folder), is_script_name)
+            check = partial(check_storage, archive, f"{root}{folder}/")
+            check_pickle(io.BytesIO(data), check, is_script_name)
 
 
 def _text(name: str, data: bytes) -> str:

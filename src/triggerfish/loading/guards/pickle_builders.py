@@ -8,12 +8,12 @@ import torch
 
 from triggerfish.errors import CheckpointError
 from triggerfish.loading.guards.pickle_data import (
+    STORAGE_TYPES,
     Array,
     Dtype,
     Scale,
     Storage,
     StoredTensor,
-    storage_type,
     tensor_type,
 )
 from triggerfish.loading.guards.pickle_machine import Builder, Machine, Name, Record
@@ -177,7 +177,7 @@ def stored(identifier: object, find: Callable[[str, int, torch.dtype], Storage])
     """
     match identifier:
         case ("storage", Name(kind), str(key), _, int(count), *view) if count >= 0:
-            dtype = storage_type(kind)
+            dtype = STORAGE_TYPES.get(kind.rpartition(".")[2].removesuffix("Storage"))
             if dtype is not None:
                 found = find(key, count, dtype)
                 return _view(found, view[0]) if view and view[0] is not None else found

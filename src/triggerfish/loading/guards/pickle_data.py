@@ -20,7 +20,7 @@ from triggerfish.errors import CheckpointError
 # Bytes of a storage, as a tensor of uint8; raises `CheckpointError` where the file has fewer.
 LoadBytes = Callable[[], Tensor]
 
-_STORAGES = {
+STORAGE_TYPES = {
     "Double": torch.float64,
     "Float": torch.float32,
     "Half": torch.float16,
@@ -38,12 +38,8 @@ _STORAGES = {
     "QUInt8": torch.uint8,
     "QInt32": torch.int32,
 }
+"""The numbers in a storage, by the name of PyTorch's class without its ``Storage``."""
 _ARRAY_TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
-
-
-def storage_type(name: str) -> torch.dtype | None:
-    """The type of the numbers in a storage of PyTorch's class ``name``; None for no such class."""
-    return _STORAGES.get(name.rpartition(".")[2].removesuffix("Storage"))
 
 
 def tensor_type(name: str) -> torch.dtype | None:

@@ -68,9 +68,14 @@ _PUSHED_NAMES = """
 """
 _PUSHED = frozenset(_PUSHED_NAMES.split())
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_IGNORED = frozenset({"PROTO", "FRAME"})
+_MARKED: dict[str, Callable[[list[Any]], object]] = {
+    "LIST": list,
+    "TUPLE": tuple,
+    "FROZENSET": frozenset,
+}
 
 
+@dataclass(eq=False)
 class Machine:
     """Reads one pickle. ``unknown`` are the names that stand for no data, in order.
 
@@ -78,16 +83,15 @@ class Machine:
     stored beside the pickle.
     """
 
-    def __init__(
-        self, builders: Mapping[str, Builder], persistent: Callable[[object], object]
-    ) -> None:
-        self._builders, self._persistent = builders, persistent
-        self.unknown: dict[str, None] = {}
-        self._called: dict[str, None] = {}
-        self._look_ups: Counter[str] = Counter()  # those on the stack, less those that are harmless
-        self._stack: list[Any] = []
-        self._below: list[list[Any]] = []  # what is under each mark
-        self._memo: dict[int, object] = {}
+    builders: Mapping[str, Builder]
+    persistent: Callable[[object], object]
+    unknown: dict[str, None] = field(default_factory=dict, init=False)
+    _called: dict[str, None] = field(default_factory=dict, init=False)
+    # Those on the stack, less those that are harmless.
+    _look_ups: Counter[str] = field(default_factory=Counter, init=False)
+    _stack: list[Any] = field(default_factory=list, init=False)
+    _below: list[list[Any]] = field(default_factory=list, init=False)  # what is under each mark
+    _memo: dict[int, object] = field(default_factory=dict, init=False)
 
     def load(self, data: bytes) -> object:
         """The object in a pickle.
@@ -132,49 +136,91 @@ class Machine:
     def _made(self, name: object, arguments: object) -> object:
         if not isinstance(name, Name) or not isinstance(arguments, tuple):
             raise CheckpointError("expected a whole pickle, got an object without a class")
-        build = self._builders.get(name.full)
+        build = self.builders.get(name.full)
         return Record(name.full, arguments) if build is None else build(*arguments)
 
     def _step(self, operation: str, argument: Any) -> None:  # noqa: ANN401
+        """Obey one operation. Those that act on what is above a mark bring another stack back."""
         stack = self._stack
-        if operation in _PUSHED:
-            stack.append(argument)
-        elif operation in _CONSTANTS:
-            stack.append(_CONSTANTS[operation])
-        elif operation in _EMPTY:
-            stack.append(_EMPTY[operation]())
-        elif operation in _TUPLES:
-            count = _TUPLES[operation]
-            if len(stack) < count:
-                raise IndexError("too few values for a tuple")
-            stack[-count:] = [tuple(stack[-count:])]
-        elif operation in ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"):
-            self._memo[len(self._memo) if argument is None else int(argument)] = stack[-1]
-        elif operation in ("BINGET", "LONG_BINGET", "GET"):
-            stack.append(self._noted(self._memo[int(argument)]))
-        elif operation not in _IGNORED and operation != "STOP":
-            step = _STEPS.get(operation)
-            if step is None:
+        match operation:
+            case _ if operation in _PUSHED:
+                stack.append(argument)
+            case "BINPUT" | "LONG_BINPUT" | "PUT" | "MEMOIZE":
+                self._memo[len(self._memo) if argument is None else int(argument)] = stack[-1]
+            case "BINGET" | "LONG_BINGET" | "GET":
+                stack.append(self._noted(self._memo[int(argument)]))
+            case _ if operation in _CONSTANTS:
+                stack.append(_CONSTANTS[operation])
+            case _ if operation in _EMPTY:
+                stack.append(_EMPTY[operation]())
+            case _ if operation in _TUPLES:
+                count = _TUPLES[operation]
+                if len(stack) < count:
+                    raise IndexError("too few values for a tuple")
+                stack[-count:] = [tuple(stack[-count:])]
+            case "MARK":
+                self._below.append(stack)
+                self._stack = []
+            case _ if operation in _MARKED:
+                values = self._since_mark()
+                self._stack.append(_MARKED[operation](values))
+            case "DICT":
+                values = self._since_mark()
+                self._stack.append(dict(zip(values[::2], values[1::2], strict=True)))
+            case "POP" if stack:
+                stack.pop()
+            case "POP" | "POP_MARK":
+                self._since_mark()
+            case "DUP":
+                stack.append(self._noted(stack[-1]))
+            case "GLOBAL":
+                stack.append(self._name(argument.replace(" ", ".", 1)))
+            case "STACK_GLOBAL":
+                name, module = stack.pop(), stack.pop()
+                if not isinstance(name, str) or not isinstance(module, str):
+                    raise code_in_pickle((COMPUTED,))
+                stack.append(self._name(f"{module}.{name}"))
+            case "REDUCE":
+                arguments, function = stack.pop(), stack.pop()
+                stack.append(self.call(function, arguments))
+            case "INST":  # it and OBJ, of old protocols, call a class with what is above the mark
+                values = self._since_mark()
+                name = self._name(argument.replace(" ", ".", 1))
+                self._stack.append(self.call(name, tuple(values)))
+            case "OBJ":
+                values = self._since_mark()
+                self._stack.append(self.call(values.pop(0), tuple(values)))
+            case "NEWOBJ":
+                arguments, name = stack.pop(), stack.pop()
+                stack.append(self._made(name, arguments))
+            case "NEWOBJ_EX":  # the last value holds arguments by name, which no builder takes
+                _, arguments, name = stack.pop(), stack.pop(), stack.pop()
+                stack.append(self._made(name, arguments))
+            case "BUILD":
+                self._build(stack.pop())
+            case "APPEND":
+                self._extend([stack.pop()])
+            case "APPENDS" | "ADDITEMS":
+                self._extend(self._since_mark())
+            case "SETITEM":
+                value, key = stack.pop(), stack.pop()
+                self._set([key, value])
+            case "SETITEMS":
+                self._set(self._since_mark())
+            case "PERSID" | "BINPERSID":
+                stack.append(self.persistent(stack.pop() if argument is None else argument))
+            case "PROTO" | "FRAME" | "STOP":
+                pass
+            case _:
                 raise CheckpointError(
                     f"expected weights, got a pickle with the operation {operation}: "
                     "save the state dict with torch.save or safetensors"
                 )
-            step(self, argument)
 
     def _since_mark(self) -> list[Any]:
         """Take everything down to the last mark off the stack, and the mark."""
         values, self._stack = self._stack, self._below.pop()
         return values
-
-    def _mark(self, _argument: None) -> None:
-        self._below.append(self._stack)
-        self._stack = []
-
-    def _pop(self, _argument: None) -> None:
-        if self._stack:
-            self._stack.pop()
-        else:
-            self._since_mark()
 
     def _name(self, text: str) -> Name:
         if not is_data(text):
@@ -187,46 +233,13 @@ class Machine:
             self._look_ups[value.full] += 1
         return value
 
-    def _global(self, argument: str) -> None:
-        self._stack.append(self._name(argument.replace(" ", ".", 1)))
-
-    def _stack_global(self, _argument: None) -> None:
-        name, module = self._stack.pop(), self._stack.pop()
-        if not isinstance(name, str) or not isinstance(module, str):
-            raise code_in_pickle((COMPUTED,))
-        self._stack.append(self._name(f"{module}.{name}"))
-
-    def _reduce(self, _argument: None) -> None:
-        arguments, function = self._stack.pop(), self._stack.pop()
-        self._stack.append(self.call(function, arguments))
-
-    def _instance(self, argument: str | None) -> None:
-        """INST and OBJ: protocol 0 and 1 call a class with what is above the mark."""
-        values = self._since_mark()
-        name = values.pop(0) if argument is None else self._name(argument.replace(" ", ".", 1))
-        self._stack.append(self.call(name, tuple(values)))
-
-    def _new(self, _argument: None) -> None:
-        arguments, name = self._stack.pop(), self._stack.pop()
-        self._stack.append(self._made(name, arguments))
-
-    def _new_with_names(self, _argument: None) -> None:
-        _, arguments, name = self._stack.pop(), self._stack.pop(), self._stack.pop()
-        self._stack.append(self._made(name, arguments))
-
-    def _build(self, _argument: None) -> None:
-        state, target = self._stack.pop(), self._stack[-1]
+    def _build(self, state: object) -> None:
+        target = self._stack[-1]
         if isinstance(target, Name):
             raise CheckpointError("expected a whole pickle, got a broken one: a state for a class")
         build = getattr(target, "build", None)
         if build is not None:
             build(state)
-
-    def _append(self, _argument: None) -> None:
-        self._extend([self._stack.pop()])
-
-    def _appends(self, _argument: None) -> None:
-        self._extend(self._since_mark())
 
     def _extend(self, values: list[Any]) -> None:
         target = self._stack[-1]
@@ -238,54 +251,9 @@ class Machine:
         else:
             raise TypeError("items for an object that is no list")
 
-    def _set_item(self, _argument: None) -> None:
-        value, key = self._stack.pop(), self._stack.pop()
-        self._set([key, value])
-
-    def _set_items(self, _argument: None) -> None:
-        self._set(self._since_mark())
-
     def _set(self, pairs: list[Any]) -> None:
         target = self._stack[-1]
         entries = target.entries if isinstance(target, Record) else target
         if not isinstance(entries, dict) or len(pairs) % 2:
             raise TypeError("entries for an object that is no dictionary")
         entries.update(zip(pairs[::2], pairs[1::2], strict=True))
-
-    def _collect(self, kind: Callable[[list[Any]], object]) -> None:
-        made = kind(self._since_mark())  # first: this brings the stack below the mark back
-        self._stack.append(made)
-
-    def _dictionary(self, _argument: None) -> None:
-        values = self._since_mark()
-        self._stack.append(dict(zip(values[::2], values[1::2], strict=True)))
-
-    def _stored(self, argument: str | None) -> None:
-        self._stack.append(self._persistent(self._stack.pop() if argument is None else argument))
-
-
-_STEPS: dict[str, Callable[[Machine, Any], None]] = {
-    "MARK": Machine._mark,
-    "POP": Machine._pop,
-    "POP_MARK": lambda machine, _: machine._since_mark().clear(),
-    "DUP": lambda machine, _: machine._stack.append(machine._noted(machine._stack[-1])),
-    "GLOBAL": Machine._global,
-    "STACK_GLOBAL": Machine._stack_global,
-    "REDUCE": Machine._reduce,
-    "INST": Machine._instance,
-    "OBJ": Machine._instance,
-    "NEWOBJ": Machine._new,
-    "NEWOBJ_EX": Machine._new_with_names,
-    "BUILD": Machine._build,
-    "APPEND": Machine._append,
-    "APPENDS": Machine._appends,
-    "ADDITEMS": Machine._appends,
-    "SETITEM": Machine._set_item,
-    "SETITEMS": Machine._set_items,
-    "LIST": lambda machine, _: machine._collect(list),
-    "TUPLE": lambda machine, _: machine._collect(tuple),
-    "FROZENSET": lambda machine, _: machine._collect(frozenset),
-    "DICT": Machine._dictionary,
-    "PERSID": Machine._stored,
-    "BINPERSID": Machine._stored,
-}

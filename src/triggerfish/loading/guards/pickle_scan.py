@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -41,41 +42,37 @@ def scan_pickle(stream: BinaryIO, nesting: int = 0) -> Scan:
                 )
             scan.length += 1
             scan.operations.setdefault(operation.name)
+            names: Iterable[str] = ()
             if operation.name in ("GLOBAL", "INST"):
-                _add(scan, str(argument).replace(" ", ".", 1))
+                names = [str(argument).replace(" ", ".", 1)]
             elif operation.name == "STACK_GLOBAL":
-                _add(scan, strings.name())
+                names = [strings.name()]
             elif operation.name == "LONG_BINPUT":
                 scan.largest_memo = max(scan.largest_memo, int(argument or 0))
             strings.follow(operation.name, argument)
-            _look_inside(scan, argument, nesting)
+            for name in (*names, *_names_inside(argument, nesting)):
+                if len(scan.names) < MAX_NAMES:
+                    scan.names.setdefault(name)
     except (ValueError, EOFError, UnicodeError, IndexError) as error:
         scan.broken = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return scan
 
 
-def _add(scan: Scan, name: str) -> None:
-    if len(scan.names) < MAX_NAMES:
-        scan.names.setdefault(name)
-
-
-def _look_inside(scan: Scan, argument: object, nesting: int) -> None:
+def _names_inside(argument: object, nesting: int) -> Iterable[str]:
     """Names in a pickle that is data of this one, as those for ``pickle.loads`` are."""
     data = argument.encode("latin1", "ignore") if isinstance(argument, str) else argument
     if nesting >= _MAX_NESTING or not isinstance(data, bytes) or not data.endswith(b"."):
-        return
+        return ()
     inner = scan_pickle(io.BytesIO(data), nesting + 1)
-    if inner.broken is None:
-        for name in inner.names:
-            _add(scan, name)
+    return inner.names if inner.broken is None else ()
 
 
+@dataclass
 class _Strings:
     """The strings that STACK_GLOBAL takes from the stack: module and name, pushed just before."""
 
-    def __init__(self) -> None:
-        self._memo: dict[int, str | None] = {}
-        self._last: list[str | None] = [None, None]
+    _memo: dict[int, str | None] = field(default_factory=dict)
+    _last: list[str | None] = field(default_factory=lambda: [None, None])
 
     def follow(self, operation: str, argument: object) -> None:
         """Take note of one operation."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 from triggerfish.errors import CheckpointError
@@ -71,28 +70,20 @@ def archive_root(archive: zipfile.ZipFile, marker: str) -> str | None:
     return None
 
 
-def storage_checker(
-    archive: zipfile.ZipFile, root: str, folder: str = "data"
-) -> Callable[[str, int], None]:
-    """A check that the archive's ``folder`` holds the bytes that a pickle declares of a storage.
+def check_storage(archive: zipfile.ZipFile, folder: str, key: str, nbytes: int) -> None:
+    """Raise unless an archive's ``folder`` (with its slash) holds the bytes of a storage.
 
-    PyTorch trusts the pickle, and would read beyond a storage's end.
+    ``nbytes`` is what the pickle declares: PyTorch trusts it, and would read beyond the end.
     """
-    prefix = f"{root}{folder}/"
-    sizes = {
-        info.filename[len(prefix) :]: info.file_size
-        for info in archive.infolist()
-        if info.filename.startswith(prefix)
-    }
-
-    def check(key: str, nbytes: int) -> None:
-        if sizes.get(key, -1) < nbytes:
-            raise CheckpointError(
-                f"expected storage {key} to hold {nbytes} bytes, got {sizes.get(key, 0)}: "
-                "the file is damaged"
-            )
-
-    return check
+    try:
+        held = archive.getinfo(f"{folder}{key}").file_size
+    except KeyError:
+        held = -1  # an empty storage has an entry, too
+    if held < nbytes:
+        raise CheckpointError(
+            f"expected storage {key} to hold {nbytes} bytes, got {max(held, 0)}: "
+            "the file is damaged"
+        )
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], file_size: int) -> None:

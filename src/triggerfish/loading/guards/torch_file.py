@@ -28,9 +28,9 @@ from triggerfish.loading.guards.pickle_names import LOOK_UPS, can_act
 from triggerfish.loading.guards.pickle_scan import scan_pickle
 from triggerfish.loading.guards.pytorch_archive import (
     archive_root,
+    check_storage,
     open_archive,
     read_entry,
-    storage_checker,
 )
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -79,7 +79,13 @@ def pickle_of(path: Path, archive: ZipFile) -> tuple[str, bytes]:
             "give the checkpoint itself"
         )
     data = read_entry(archive, f"{root}data.pkl")
-    if _as_pytorch_reads_it(path) != data:
+    # PyTorch has a zip reader of its own, and one file can tell the two different things.
+    try:
+        with path.open("rb") as stream:
+            pytorchs = bytes(torch._C.PyTorchFileReader(stream).get_record("data.pkl"))
+    except RuntimeError as error:
+        raise CheckpointError(f"expected a PyTorch archive, got: {one_line(error)}") from error
+    if pytorchs != data:
         raise CheckpointError("expected one table of contents, got an ambiguous archive")
     return root, data
 
@@ -93,26 +99,17 @@ def _zipped(path: Path, archive: ZipFile, unknown: dict[str, None]) -> object:
             "expected numbers in little-endian order, got a file of a big-endian machine: "
             "save it again on a usual one"
         )
-    check = storage_checker(archive, root)
+    folder = f"{root}data/"
 
     @cache
     def load(key: str) -> Tensor:
-        return _bytes(read_entry(archive, f"{root}data/{key}", _MAX_STORAGE))
+        return _bytes(read_entry(archive, f"{folder}{key}", _MAX_STORAGE))
 
     def find(key: str, count: int, dtype: torch.dtype) -> Storage:
-        check(key, count * dtype.itemsize)
+        check_storage(archive, folder, key, count * dtype.itemsize)
         return Storage(partial(load, key), dtype, count)
 
     return _object(data, find, unknown)
-
-
-def _as_pytorch_reads_it(path: Path) -> bytes:
-    """``data.pkl`` through PyTorch's own zip reader, which could disagree with Python's."""
-    try:
-        with path.open("rb") as stream:
-            return bytes(torch._C.PyTorchFileReader(stream).get_record("data.pkl"))
-    except RuntimeError as error:
-        raise CheckpointError(f"expected a PyTorch archive, got: {one_line(error)}") from error
 
 
 def _bytes(data: bytes) -> Tensor:
