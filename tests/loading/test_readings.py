@@ -105,7 +105,7 @@ def test_likeness_is_to_a_task_of_the_same_geometry() -> None:
     network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 10))
     choice = NetworkChoice("made up", network, Hints("catalogue"))
     shaped = [
-        fit.Plan(choice, Settings((Hints("options", input_shape=shape),)))
+        fit.Plan(choice, Settings((Hints("options", input_shape=shape),)), fit.Part(network))
         for shape in ((3, 32, 32), (3, 24, 24))
     ]
     assert 0.0 <= fit._likeness(shaped[0], 10) < ALIKE

@@ -34,21 +34,18 @@ def card_paths(model: Path) -> tuple[Path, ...]:
     return (
         stem.with_name(f"{stem.name}.card.toml"),
         stem.with_name(f"{stem.name}.card.json"),
-        _folder(model) / FOLDER_CARD,
+        (model if model.is_dir() else model.parent) / FOLDER_CARD,
     )
 
 
 def read_card(model: Path) -> Hints:
     """The card beside a model, or empty hints without one; raises `CheckpointError`."""
-    for path in card_paths(model):
+    places = card_paths(model)
+    for path in places:
         if path.is_file():
             return parse_card(path)
-    _refuse_old_name(_folder(model) / _PROJECT)
+    _refuse_old_name(places[-1].with_name(_PROJECT))
     return Hints("model card")
-
-
-def _folder(model: Path) -> Path:
-    return model if model.is_dir() else model.parent
 
 
 def _refuse_old_name(path: Path) -> None:

@@ -28,7 +28,7 @@ _HF_WEIGHTS = (
 
 def local(path: str | Path) -> Path:
     """A path of this machine, for which a model of the Hugging Face hub is fetched first."""
-    if not is_reference(path):
+    if not str(path).startswith("hf:/"):
         return Path(path)
     return fetch(path, ("*.json", *(f"*{suffix}" for suffix in sorted(MODEL_SUFFIXES))))
 
@@ -101,11 +101,6 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
 
 # Path("hf://owner/name") drops the second slash.
 _REFERENCE = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
-
-
-def is_reference(path: str | Path) -> bool:
-    """Whether a path names a model of the hub."""
-    return str(path).startswith("hf:/")
 
 
 def fetch(path: str | Path, patterns: Sequence[str]) -> Path:

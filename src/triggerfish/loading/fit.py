@@ -59,31 +59,21 @@ _PICTURES, _FEW, _LARGE = 48, 16, 64 * 64
 class Plan:
     """A network, and what is said and assumed about it.
 
-    ``part`` is which of its outputs is read. ``rank`` is the place of its preprocessing in the list
-    of the usual ones; ``share`` how likely it is, of 1 for all readings of that part of a file that
-    are worth a scan.
+    ``part`` is the one of its outputs that is read. ``rank`` is the place of its preprocessing in
+    the list of the usual ones; ``share`` how likely it is, of 1 for all readings of that part of a
+    file that are worth a scan.
     """
 
     choice: NetworkChoice
     settings: Settings
+    part: Part
     rank: int = 0
     share: float = 1.0
-    part: Part | None = None
-
-    @property
-    def label(self) -> str:
-        """Which of several outputs it reads, as `Reading.part` has it."""
-        return self.part.label if self.part else ""
-
-    @property
-    def output(self) -> str | None:
-        """The name of that output where the network still has several."""
-        return self.part.output if self.part else None
 
     def answers(self, inputs: Tensor) -> object:
         """What the network says to ``inputs``."""
         found = self.choice.network(inputs)
-        return found if self.output is None else picked(found, self.output)
+        return found if self.part.output is None else picked(found, self.part.output)
 
     @property
     def input_shape(self) -> Shape:

@@ -64,27 +64,27 @@ class LoadOptions:
     strict: bool = False
 
 
+@dataclass(frozen=True, eq=False)
 class Settings:
     """Several `Hints`, the first that says something wins; remembers where each value came from."""
 
-    def __init__(self, sources: Sequence[Hints]) -> None:
-        self._sources = tuple(sources)
+    sources: Sequence[Hints]
 
     def origin(self, name: str) -> str | None:
         """The source of the value of a field of `Hints`, None when nobody says."""
-        return next((s.source for s in self._sources if getattr(s, name) is not None), None)
+        return next((s.source for s in self.sources if getattr(s, name) is not None), None)
 
     def merged(self, source: str = "merged") -> Hints:
         """One `Hints` with the winning values."""
         values: dict[str, object] = {}
         for name in (item.name for item in fields(Hints) if item.name not in _ABOUT):
-            said = (getattr(s, name) for s in self._sources)
+            said = (getattr(s, name) for s in self.sources)
             values[name] = next((value for value in said if value is not None), None)
         return Hints(source, **values)  # type: ignore[arg-type]
 
     def known(self) -> Hints:
         """One `Hints` with what somebody said, without what is assumed."""
-        return Settings([item for item in self._sources if not item.assumed]).merged("known")
+        return Settings([item for item in self.sources if not item.assumed]).merged("known")
 
     def preprocessing(self) -> Preprocessing:
         """The winning preprocessing; what nobody says is the identity on [0, 1]."""
@@ -115,7 +115,7 @@ class Settings:
     def _in_force(self) -> Iterator[tuple[str, object, Hints]]:
         """Option, winning value and its source, of every field that a source speaks of."""
         for name, option in _OPTIONS.items():
-            source = next((s for s in self._sources if getattr(s, name) is not None), None)
+            source = next((s for s in self.sources if getattr(s, name) is not None), None)
             if source is not None:
                 yield option, getattr(source, name), source
 
@@ -175,7 +175,7 @@ def class_names(data: Mapping[str, object]) -> Names | None:
     Whatever is no complete list of texts is left alone: it is not ours to judge.
     """
     for key, read in _KEYS.items():
-        names = read(data.get(key))
+        names = read(data[key]) if key in data else None
         if names and not all(map(UNNAMED.fullmatch, names)):
             return names
     return None

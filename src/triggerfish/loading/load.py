@@ -33,7 +33,7 @@ from triggerfish.loading.weights.by_name import make_network, sizes
 from triggerfish.loading.weights.choices import NetworkChoice, network_choices
 from triggerfish.loading.weights.filling import Filled, fill_parts
 from triggerfish.loading.weights.matching import fill, named_as
-from triggerfish.model.classifier import Classifier, Preprocessing
+from triggerfish.model.classifier import Classifier
 from triggerfish.results import Fact
 
 MAX_PIXELS = 4 * 2048 * 2048
@@ -112,18 +112,26 @@ def open_readings(
     if options.strict:
         _refuse_unread(beside, path)
     alone = len(found) == 1 and not any(aside.network for aside in beside)
+    keras = kind.name.startswith(("Keras", "TensorFlow"))
     readings: list[Reading] = []
     problems: list[UnsupportedModelError] = []
     for one in found:
         key = None if alone else one.part.key
         known = _known(said, one, key, len(found))
         try:
-            plans = _plans(one, known, keras=kind.name.startswith(("Keras", "TensorFlow")))
+            plans = [plan for c in one.choices for plan in _plans(c, known, keras=keras)]
             if options.strict:
                 refuse_assumptions(plans[0].settings, str(path))
-            kept = _worth_reading(plans, confined=confined)
-            facts = _about(one, contents)
-            readings += [_model(plan, kind.name, options, path, facts) for plan in kept]
+            kept: list[Plan] = []
+            for label in dict.fromkeys(plan.part.label for plan in plans):
+                read = [plan for plan in plans if plan.part.label == label]
+                # A child process only tries the program: one reading of an output is enough.
+                kept += read[:1] if confined else narrowed(read)
+            # All or none: where one reading fails, the network is reported as unread.
+            readings += [
+                _reading(plan, _facts(plan, one, contents, kind.name), kind.name, options, path)
+                for plan in kept
+            ]
         except UnsupportedModelError as error:
             problems.append(error)
             beside = (*beside, Aside(one.part.key, str(error), network=True))
@@ -141,11 +149,6 @@ def _known(said: Sequence[Hints], one: Filled, key: str | None, count: int) -> l
     return known
 
 
-def _plans(one: Filled, known: Sequence[Hints], *, keras: bool) -> list[Plan]:
-    """Every reading of one network that nobody has ruled out."""
-    return [plan for choice in one.choices for plan in _readings(choice, known, keras=keras)]
-
-
 def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
     """Raise `UnsupportedModelError` where something of a file may be a network and is not read."""
     unread = next((aside for aside in beside if aside.network), None)
@@ -156,33 +159,45 @@ def _refuse_unread(beside: tuple[Aside, ...], path: Path) -> None:
         )
 
 
-def _worth_reading(plans: Sequence[Plan], *, confined: bool) -> list[Plan]:
-    """Of each output the likeliest readings; a child process only tries the program."""
-    kept: list[Plan] = []
-    for label in dict.fromkeys(plan.label for plan in plans):
-        read = [plan for plan in plans if plan.label == label]
-        kept += read[:1] if confined else narrowed(read)
-    return kept
-
-
-def _model(
-    reading: Plan, kind: str, options: LoadOptions, path: Path, facts: tuple[Fact, ...]
+def _reading(
+    plan: Plan, facts: tuple[Fact, ...], kind: str, options: LoadOptions, path: Path
 ) -> Reading:
-    choice = reading.choice
+    """The classifier of a plan; raises `UnsupportedModelError` where one cannot be made of it."""
+    choice, settings = plan.choice, plan.settings
+    merged = settings.merged()
+    assert merged.input_shape is not None
+    try:
+        preprocessing = settings.preprocessing()
+        preprocessing.affine(merged.input_shape[0])
+    except ValueError as error:
+        raise UnsupportedModelError(f"{error}, from {settings.origin('mean')}") from error
+    classifier = Classifier(
+        choice.network,
+        merged.input_shape,
+        preprocessing=preprocessing,
+        num_classes=merged.num_classes,
+        output=merged.output,
+        part=plan.part.output,
+        device=options.device,
+        name=path.name,
+        assumptions=settings.assumptions(),
+        facts=facts,
+        class_names=merged.class_names or (),
+    )
     return Reading(
-        _classifier(reading, (*facts, *_facts(reading, kind)), options.device, path.name),
+        classifier,
         choice.network,
         kind,
         choice.name,
-        reading.settings,
+        settings,
         choice.name if choice.builtin else None,
-        reading.share,
-        joined(reading.settings.merged().state_key or "", reading.label),
+        plan.share,
+        joined(merged.state_key or "", plan.part.label),
         skippable=choice.skippable,
     )
 
 
-def _readings(choice: NetworkChoice, said: Sequence[Hints], *, keras: bool) -> Iterator[Plan]:
+def _plans(choice: NetworkChoice, said: Sequence[Hints], *, keras: bool) -> Iterator[Plan]:
     """A network with every input shape and preprocessing that nobody has ruled out."""
     known = [*said, choice.hints]
     merged = Settings(known).merged()
@@ -196,10 +211,10 @@ def _readings(choice: NetworkChoice, said: Sequence[Hints], *, keras: bool) -> I
             now = Settings([*shaped, own]).merged()
             if now.mean or now.std or now.input_range:
                 rest = Hints("not normalized otherwise", mean=(0.0,), std=(1.0,), assumed=True)
-                yield Plan(read, Settings([*shaped, own, rest]), part=part)
+                yield Plan(read, Settings([*shaped, own, rest]), part)
                 continue
             for rank, hints in enumerate(plausible(shape, choice.tasks, keras)):
-                yield Plan(read, Settings([*shaped, own, hints]), rank, part=part)
+                yield Plan(read, Settings([*shaped, own, hints]), part, rank)
 
 
 def _found(
@@ -234,57 +249,24 @@ def _choices(part: Part, contents: Contents, hints: Hints, path: str) -> tuple[N
     return (NetworkChoice(hints.architecture, filled, carried, shapes, tasks),)
 
 
-def _about(one: Filled, contents: Contents) -> tuple[Fact, ...]:
-    """What was left out of the weights, and which classes the file names that nobody looked at."""
+def _facts(plan: Plan, one: Filled, contents: Contents, kind: str) -> tuple[Fact, ...]:
+    """What was left aside, what the file says by carrying its network, and what somebody said."""
     facts = []
     if one.left_out:
         facts.append(Fact("left out", _few(one.left_out), "in no layer of the network"))
     if contents.unknown:
         facts.append(Fact("classes not read", _few(contents.unknown), "named in the file"))
-    return tuple(facts)
+    if plan.choice.name == CARRIED:
+        facts.append(Fact("network", CARRIED, kind))
+    if plan.part.name is not None:
+        facts.append(Fact("output", plan.part.name, kind))
+    if plan.part.unread:
+        facts.append(Fact("outputs not scanned", plan.part.unread, kind))
+    return (*facts, *plan.settings.facts())
 
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-
-
-def _facts(reading: Plan, kind: str) -> tuple[Fact, ...]:
-    """What somebody said; a file that carries its network has said that by itself."""
-    carried = reading.choice.name == CARRIED
-    network = [Fact("network", CARRIED, kind)] if carried else []
-    if reading.part is not None and reading.part.name is not None:
-        network.append(Fact("output", reading.part.name, kind))
-    if reading.part is not None and reading.part.unread:
-        network.append(Fact("outputs not scanned", reading.part.unread, kind))
-    return (*network, *reading.settings.facts())
-
-
-def _classifier(reading: Plan, facts: tuple[Fact, ...], device: str, name: str) -> Classifier:
-    network, settings = reading.choice.network, reading.settings
-    merged = settings.merged()
-    assert merged.input_shape is not None
-    return Classifier(
-        network,
-        merged.input_shape,
-        preprocessing=_preprocessing(settings, merged.input_shape[0]),
-        num_classes=merged.num_classes,
-        output=merged.output,
-        part=reading.output,
-        device=device,
-        name=name,
-        assumptions=settings.assumptions(),
-        facts=facts,
-        class_names=merged.class_names or (),
-    )
-
-
-def _preprocessing(settings: Settings, channels: int) -> Preprocessing:
-    try:
-        preprocessing = settings.preprocessing()
-        preprocessing.affine(channels)
-    except ValueError as error:
-        raise UnsupportedModelError(f"{error}, from {settings.origin('mean')}") from error
-    return preprocessing
 
 
 def _input_shapes(choice: NetworkChoice, hints: Hints) -> tuple[Shape, ...]:

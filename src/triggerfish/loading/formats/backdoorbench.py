@@ -7,12 +7,12 @@ utils/aggregate_block/dataset_and_transform_generate.py.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import TypeGuard
 
 from triggerfish.architectures import ARCHITECTURES
 from triggerfish.loading.hints import Hints
 
-_KEYS = {"model_name", "num_classes", "model", "img_size"}
+ATTACK_RESULT = frozenset({"model_name", "num_classes", "model", "img_size"})
+"""Keys that ``attack_result.pt`` has, and other checkpoints do not have together."""
 _NORMALISATION = {
     "mnist": ((0.5,), (0.5,)),
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261)),
@@ -40,11 +40,6 @@ _TORCHVISION = frozenset(
     }.items()
     for size in sizes
 )
-
-
-def is_attack_result(data: object) -> TypeGuard[Mapping[str, object]]:
-    """Whether a checkpoint's content has the layout of ``attack_result.pt``."""
-    return isinstance(data, Mapping) and set(data) >= _KEYS
 
 
 def attack_result_hints(data: Mapping[str, object]) -> Hints:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from triggerfish.errors import CheckpointError, DangerousFileError
 from triggerfish.loading.contents import Contents
-from triggerfish.loading.formats.backdoorbench import attack_result_hints, is_attack_result
+from triggerfish.loading.formats.backdoorbench import ATTACK_RESULT, attack_result_hints
 from triggerfish.loading.formats.pickled_module import read_pickled_module
 from triggerfish.loading.guards.pickle_scan import MAX_PICKLE_BYTES
 from triggerfish.loading.guards.torch_file import unpickled
@@ -20,11 +20,6 @@ from triggerfish.loading.weights.containers import parts_of
 NAME, PLAIN = "PyTorch checkpoint", "plain pickle"
 
 
-def read(path: Path, head: bytes, options: LoadOptions) -> Contents:
-    """The contents of a file of ``torch.save``."""
-    return _read(path, head, options, NAME)
-
-
 def read_plain(path: Path, head: bytes, options: LoadOptions) -> Contents:
     """The contents of a plain pickle."""
     if path.stat().st_size > MAX_PICKLE_BYTES:
@@ -32,11 +27,14 @@ def read_plain(path: Path, head: bytes, options: LoadOptions) -> Contents:
             f"expected a plain pickle of at most {MAX_PICKLE_BYTES >> 20} MiB, got a larger one: "
             "save the state dict with torch.save or safetensors"
         )
-    return _read(path, head, options, PLAIN)
+    return read(path, head, options, PLAIN)
 
 
-def _read(path: Path, head: bytes, options: LoadOptions, name: str) -> Contents:
-    """All state dicts in a pickled file; with ``unsafe_pickle`` a whole module as it runs."""
+def read(path: Path, head: bytes, options: LoadOptions, name: str = NAME) -> Contents:
+    """All state dicts in a pickled file; with ``unsafe_pickle`` a whole module as it runs.
+
+    ``name`` is the format that the hints give as their source.
+    """
     try:
         with unpickled(path, head) as found:
             parts, asides = parts_of(found.data)
@@ -47,10 +45,8 @@ def _read(path: Path, head: bytes, options: LoadOptions, name: str) -> Contents:
         return read_pickled_module(path, options)
     if options.unsafe_pickle and any(part.modules for part in parts):
         return read_pickled_module(path, options)
-    hints = attack_result_hints(data) if is_attack_result(data) else _hints(data, name)
+    if isinstance(data, Mapping) and data.keys() >= ATTACK_RESULT:
+        hints = attack_result_hints(data)
+    else:  # what lies beside the weights in a wrapped checkpoint
+        hints = Hints(name, class_names=class_names(data) if isinstance(data, Mapping) else None)
     return Contents(hints, state=parts[0].state, parts=parts, asides=asides, unknown=unknown)
-
-
-def _hints(data: object, name: str) -> Hints:
-    """What lies beside the weights in a wrapped checkpoint."""
-    return Hints(name, class_names=class_names(data) if isinstance(data, Mapping) else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from triggerfish.loading.programs.batches import FixedBatch, only
 from triggerfish.loading.programs.graph_network import GraphNetwork
@@ -47,7 +47,12 @@ def parts_of(network: nn.Module, shape: tuple[int, ...]) -> tuple[Part, ...]:
     """
     x = torch.rand((_PROBES, *shape), generator=torch.Generator().manual_seed(0))
     try:
-        outputs = _outputs(network, x)
+        with torch.no_grad():
+            outputs = named_outputs(network.eval()(x))
+        if len(outputs) > 1:
+            # Gradients show which of them leads where. A copy, for a network that works in place.
+            with torch.enable_grad():
+                outputs = named_outputs(network(x.requires_grad_().clone()))
     except Exception as error:  # a stranger's network
         if is_out_of_memory(error):
             raise
@@ -59,13 +64,3 @@ def parts_of(network: nn.Module, shape: tuple[int, ...]) -> tuple[Part, ...]:
         return (Part(network),)
     unread = described(outputs, names)
     return tuple(Part(only(network, name), name, unread) for name in names)
-
-
-def _outputs(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """All outputs; with gradients, where there are several, so that it shows which leads where."""
-    with torch.no_grad():
-        outputs = named_outputs(network.eval()(x))
-    if len(outputs) < 2:
-        return outputs
-    with torch.enable_grad():
-        return named_outputs(network(x.requires_grad_().clone()))  # it may work in place
