@@ -56,9 +56,13 @@ def scan_readings(readings: Classifier | Sequence[Reading], scan: Scan) -> Scann
         with share_of_work(number / len(readings), (number + 1) / len(readings)):
             results.append(scan(reading.classifier))
             forget_folded(reading.classifier)
-        if not _is_possible(shares, results):
+        # What the readings that are left can still give to any one answer.
+        left, weights = sum(shares[len(results) :]), _weights(shares, results)
+        has = {answer for answer, weight in weights.items() if weight >= _needed(answer)}
+        may = {answer for answer, weight in weights.items() if weight + left >= _needed(answer)}
+        if not may and left < NEEDED:  # nor is there enough for an answer that nobody gave yet
             return _undecided(readings, shares, results)
-        if _is_settled(shares, results):
+        if has and has == may and left < NEEDED:
             break
     decided = results[0] if len(readings) == 1 else _decided(readings, shares, results)
     return _doubted(readings[0], decided) if readings[0].skippable else decided
@@ -91,20 +95,6 @@ def _weights(shares: Sequence[float], results: Sequence[Scanned]) -> dict[int | 
         for answer in _answers(result.verdict):
             weights[answer] = weights.get(answer, 0.0) + share
     return weights
-
-
-def _is_possible(shares: Sequence[float], results: Sequence[Scanned]) -> bool:
-    """Whether any answer may still get what it needs, or has it."""
-    left, weights = sum(shares[len(results) :]), _weights(shares, results)
-    return left >= NEEDED or any(left + w >= _needed(answer) for answer, w in weights.items())
-
-
-def _is_settled(shares: Sequence[float], results: Sequence[Scanned]) -> bool:
-    """Whether an answer has what it needs, and the rest of the readings can give it to no other."""
-    left, weights = sum(shares[len(results) :]), _weights(shares, results)
-    has = {answer for answer, weight in weights.items() if weight >= _needed(answer)}
-    others = (weight + left >= _needed(a) for a, weight in weights.items() if a not in has)
-    return bool(has) and left < NEEDED and not any(others)
 
 
 def _needed(answer: int | VerdictName) -> float:

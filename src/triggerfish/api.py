@@ -83,8 +83,12 @@ def scan(
         if options is not None:
             raise ValueError("expected options with the path of a file alone: drop them")
         return scan_in_memory(_as_classifier(model, input_shape, preprocessing), chosen)
-    path = local(model)
-    loading = _with(options or LoadOptions(), input_shape, preprocessing)
+    path, loading = local(model), options or LoadOptions()
+    given = loading.given.with_preprocessing(preprocessing)
+    if input_shape is not None:
+        channels, height, width = _shape(input_shape)
+        given = replace(given, input_shape=(channels, height, width))
+    loading = replace(loading, given=given, device=choose_device(loading.device))
     return scan_opened(open_any(path, loading), chosen, path, sha256_of(path))
 
 
@@ -184,17 +188,6 @@ def _config(
         reference = read_reference(Path(reference))
     judge = Judge(reference=reference)
     return ScanConfig(judge=judge, seed=seed) if config is None else ScanConfig(config, judge, seed)
-
-
-def _with(
-    options: LoadOptions, input_shape: Sequence[int] | None, preprocessing: Preprocessing | None
-) -> LoadOptions:
-    """The options with what else was said about the file."""
-    given = options.given.with_preprocessing(preprocessing)
-    if input_shape is not None:
-        channels, height, width = _shape(input_shape)
-        given = replace(given, input_shape=(channels, height, width))
-    return replace(options, given=given, device=choose_device(options.device))
 
 
 def _shape(shape: Sequence[int]) -> Sequence[int]:

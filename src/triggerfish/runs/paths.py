@@ -97,7 +97,10 @@ def scan_path(
 def scan_opened(opened: Opened, config: ScanConfig, path: Path, sha256: str | None) -> Scanned:
     """One verdict for all networks and readings of a file; raises what a model provokes."""
     one = partial(scan_classifier, config=config, path=path, sha256=sha256)
-    structure = _looked_at(path, opened)
+    try:
+        structure = look(path, opened)
+    except TriggerfishError as error:  # the network is scanned all the same, and the result says so
+        structure = Structure("", 0, (), unread=(str(error),))
     if structure is None:
         return scan_parts(opened, one)
     if not structure.targets:
@@ -114,14 +117,6 @@ def scan_in_memory(classifier: Classifier, config: ScanConfig) -> Scanned:
         return with_structure(scan_classifier(classifier, config), structure)
     cut = Cutting(graph, structure)
     return with_structure(scan_classifier(cut(classifier), config), structure, cut.notes)
-
-
-def _looked_at(path: Path, opened: Opened) -> Structure | None:
-    """What the file's program does beside its network; a program that is not read says so."""
-    try:
-        return look(path, opened)
-    except TriggerfishError as error:
-        return Structure("", 0, (), unread=(str(error),))
 
 
 def _with_suspicions(error: TriggerfishError, path: Path) -> str:

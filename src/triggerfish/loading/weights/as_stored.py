@@ -24,28 +24,27 @@ _NEW = ".parametrizations."
 
 
 def folded(tensors: Tensors) -> Tensors:
-    """The tensors with every weight whole, under the layer's usual name, in their order."""
-    merged: Tensors = {}
-    for key, value in tensors.items():
-        for pieces, name, fold in _SCHEMES:
+    """The tensors with every weight whole, under the layer's usual name, in their order.
+
+    A weight takes the place of its first piece.
+    """
+    whole: dict[str, tuple[str, _Scheme]] = {}  # by the key of the first piece
+    used: set[str] = set()
+    for key in tensors:
+        for scheme in _SCHEMES:
+            pieces = scheme[0]
             stem = key.removesuffix(pieces[0])
             if stem != key and all(stem + piece in tensors for piece in pieces):
-                merged[name(stem)] = fold(stem, *(tensors[stem + piece] for piece in pieces))
-                break
-        else:
-            if not _is_piece(key, tensors):
-                merged[key] = value
+                whole.setdefault(key, (stem, scheme))
+                used.update(stem + piece for piece in pieces)
+    merged: Tensors = {}
+    for key, value in tensors.items():
+        if key in whole:
+            stem, (pieces, name, fold) = whole[key]
+            merged[name(stem)] = fold(stem, *(tensors[stem + piece] for piece in pieces))
+        elif key not in used:
+            merged[key] = value
     return merged
-
-
-def _is_piece(key: str, tensors: Tensors) -> bool:
-    """Whether a tensor has gone into a weight already."""
-    for pieces, _, _ in _SCHEMES:
-        for piece in pieces:
-            stem = key.removesuffix(piece)
-            if stem != key and all(stem + other in tensors for other in pieces):
-                return True
-    return False
 
 
 def _masked(stem: str, weight: Tensor, mask: Tensor) -> Tensor:
@@ -91,8 +90,8 @@ def _unparametrized(stem: str) -> str:
     return f".{stem}".replace(_NEW, ".")[1:]
 
 
-_Fold = Callable[..., Tensor]
-_SCHEMES: tuple[tuple[tuple[str, ...], Callable[[str], str], _Fold], ...] = (
+_Scheme = tuple[tuple[str, ...], Callable[[str], str], Callable[..., Tensor]]
+_SCHEMES: tuple[_Scheme, ...] = (
     (("_orig", "_u", "_v"), _plain, _spectral),
     (("_orig", "_mask"), _plain, _masked),
     (("_g", "_v"), _plain, _with_length),
@@ -126,13 +125,13 @@ def dequantized(tensors: Tensors) -> Tensors:
 
     Raises `CheckpointError` for whole numbers in a weight without a scale.
     """
-    if not any(_is_small(value) for value in tensors.values()):
-        return _without_activations(tensors)
     used: set[str] = set()
     found: Tensors = {}
     for key, value in tensors.items():
         name = next((v for v in _VALUES if key == v or key.endswith(f".{v}")), None)
-        if name is None or not _is_small(value):
+        # Masks and counters are whole numbers, too, but no matrices.
+        small = value.dtype in _FLOATS8 or (value.dtype in _WHOLE and value.ndim >= 2)
+        if name is None or not small:
             found[key] = value.float() if value.dtype in _FLOATS8 else value
             continue
         layer = key.removesuffix(name)
@@ -152,12 +151,12 @@ def dequantized(tensors: Tensors) -> Tensors:
         shift = _for_rows(tensors[zero], value, zero) if zero is not None else 0.0
         size = _for_rows(tensors[scale], value, scale)
         found[layer + "weight"] = ((value.float() - shift) * size * factor).float()
-    return _without_activations({k: v for k, v in found.items() if k not in used})
-
-
-def _is_small(value: Tensor) -> bool:
-    """Whether a tensor may hold quantized weights; masks and counters are no matrices."""
-    return value.dtype in _FLOATS8 or (value.dtype in _WHOLE and value.ndim >= 2)
+    left = {key: value for key, value in found.items() if key not in used}
+    # Layers that PyTorch has quantized have scales of their activations, in pairs.
+    layers = {key.removesuffix("scale") for key in left if key.rpartition(".")[2] == "scale"}
+    pairs = [(f"{layer}scale", f"{layer}zero_point") for layer in layers]
+    dropped = {key for pair in pairs if pair[1] in left for key in pair}
+    return {k: v for k, v in left.items() if k not in dropped and not k.endswith(_PACKED_TYPE)}
 
 
 def _for_rows(scale: Tensor, weight: Tensor, key: str) -> Tensor:
@@ -177,20 +176,3 @@ def _for_rows(scale: Tensor, weight: Tensor, key: str) -> Tensor:
         f"expected one scale, or one a row of {tuple(weight.shape)}, got {key[:100]} of "
         f"{tuple(scale.shape)}: save the weights dequantized"
     )
-
-
-def _without_activations(tensors: Tensors) -> Tensors:
-    """Without the scales of activations, where layers that PyTorch has quantized have them."""
-    layers = {
-        key.removesuffix("scale")
-        for key in tensors
-        if key.rpartition(".")[2] == "scale" and f"{key.removesuffix('scale')}zero_point" in tensors
-    }
-    return {
-        key: value
-        for key, value in tensors.items()
-        if not (
-            key.endswith(_PACKED_TYPE)
-            or any(key in (f"{layer}scale", f"{layer}zero_point") for layer in layers)
-        )
-    }

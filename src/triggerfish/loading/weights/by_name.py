@@ -27,7 +27,7 @@ from triggerfish.architectures.architecture import Architecture
 from triggerfish.errors import UnsupportedModelError, one_line
 from triggerfish.loading.hints import Hints
 from triggerfish.loading.weights.chain_text import PREFIX, build_chain
-from triggerfish.loading.weights.matching import build, guess_channels, guess_classes
+from triggerfish.loading.weights.matching import build
 from triggerfish.loading.weights.own_head import MARK, headed_network
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
@@ -45,12 +45,14 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
     """
     arguments = dict(hints.arch_args or {})
     source, _, rest = name.partition(":")
+    factory: Factory
     if name in ARCHITECTURES:
-        factory = _builtin(name, state, hints, arguments)
+        classes, channels = sizes(ARCHITECTURES[name], state, hints)
+        factory = partial(ARCHITECTURES[name], classes, channels, **arguments)
     elif name.partition(MARK)[0] in ARCHITECTURES:
         factory = partial(headed_network, name, strip_prefixes(state)[-1])
     elif name.startswith(PREFIX):
-        factory = lambda: build_chain(rest, state)  # noqa: E731
+        factory = partial(build_chain, rest, state)
     elif source in ("timm", "torchvision") and not _ZOO_NAME.fullmatch(rest):
         raise UnsupportedModelError(f"{rest!r} is no name of a {source} model")
     elif source == "timm":
@@ -58,15 +60,22 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
     elif source == "torchvision":
         factory = _torchvision(rest, state, hints, arguments)
     elif rest:
-        named = _attribute(source, rest)
-        factory = lambda: named(**arguments)  # noqa: E731
+        factory = partial(_attribute(source, rest), **arguments)
     else:
         raise UnsupportedModelError(
             f"no network has the name {name!r}: take one of {', '.join(ARCHITECTURES)}, or "
             "chain:STEPS, "
             "package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME"
         )
-    network = _call(factory, name)
+    try:
+        network = build(factory)
+    except UnsupportedModelError:
+        raise
+    except Exception as error:
+        raise UnsupportedModelError(
+            f"the architecture {name} cannot be built ({type(error).__name__}: "
+            f"{one_line(error)}): check --arch-args and --num-classes"
+        ) from error
     return network, _carried_hints(network, name)
 
 
@@ -90,9 +99,12 @@ def parse_arch_args(pairs: Iterable[str]) -> dict[str, object]:
 def sizes(architecture: Architecture, state: StateDict, hints: Hints) -> tuple[int, int]:
     """Classes and channels of a network of the catalogue, by the names of its first and last layer.
 
-    The order of the keys says nothing: safetensors sorts them.
+    The order of the keys says nothing, since safetensors sorts them; it decides only where the
+    names are others.
     """
-    classes, channels = guess_classes(state)[0], guess_channels(state)[0]
+    shapes = [value.shape for value in state.values() if value.ndim in (2, 4)]
+    classes = int(shapes[-1][0]) if shapes else 2
+    channels = next((int(shape[1]) for shape in shapes if len(shape) == 4), 1)
     for variant in strip_prefixes(state):
         first, last = (
             variant.get(f"{name}.weight") for name in (architecture.first, architecture.last)
@@ -103,11 +115,6 @@ def sizes(architecture: Architecture, state: StateDict, hints: Hints) -> tuple[i
             break
     given = hints.input_shape[0] if hints.input_shape else channels
     return (hints.num_classes or classes), given
-
-
-def _builtin(name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]) -> Factory:
-    classes, channels = sizes(ARCHITECTURES[name], state, hints)
-    return lambda: ARCHITECTURES[name](classes, channels, **arguments)
 
 
 def _timm(name: str, state: StateDict, hints: Hints, arguments: Mapping[str, Any]) -> Factory:
@@ -201,18 +208,6 @@ def _from_file(path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses and pickling look their module up there
     spec.loader.exec_module(module)
     return module
-
-
-def _call(factory: Factory, name: str) -> nn.Module:
-    try:
-        return build(factory)
-    except UnsupportedModelError:
-        raise
-    except Exception as error:
-        raise UnsupportedModelError(
-            f"the architecture {name} cannot be built ({type(error).__name__}: "
-            f"{one_line(error)}): check --arch-args and --num-classes"
-        ) from error
 
 
 def _carried_hints(network: nn.Module, name: str) -> Hints:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
 from triggerfish.errors import CheckpointError
 from triggerfish.loading.contents import Aside, ModuleFacts, Part, joined
@@ -53,7 +53,9 @@ class _Holding:
     @property
     def has_layers(self) -> bool:
         """Whether any of the tensors may be a layer's: a matrix or a kernel."""
-        return self.problem is not None or any(_rank(leaf) >= 2 for leaf in self.leaves.values())
+        return self.problem is not None or any(
+            len(_shape(leaf)) >= 2 for leaf in self.leaves.values()
+        )
 
 
 def parts_of(data: object) -> tuple[tuple[Part, ...], tuple[Aside, ...]]:
@@ -68,7 +70,10 @@ def parts_of(data: object) -> tuple[tuple[Part, ...], tuple[Aside, ...]]:
     parts, problems = list[Part](), list[CheckpointError]()
     for holding in holdings:
         try:
-            parts.append(_part(holding))
+            if holding.problem is not None:
+                raise CheckpointError(holding.problem)
+            state = as_state_dict({key: leaf.tensor() for key, leaf in holding.leaves.items()})
+            parts.append(Part(holding.key, state, holding.modules, holding.network))
         except CheckpointError as error:
             problems.append(error)
             found.asides.append(Aside(holding.key, str(error), network=True))
@@ -98,15 +103,6 @@ def _name_row(key: str, row: list[Leaf], parts: list[Part], found: _Found) -> No
     biased = sum(len(first) >= 2 and second == first[:1] for first, second in pairwise(shapes))
     why = f"a list of {len(row)} tensors without names"
     found.asides.append(Aside(key, why, network=biased > 1))
-
-
-def _part(holding: _Holding) -> Part:
-    if holding.problem is not None:
-        raise CheckpointError(holding.problem)
-    tensors: dict[str, Tensor] = {}
-    for key, leaf in holding.leaves.items():
-        tensors[key] = leaf.tensor()
-    return Part(holding.key, as_state_dict(tensors), holding.modules, holding.network)
 
 
 def _walk(data: object, found: _Found) -> Iterator[tuple[str, object]]:
@@ -161,7 +157,7 @@ def _take(key: str, value: object, found: _Found) -> None:
         if leaves := _pairs(value):
             found.holdings.append(_Holding(key, leaves))
         row: list[Leaf] = [item for item in value if is_leaf(item)]
-        if sum(_rank(leaf) >= 2 for leaf in row) > 1:
+        if sum(len(_shape(leaf)) >= 2 for leaf in row) > 1:
             found.rows.append((key, row))
         return
     if not isinstance(value, dict):
@@ -169,7 +165,8 @@ def _take(key: str, value: object, found: _Found) -> None:
     if _OPTIMIZER in value:
         found.asides.append(Aside(key, "the state of an optimizer"))
         return
-    leaves, problem = _tree(value) or _named(value), _odd(value)
+    tree = _tree(value)
+    leaves, problem = (tree, None) if tree else _named(value)
     if leaves or problem:
         found.holdings.append(_Holding(key, leaves, problem=problem))
 
@@ -187,28 +184,27 @@ def _pairs(value: Sequence[object]) -> Leaves:
     return leaves
 
 
-def _named(value: Mapping[object, object]) -> Leaves:
-    """The stored tensors of a dictionary by their names; packed ones of quantized layers apart."""
-    leaves = Leaves()
+def _named(value: Mapping[object, object]) -> tuple[Leaves, str | None]:
+    """The stored tensors of a dictionary by their names; packed ones of quantized layers apart.
+
+    Beside them, why they are not read where one is of a kind that is not.
+    """
+    leaves, problem = Leaves(), None
     for name, item in value.items():
-        if not isinstance(name, str):
+        if isinstance(item, Record) and item.name.startswith("torch._utils._rebuild_"):
+            kind = item.name.rpartition("_rebuild_")[2]
+            problem = problem or (
+                f"expected dense tensors, got a {kind} for {str(name)[:80]}: save it densely"
+            )
+        elif not isinstance(name, str):
             continue
-        if is_leaf(item):
+        elif is_leaf(item):
             leaves[name] = item  # type: ignore[assignment]
         elif name.endswith(_PACKED) and isinstance(item, tuple):
             layer = name.removesuffix(_PACKED)
             packed = zip((f"{layer}weight", f"{layer}bias"), item, strict=False)
             leaves |= {key: leaf for key, leaf in packed if is_leaf(leaf)}
-    return leaves
-
-
-def _odd(value: Mapping[object, object]) -> str | None:
-    """Why a dictionary of tensors is not read: one of them is of a kind that is not."""
-    for name, item in value.items():
-        if isinstance(item, Record) and item.name.startswith("torch._utils._rebuild_"):
-            kind = item.name.rpartition("_rebuild_")[2]
-            return f"expected dense tensors, got a {kind} for {str(name)[:80]}: save it densely"
-    return None
+    return leaves, problem
 
 
 def _tree(value: object, depth: int = 0) -> Leaves | None:
@@ -236,7 +232,7 @@ def _layer(value: object) -> Leaves | None:
         return None
     if not all(isinstance(k, str) and "." not in k and is_leaf(v) for k, v in value.items()):
         return None
-    return dict(value) if sum(_rank(leaf) >= 2 for leaf in value.values()) <= 1 else None
+    return dict(value) if sum(len(_shape(leaf)) >= 2 for leaf in value.values()) <= 1 else None
 
 
 def _is_module(value: Record) -> bool:
@@ -261,10 +257,6 @@ def _module(
     for key, child in held["_modules"].items():  # type: ignore[attr-defined]
         if isinstance(child, Record) and _is_module(child):
             _module(child, joined(name, str(key)), leaves, modules, depth + 1)
-
-
-def _rank(leaf: object) -> int:
-    return len(_shape(leaf))
 
 
 def _shape(leaf: object) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -58,10 +58,14 @@ def fill_parts(
     found, rest, problems = list[Filled](), list(asides), list[UnsupportedModelError]()
     parts = _completed(parts)
     chosen = [part for part in parts if wanted is None or _may_hold(part.key, wanted)]
-    for part, same in _distinct(chosen):
+    seen: list[tuple[str, StateDict]] = []
+    for part in chosen:
+        plain = _tensors(part.state)
+        same = next((key for key, state in seen if _equal(plain, state)), None)
         if same is not None:
             rest.append(Aside(part.key, f"the same weights as {same or 'the first'}"))
             continue
+        seen.append((part.key, plain))
         filler = _Filler(find, named, problems)
         filler.fill(part, 0)
         found += filler.filled
@@ -85,25 +89,27 @@ def fill_parts(
     return tuple(found[:MAX_PARTS]), tuple(rest)
 
 
+@dataclass
 class _Filler:
     """Fills networks with one state dict, or with those inside it."""
 
-    def __init__(self, find: Find, named: bool, problems: list[UnsupportedModelError]) -> None:
-        self._find, self._named, self._problems = find, named, problems
-        self.filled: list[Filled] = []
-        self.asides: list[Aside] = []
+    find: Find
+    named: bool
+    problems: list[UnsupportedModelError]
+    filled: list[Filled] = field(default_factory=list)
+    asides: list[Aside] = field(default_factory=list)
 
     def fill(self, part: Part, nesting: int) -> None:
         """Take the state dict as a whole, else without what is no layer's, else apart."""
-        for state, left_out, hints in _reduced(part.state, anything=self._named):
+        for state, left_out, hints in _reduced(part.state, anything=self.named):
             try:
-                choices = self._find(replace(part, state=state))
+                choices = self.find(replace(part, state=state))
             except UnsupportedModelError as error:
-                self._problems.append(error)
+                self.problems.append(error)
                 continue
             self.filled.append(Filled(replace(part, state=state), choices, left_out, hints))
             return
-        problem, before = self._problems[-1], len(self.filled)
+        problem, before = self.problems[-1], len(self.filled)
         asides = list(self.asides)
         inner, heads = _networks_inside(part)
         if nesting < _MAX_NESTING:
@@ -136,7 +142,7 @@ class _Filler:
         layers = [value for key, value in state.items() if _is_layer(key, value)]
         if len(layers) < 2 or not inner:
             return False
-        bare = _Filler(self._find, self._named, self._problems)
+        bare = _Filler(self.find, self.named, self.problems)
         bare.fill(replace(part, state=state), _MAX_NESTING)
         self.filled[before:before] = bare.filled
         return bool(bare.filled)
@@ -148,17 +154,6 @@ def looks_like_classifier(state: StateDict) -> bool:
     if any(value.ndim == 2 for value in layers):
         return True
     return bool(layers) and layers[-1].ndim == 4 and layers[-1].shape[2:].numel() == 1
-
-
-def _distinct(parts: Sequence[Part]) -> Iterator[tuple[Part, str | None]]:
-    """Each part, with the key of an earlier one that has the same tensors."""
-    seen: list[tuple[Part, StateDict]] = []
-    for part in parts:
-        plain = _tensors(part.state)
-        same = next((other.key for other, state in seen if _equal(plain, state)), None)
-        if same is None:
-            seen.append((part, plain))
-        yield part, same
 
 
 def _equal(one: StateDict, other: StateDict) -> bool:
@@ -187,10 +182,10 @@ def _as_another(state: StateDict, others: Sequence[StateDict]) -> StateDict:
         names = {key.replace(".", ""): key for key in whole} | {key: key for key in whole}
         found = {names.get(key, ""): value for key, value in plain.items()}
         buffers = {key for key in whole if key.endswith(BUFFERS)}
-        if (
-            plain.keys() | _counters(whole) == whole.keys()
-            or found.keys() | buffers != whole.keys()
-        ):
+        # Numbers are counters, such as how many batches a norm has seen.
+        counters = {key for key, value in whole.items() if not value.ndim}
+        lacks_nothing = plain.keys() | counters == whole.keys()
+        if lacks_nothing or found.keys() | buffers != whole.keys():
             continue
         if all(value.shape == whole[key].shape for key, value in found.items()):
             return {**whole, **found}
@@ -200,11 +195,6 @@ def _as_another(state: StateDict, others: Sequence[StateDict]) -> StateDict:
 def _tensors(state: StateDict) -> StateDict:
     """A state dict under its shortest names, without counters."""
     return {key: value for key, value in strip_prefixes(state)[-1].items() if value.ndim}
-
-
-def _counters(state: StateDict) -> set[str]:
-    """The keys of numbers, such as how many batches a norm has seen."""
-    return {key for key, value in state.items() if not value.ndim}
 
 
 def _may_hold(key: str, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""Filling a network with a state dict without leaving a gap, and what its shapes tell."""
+"""Building a network, and filling it with a state dict without leaving a gap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from triggerfish.errors import UnsupportedModelError
 from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
-_CLASS_GUESSES = 4
 # Old checkpoints lack this counter, and it does not enter the output.
 _OPTIONAL_SUFFIX = "num_batches_tracked"
 
@@ -40,21 +39,6 @@ def build(factory: Callable[[], object]) -> nn.Module:
             f"the architecture is a {type(network).__name__} and no torch.nn.Module"
         )
     return network
-
-
-def guess_channels(state: StateDict) -> tuple[int, ...]:
-    """Input channels: those of the first convolution, else grey or colour."""
-    kernels = [value for value in state.values() if value.ndim == 4]
-    return (int(kernels[0].shape[1]),) if kernels else (1, 3)
-
-
-def guess_classes(state: StateDict) -> tuple[int, ...]:
-    """Candidates, the likeliest first: the rows of the matrices and kernels from the last back.
-
-    The last is the output layer of most networks, unless something has reordered the keys.
-    """
-    rows = [int(value.shape[0]) for value in state.values() if value.ndim in (2, 4)]
-    return tuple(dict.fromkeys(reversed(rows)))[:_CLASS_GUESSES] or (2,)
 
 
 def _mismatch(expected: Mapping[str, Tensor], found: StateDict) -> str | None:

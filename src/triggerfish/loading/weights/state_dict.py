@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from typing import TypeGuard
 
 import torch
@@ -45,27 +45,23 @@ def strip_prefixes(state: StateDict) -> list[StateDict]:
     that is common to all, the outermost first.
     """
     variants = [state]
-    plain = _renamed(state, lambda key: _without(key, _WRAPPERS))
+    plain = _without(state, _WRAPPERS)
     variants += [plain] if plain is not None else []
     for _ in range(_MAX_PREFIXES):
         first = {key.partition(".")[0] for key in variants[-1]}
         if len(first) != 1 or not all("." in key for key in variants[-1]):
             break
         variants.append({key.partition(".")[2]: v for key, v in variants[-1].items()})
-    inner = _renamed(variants[-1], lambda key: _without(key, {_PARALLEL}))
+    inner = _without(variants[-1], {_PARALLEL})
     return [*variants, inner] if inner is not None else variants
 
 
-def _renamed(state: StateDict, rename: Callable[[str], str]) -> StateDict | None:
-    """The state dict under other names; None where nothing changes, or two names become one."""
-    names = [rename(key) for key in state]
+def _without(state: StateDict, parts: Container[str]) -> StateDict | None:
+    """Without some parts of the names; None where nothing changes, or two names become one."""
+    names = [".".join(part for part in key.split(".") if part not in parts) for key in state]
     if names == list(state) or len(set(names)) < len(names):
         return None
     return dict(zip(names, state.values(), strict=True))
-
-
-def _without(key: str, parts: Container[str]) -> str:
-    return ".".join(part for part in key.split(".") if part not in parts)
 
 
 def as_state_dict(tensors: Mapping[str, Tensor]) -> StateDict:
@@ -88,21 +84,14 @@ def checked(tensors: Mapping[str, Tensor]) -> StateDict:
             raise CheckpointError(
                 f"expected {key} to own its {value.numel()} values, got overlapping ones"
             )
-        if not _is_finite(value):
+        small = value.dtype.itemsize == 1  # no comparisons are defined for 8-bit floats
+        if value.is_floating_point() and not bool(
+            torch.isfinite(value.float() if small else value).all()
+        ):
             raise CheckpointError(
                 f"{key} holds NaN or infinity: the file is damaged, or the training diverged"
             )
-    return {key: _parameter_value(value) for key, value in tensors.items()}
-
-
-def _is_finite(value: Tensor) -> bool:
-    if value.is_floating_point() and value.dtype.itemsize == 1:
-        value = value.float()  # no comparisons are defined for 8-bit floats
-    return not value.is_floating_point() or bool(torch.isfinite(value).all())
-
-
-def _parameter_value(value: Tensor) -> Tensor:
-    return value.detach() if isinstance(value, nn.Parameter) else value
+    return {k: v.detach() if isinstance(v, nn.Parameter) else v for k, v in tensors.items()}
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
