@@ -100,11 +100,13 @@ class StoredTensor:
         numbers = self.storage.numbers(self.dtype)
         needed = offset + 1 + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
         count = math.prod(sizes)
+        # A stride of 0 reads one number many times: as weights that would be a bomb.
         if count and (needed > len(numbers) or count > len(numbers)):
             raise CheckpointError(
                 f"expected a tensor to own its {count} values, got a storage of {len(numbers)}"
             )
         if not count:
+            # No bytes vouch for the other sizes, nor for how many there are.
             return torch.empty([min(n, 1 << 20) for n in sizes][:8], dtype=numbers.dtype)
         values = numbers.as_strided(sizes, strides, offset)
         return values if self.quantized is None else _dequantized(values, self.quantized)

@@ -112,6 +112,7 @@ class Machine:
             ) from error
         finally:
             self._stack, self._below, self._memo = [], [], {}
+            # Last, and in place of an error: what a damaged pickle has done so far is said first.
             acting = [name for name in self._called if acts_when_called(name)]
             acting += [name for name, count in self._look_ups.items() if count > 0]
             if acting:
@@ -155,7 +156,7 @@ class Machine:
                 stack.append(_EMPTY[operation]())
             case _ if operation in _TUPLES:
                 count = _TUPLES[operation]
-                if len(stack) < count:
+                if len(stack) < count:  # a slice would take fewer without a word
                     raise IndexError("too few values for a tuple")
                 stack[-count:] = [tuple(stack[-count:])]
             case "MARK":

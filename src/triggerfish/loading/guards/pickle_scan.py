@@ -60,6 +60,7 @@ def scan_pickle(stream: BinaryIO, nesting: int = 0) -> Scan:
 
 def _names_inside(argument: object, nesting: int) -> Iterable[str]:
     """Names in a pickle that is data of this one, as those for ``pickle.loads`` are."""
+    # Old protocols keep bytes as a text.
     data = argument.encode("latin1", "ignore") if isinstance(argument, str) else argument
     if nesting >= _MAX_NESTING or not isinstance(data, bytes) or not data.endswith(b"."):
         return ()

@@ -50,7 +50,7 @@ def read_entry(archive: zipfile.ZipFile, name: str, limit: int = 256 << 20) -> b
         raise CheckpointError(f"expected {name} below {limit} bytes, got {info.file_size}")
     try:
         with archive.open(info) as stream:
-            data = stream.read(limit + 1)
+            data = stream.read(limit + 1)  # the size in the table of contents may be a lie
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"expected a whole entry {name} in the archive, got: {error}"

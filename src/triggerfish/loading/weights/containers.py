@@ -121,7 +121,7 @@ def _walk(data: object, found: _Found) -> Iterator[tuple[str, object]]:
             why = f"containers more than {MAX_DEPTH} deep were not looked at"
             found.asides.append(Aside(key[:_LONGEST_KEY], why, network=True))
             continue
-        found.seen.add(id(value))
+        found.seen.add(id(value))  # an object may hold itself
         yield key, value
         waiting += [(joined(key, name), item, depth + 1) for name, item in _inside(value)]
 

@@ -71,6 +71,7 @@ def as_state_dict(tensors: Mapping[str, Tensor]) -> StateDict:
     """
     given = checked(tensors)
     whole = folded(dequantized(given))
+    # What was computed here is checked again: a division may have given infinity.
     made = {key: value for key, value in whole.items() if value is not given.get(key)}
     return {**whole, **checked(made)}
 
