@@ -99,7 +99,9 @@ def _check_entries(entries: list[zipfile.ZipInfo], file_size: int) -> None:
                 f"expected names inside the archive, got {entry.filename!r}: path traversal"
             )
         if entry.flag_bits & 1:
-            raise CheckpointError(f"expected plain entries, got an encrypted one: {names[0]!r}")
+            raise CheckpointError(
+                f"expected plain entries, got an encrypted one: {entry.filename!r}"
+            )
     if sum(entry.compress_size for entry in entries) > file_size:
         raise CheckpointError("expected separate entries, got overlapping ones: a zip bomb")
     unpacked = sum(entry.file_size for entry in entries)
