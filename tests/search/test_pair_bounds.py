@@ -7,7 +7,7 @@ from torch import nn
 from triggerfish.model.classifier import Classifier
 from triggerfish.search.pair_bounds import FRACTIONS, pair_bounds
 from triggerfish.search.picture_pool import PicturePool
-from triggerfish.search.recall import ClassSearches, keep_searches, searches_of
+from triggerfish.search.recall import ClassSearches, kept_of, searches_of
 from triggerfish.search.universal import UniversalPerturbations
 
 SHAPE = (1, 1, 3)
@@ -50,7 +50,7 @@ def test_what_a_scan_has_found_is_kept_for_that_very_classifier() -> None:
     model, other = (Classifier(Largest(), SHAPE) for _ in range(2))
     nothing = UniversalPerturbations(*(torch.zeros(0) for _ in range(5)))
     found = ClassSearches(torch.arange(3), nothing, nothing)
-    keep_searches(model, found)
+    kept_of(model).searches = found
     assert searches_of(model) is found
     assert searches_of(other) is None
 

@@ -59,27 +59,20 @@ class Ensemble(Detector):
         _ = self.parts  # they check their own numbers
 
     @property
-    def parts(self) -> tuple[Detector, ...]:
+    def parts(self) -> tuple[MinNorm, Universal]:
         """The detectors that run, the cheap one first."""
-        return self._min_norm, self._universal
-
-    @property
-    def _min_norm(self) -> MinNorm:
         restarts = 1 if self.fast else self.restarts
-        return MinNorm(steps=self.steps, restarts=restarts, memory_mib=self.memory_mib)
-
-    @property
-    def _universal(self) -> Universal:
-        full = Universal(
+        norms = MinNorm(steps=self.steps, restarts=restarts, memory_mib=self.memory_mib)
+        universal = Universal(
             universal_steps=self.universal_steps,
             pictures=self.pictures,
             thorough=self.thorough,
             memory_mib=self.memory_mib,
         )
-        if not self.fast:
-            return full
-        steps = min(_FAST_STEPS, self.universal_steps)
-        return replace(full, universal_steps=steps, margin_starts=1, margin_steps=15)
+        if self.fast:
+            steps = min(_FAST_STEPS, self.universal_steps)
+            universal = replace(universal, universal_steps=steps, margin_starts=1, margin_steps=15)
+        return norms, universal
 
     @property
     def scored_by(self) -> str:
@@ -93,19 +86,14 @@ class Ensemble(Detector):
 
         Without ``min_norm`` that part is left out, as a scan does where it can decide nothing.
         """
-        first, second = self._min_norm, self._universal
-        if not min_norm or not second.searches_all(classifier):
-            alone = second(classifier, seed)
-            return replace(alone, name="ensemble_score", parts=(_without_images(alone),))
-        with share_of_work(0.0, _MIN_NORM_SHARE):
-            norms = first(classifier, seed)
-        with share_of_work(_MIN_NORM_SHARE, 1.0):
+        first, second = self.parts
+        norms: tuple[ClassScores, ...] = ()
+        if min_norm and second.searched(classifier) == classifier.num_classes:
+            with share_of_work(0.0, _MIN_NORM_SHARE):
+                norms = (first(classifier, seed),)
+        with share_of_work(_MIN_NORM_SHARE if norms else 0.0, 1.0):
             universal = second(classifier, seed)
         report(1.0)
-        parts = (norms, _without_images(universal))
-        return replace(universal, name="ensemble_score", parts=parts)
-
-
-def _without_images(scores: ClassScores) -> ClassScores:
-    """A part without what the whole has as well: once is enough."""
-    return replace(scores, perturbations=(), pictures=None)
+        # The whole has the pictures as well: once is enough.
+        part = replace(universal, perturbations=(), pictures=None)
+        return replace(universal, name="ensemble_score", parts=(*norms, part))

@@ -107,38 +107,6 @@ class MinNorm(Detector):
         return _gathered(classifier, selection, baselines, found, self)
 
 
-@dataclass
-class _Evidence:
-    """Per class, what is shown: the baseline with the largest ratio so far, and its image.
-
-    A baseline that already is the class shows nothing, so any other goes before it.
-    """
-
-    images: Tensor
-    ratio: Tensor
-    baseline: Tensor
-    first_reached: Tensor
-
-    @classmethod
-    def none(cls, classes: Tensor, baselines: Tensor) -> _Evidence:
-        """Nothing yet, for ``classes`` (M,)."""
-        count = len(classes)
-        return cls(
-            images=baselines[:1].cpu().repeat(count, 1, 1, 1),
-            ratio=torch.full((count,), -torch.inf, dtype=torch.float64),
-            baseline=torch.full((count,), -1),
-            first_reached=torch.full((count,), -1),
-        )
-
-    def update(self, index: int, ratio: Tensor, found: MinimumNorm) -> None:
-        """Take over the classes whose ``ratio`` (K,) on baseline ``index`` is the largest yet."""
-        rank = torch.where(found.norm > 0, ratio, torch.finfo(ratio.dtype).min)
-        better = rank.nan_to_num(-torch.inf) > self.ratio
-        self.images[better] = found.images[better]
-        self.ratio[better], self.baseline[better] = rank[better], index
-        self.first_reached[better] = found.first_reached[better]
-
-
 def _gathered(
     classifier: Classifier,
     selection: Selection,
@@ -146,9 +114,15 @@ def _gathered(
     found: Iterator[MinimumNorm],
     config: MinNorm,
 ) -> ClassScores:
-    """The scores from ``found``, the results of all runs, baseline by baseline."""
+    """The scores from ``found``, the results of all runs, baseline by baseline.
+
+    What is shown of a class is its image on the baseline with the largest ratio.
+    """
     classes, typical = selection.measured, selection.typical
-    evidence = _Evidence.none(classes, baselines)
+    images = baselines[:1].cpu().repeat(len(classes), 1, 1, 1)
+    largest = torch.full((len(classes),), -torch.inf, dtype=torch.float64)
+    shown = torch.full((len(classes),), -1)
+    first_reached = shown.clone()
     norms, ratios, apart = [], [], []
     for index in range(len(baselines)):
         runs = [next(found) for _ in range(config.restarts)]
@@ -156,50 +130,36 @@ def _gathered(
         norms.append(best.norm.double())
         ratios.append(log_ratios(norms[-1], config.norm_floor, typical))
         apart.append([log_ratios(run.norm.double(), config.norm_floor, typical) for run in runs])
-        evidence.update(index, ratios[-1], best)
+        # A baseline that already is the class shows nothing, so any other goes before it.
+        rank = torch.where(best.norm > 0, ratios[-1], torch.finfo(torch.float64).min)
+        better = rank.nan_to_num(-torch.inf) > largest
+        images[better], largest[better], shown[better] = best.images[better], rank[better], index
+        first_reached[better] = best.first_reached[better]
     statistics = [torch.stack(ratios), *(torch.stack(run) for run in zip(*apart, strict=True))]
     together, *single = (combined(ratio, typical) for ratio in statistics)
-    measured = zip(map(str, config.baselines), norms, ratios, strict=True)
-    return _scores(classifier, classes, together, torch.stack(single), evidence, tuple(measured))
-
-
-def _scores(
-    classifier: Classifier,
-    classes: Tensor,
-    statistic: Tensor,
-    restarts: Tensor,
-    evidence: _Evidence,
-    measured: tuple[tuple[str, Tensor, Tensor], ...],
-) -> ClassScores:
-    """Vectors over the measured ``classes`` (M,) -> vectors over all, NaN in between.
-
-    ``restarts`` (R, M) are the statistics of the single runs, ``measured`` the name, the norms and
-    their log-ratios of each baseline.
-    """
-    count, images = classifier.num_classes, evidence.images
-    logits = evaluate(classifier, images).double().cpu()
-    probability = logits.softmax(1).gather(1, classes.view(-1, 1)).squeeze(1)
-    status = [Status.SCREENED] * count
-    for k, value in zip(classes.tolist(), statistic.tolist(), strict=True):
-        status[k] = Status.CONVERGED if math.isfinite(value) else Status.UNREACHABLE
 
     def spread(values: Tensor) -> Tensor:
-        return torch.full((count,), torch.nan, dtype=torch.float64).scatter(0, classes, values)
+        """Vectors over the measured classes (M,) -> over all (K,), NaN in between."""
+        blank = torch.full((classifier.num_classes,), torch.nan, dtype=torch.float64)
+        return blank.scatter(0, classes, values)
 
+    logits = evaluate(classifier, images).double().cpu()
+    status = [Status.SCREENED] * classifier.num_classes
+    for k, value in zip(classes.tolist(), together.tolist(), strict=True):
+        status[k] = Status.CONVERGED if math.isfinite(value) else Status.UNREACHABLE
+    measured = zip(map(str, config.baselines), norms, ratios, strict=True)
     return ClassScores(
         name="log_norm_ratio",
-        statistic=spread(statistic),
+        statistic=spread(together),
         status=tuple(status),
         images=images,
-        probability=spread(probability),
+        probability=spread(logits.softmax(1).gather(1, classes.view(-1, 1)).squeeze(1)),
         logits=logits,
-        norms=tuple(
-            BaselineNorms(name, spread(norm), spread(ratio)) for name, norm, ratio in measured
-        ),
-        shown_baseline=spread(evidence.baseline.double()),
-        details={"first_reached": spread(evidence.first_reached.double())},
+        norms=tuple(BaselineNorms(name, spread(norm), spread(r)) for name, norm, r in measured),
+        shown_baseline=spread(shown.double()),
+        details={"first_reached": spread(first_reached.double())},
         shown=tuple(classes.tolist()),
-        restarts=torch.stack([spread(run) for run in restarts]),
+        restarts=torch.stack([spread(run) for run in single]),
     )
 
 
@@ -250,7 +210,12 @@ def _searches(
     they fit: the batch decides the speed and nothing else. No more than two runs' images are held.
     """
     count, device = len(classes), baselines.device
-    noise = _noise(classifier, config, seed)
+    # What each run adds to its baseline: nothing in the first.
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(config.restarts, *classifier.input_shape, generator=generator)
+    noise = noise.mul_(2).sub_(1).mul_(config.jitter)
+    noise[0] = 0
+    noise = noise.to(classifier.device, classifier.dtype)
     total = len(baselines) * config.restarts * count
     pending: list[MinimumNorm] = []
     for rows in chunks(total, rows_that_fit(classifier, config.memory_mib)):
@@ -268,12 +233,3 @@ def _searches(
             complete, rest = MinimumNorm.cat(pending).split(count)
             pending = [rest]
             yield complete
-
-
-def _noise(classifier: Classifier, config: MinNorm, seed: int) -> Tensor:
-    """What each run adds to its baseline, (restarts, C, H, W): nothing in the first."""
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.rand(config.restarts, *classifier.input_shape, generator=generator)
-    noise = noise.mul_(2).sub_(1).mul_(config.jitter)
-    noise[0] = 0
-    return noise.to(classifier.device, classifier.dtype)

@@ -23,13 +23,13 @@ from triggerfish.detectors.base import Detector, setting
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.model.memory import give_back_if_much
-from triggerfish.results import BASES, Basis, ClassScores, ClassSizes, Perturbation, Status
+from triggerfish.results import BASES, ClassScores, ClassSizes, Perturbation, Status
 from triggerfish.search.activation_maximization import evaluate, largest_margins
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import LARGE, PicturePool, success_rate
 from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report, share_of_work
-from triggerfish.search.recall import ClassSearches, SureImages, keep_images, keep_searches
+from triggerfish.search.recall import ClassSearches, SureImages, kept_of
 from triggerfish.search.screening import Screening, select_classes
 from triggerfish.search.sure_images import EARLY_LEAD, LEAD, images_by_lead, sure_images
 from triggerfish.search.universal import UniversalPerturbations, UniversalSearch, search_universal
@@ -129,10 +129,6 @@ class Universal(Detector):
         candidates, sample = min(usual.candidates, above // 6), min(usual.sample, above // 3)
         return replace(usual, above=above, candidates=candidates, sample=sample)
 
-    def searches_all(self, classifier: Classifier) -> bool:
-        """Whether no class is left out."""
-        return classifier.num_classes <= self.screening_of(classifier).above
-
     def searched(self, classifier: Classifier) -> int:
         """How many classes of a network are searched."""
         screening, count = self.screening_of(classifier), classifier.num_classes
@@ -148,12 +144,6 @@ class Universal(Detector):
         found = classes * runs * self.pictures_per_step * self.universal_steps * GOING
         return SURE * LED if sure else margins, found
 
-    def _share_before(self, classes: int, *, screened: bool, sure: bool) -> float:
-        """Fraction of the work by which the search for classes begins."""
-        before, found = self.passes(classes, sure=sure)
-        first = SCREENING if screened else 0.0
-        return first + (1.0 - first) * before / (before + found)
-
     def __call__(self, classifier: Classifier, seed: int = 0, *, sure: bool = False) -> ClassScores:
         """Scores of all classes, unless they are very many; ``seed`` decides the pictures.
 
@@ -162,17 +152,25 @@ class Universal(Detector):
         """
         classifier = folded(classifier)
         rows = rows_that_fit(classifier, self.memory_mib)
+        # The images that steps draw from, and plain ones that no step draws.
         if sure:
             seed += SURE_SEED
-        pool, fresh = self._images(classifier, seed, rows, sure=sure)
-        screening = self.screening_of(classifier)
+            pool = sure_pool(classifier, seed, rows)
+            fresh = PicturePool.of(classifier, pictures(FRESH, classifier.input_shape, seed + 1))
+        else:
+            kept_of(classifier).images = None  # a scan depends on itself alone
+            drawn = as_many(self.pictures, classifier.num_pixels)
+            pool, fresh = PicturePool.of(
+                classifier, pictures(drawn + FRESH, classifier.input_shape, seed)
+            ).split(drawn)
         selection = select_classes(
-            classifier, screening, _SCREENING_LOG_ODDS, self.memory_mib, seed, share=SCREENING
-        )
+            classifier, self.screening_of(classifier), _SCREENING_LOG_ODDS, self.memory_mib, seed,
+            share=SCREENING,
+        )  # fmt: skip
         classes, margins = selection.measured, None
-        climbed = self._share_before(
-            len(classes), screened=len(classes) < classifier.num_classes, sure=sure
-        )
+        before, during = self.passes(len(classes), sure=sure)
+        screened = SCREENING if len(classes) < classifier.num_classes else 0.0
+        climbed = screened + (1.0 - screened) * before / (before + during)
         if not sure:
             starts = fresh.images[: self.margin_starts]
             margins = largest_margins(
@@ -185,19 +183,15 @@ class Universal(Detector):
             images=len(pool.images) + len(fresh.images),
             runs=len(classes) * (1 + len(self.search.budget.starts)),
         )
+        frequency = torch.arange(2 * len(classes)) >= len(classes)
         with share_of_work(climbed, 1.0):
-            found = _search_classes(classifier, pool, classes, self.search, seed, rows)
+            both = search_universal(
+                classifier, pool, classes.repeat(2), frequency, self.search, seed, rows,
+                telling=True,
+            )  # fmt: skip
+        found = both.rows(slice(None, len(classes))), both.rows(slice(len(classes), None))
+        kept_of(classifier).searches = ClassSearches(classes, *found)
         return _Evidence(classifier, fresh, classes, selection.typical, found, margins).scores()
-
-    def _images(
-        self, classifier: Classifier, seed: int, rows: int, *, sure: bool
-    ) -> tuple[PicturePool, PicturePool]:
-        """The images that steps draw from, and plain ones that no step draws."""
-        if sure:
-            return sure_pool(classifier, seed, rows), _plain(classifier, FRESH, seed + 1)
-        keep_images(classifier, None)  # those of another scan: a scan depends on itself alone
-        drawn = as_many(self.pictures, classifier.num_pixels)
-        return _plain(classifier, drawn + FRESH, seed).split(drawn)
 
 
 def sure_pool(classifier: Classifier, seed: int, rows: int) -> PicturePool:
@@ -205,32 +199,11 @@ def sure_pool(classifier: Classifier, seed: int, rows: int) -> PicturePool:
     count = as_many(SURE, classifier.num_pixels)
     images = pictures(count, classifier.input_shape, seed)
     if images.numel() > LARGE:  # two copies would take too much
-        keep_images(classifier, None)
+        kept_of(classifier).images = None
         return PicturePool.of(classifier, sure_images(classifier, images, rows))
     early, late = images_by_lead(classifier, images, (EARLY_LEAD, LEAD), rows)
-    keep_images(classifier, SureImages(early, late))
+    kept_of(classifier).images = SureImages(early, late)
     return PicturePool.of(classifier, late)
-
-
-def _plain(classifier: Classifier, count: int, seed: int) -> PicturePool:
-    return PicturePool.of(classifier, pictures(count, classifier.input_shape, seed))
-
-
-def _search_classes(
-    classifier: Classifier,
-    pool: PicturePool,
-    classes: Tensor,
-    config: UniversalSearch,
-    seed: int,
-    rows: int,
-) -> tuple[UniversalPerturbations, UniversalPerturbations]:
-    """The perturbations of all ``classes`` (M,) in the pixel and in the frequency basis."""
-    target = classes.repeat(2)
-    frequency = torch.arange(2 * len(classes)) >= len(classes)
-    found = search_universal(classifier, pool, target, frequency, config, seed, rows, telling=True)
-    pixel, waves = found.rows(slice(None, len(classes))), found.rows(slice(len(classes), None))
-    keep_searches(classifier, ClassSearches(classes, pixel, waves))
-    return pixel, waves
 
 
 @dataclass(frozen=True)
@@ -249,19 +222,30 @@ class _Evidence:
 
     def scores(self) -> ClassScores:
         """The detector's answer, with the perturbations of the most suspicious classes."""
-        sizes = [measured_sizes(found) for found in self.found]
+        pixel, waves = sizes = [measured_sizes(found) for found in self.found]
         ratios = [log_ratios(size, self.typical) for size in sizes]
-        name, score = self._scored(sizes, ratios)
+        if self.margins is None:
+            name, score = "sure_score", sure_score(pixel, waves, self.classifier.input_shape)
+        else:
+            margins, name = self.margins.double(), "universal_score"
+            score = universal_score(ratios[0], ratios[1], margins, self.typical)
+        status = [Status.SCREENED] * self.classifier.num_classes
+        reached = torch.stack(sizes).isfinite().any(0).tolist()
+        for k, is_measured in zip(self.classes.tolist(), reached, strict=True):
+            status[k] = Status.CONVERGED if is_measured else Status.UNREACHABLE
         basis = torch.stack([r.nan_to_num(-torch.inf) for r in ratios]).argmax(0)
         images = self._images(basis)
         give_back_if_much()
         logits = evaluate(self.classifier, images).double().cpu()
         probability = logits.softmax(1).gather(1, self.classes.view(-1, 1)).squeeze(1)
+        # Changes are shown on new pictures, first on those that are not the suspect already.
+        suspect = int(self.classes[score.nan_to_num(-torch.inf).argmax()])
+        others_first = (self.fresh.called == suspect).long().argsort(stable=True)
         measured = zip(BASES, sizes, ratios, self.found, strict=True)
         return ClassScores(
             name=name,
             statistic=self._spread(score),
-            status=self._status(sizes),
+            status=tuple(status),
             images=images.cpu(),
             probability=self._spread(probability),
             logits=logits,
@@ -272,32 +256,13 @@ class _Evidence:
             margin=None if self.margins is None else self._spread(self.margins),
             shown=tuple(self.classes.tolist()),
             perturbations=self._perturbations(score, basis, sizes),
-            pictures=self.fresh.images[self._shown(score)].cpu(),
+            pictures=self.fresh.images[others_first[:SHOWN]].cpu(),
         )
-
-    def _scored(self, sizes: list[Tensor], ratios: list[Tensor]) -> tuple[str, Tensor]:
-        """The score's name, and that of each class (M,)."""
-        if self.margins is None:
-            return "sure_score", sure_score(sizes[0], sizes[1], self.classifier.input_shape)
-        margins = self.margins.double()
-        return "universal_score", universal_score(ratios[0], ratios[1], margins, self.typical)
-
-    def _shown(self, score: Tensor) -> Tensor:
-        """Indices of new pictures to show changes on: those that are not the suspect first."""
-        suspect = int(self.classes[score.nan_to_num(-torch.inf).argmax()])
-        return (self.fresh.called == suspect).long().argsort(stable=True)[:SHOWN]
 
     def _spread(self, values: Tensor) -> Tensor:
         """Vectors over the measured classes (M,) -> over all (K,), NaN in between."""
         blank = torch.full((self.classifier.num_classes,), torch.nan, dtype=torch.float64)
         return blank.scatter(0, self.classes, values.cpu().double())
-
-    def _status(self, sizes: list[Tensor]) -> tuple[Status, ...]:
-        status = [Status.SCREENED] * self.classifier.num_classes
-        measured = torch.stack(sizes).isfinite().any(0)
-        for k, is_measured in zip(self.classes.tolist(), measured.tolist(), strict=True):
-            status[k] = Status.CONVERGED if is_measured else Status.UNREACHABLE
-        return tuple(status)
 
     def _images(self, basis: Tensor) -> Tensor:
         """Per class (M, C, H, W) a picture of another one with the perturbation that tells most."""
@@ -316,26 +281,22 @@ class _Evidence:
         order = score.nan_to_num(-torch.inf).argsort(descending=True)
         for row in order[:PERTURBATIONS_SHOWN].tolist():
             b = int(basis[row])
-            target, found = int(self.classes[row]), self.found[b].rows(slice(row, row + 1))
-            shown.append(self._perturbation(target, BASES[b], found, sizes[b]))
+            delta, goal = self.found[b].perturbation[row : row + 1], self.classes[row : row + 1]
+            success = success_rate(self.classifier, self.fresh, delta, goal.to(delta.device))
+            reached = bool(sizes[b][row].isfinite())
+            usual = sizes[b][self.typical].nanquantile(0.5)
+            shown.append(
+                Perturbation(
+                    target=int(goal),
+                    basis=BASES[b],
+                    delta=delta[0].cpu(),
+                    size=float(sizes[b][row]),
+                    median_size=float(usual) if reached else float("nan"),
+                    success_rate=float(success),
+                    status=Status.CONVERGED if reached else Status.UNREACHABLE,
+                )
+            )
         return tuple(shown)
-
-    def _perturbation(
-        self, target: int, basis: Basis, found: UniversalPerturbations, sizes: Tensor
-    ) -> Perturbation:
-        goal = torch.tensor([target]).to(found.perturbation.device)
-        success = success_rate(self.classifier, self.fresh, found.perturbation, goal)
-        size = measured_sizes(found)
-        reached = bool(size.isfinite())
-        return Perturbation(
-            target=target,
-            basis=basis,
-            delta=found.perturbation[0].cpu(),
-            size=float(size),
-            median_size=float(sizes[self.typical].nanquantile(0.5)) if reached else float("nan"),
-            success_rate=float(success),
-            status=Status.CONVERGED if reached else Status.UNREACHABLE,
-        )
 
 
 def measured_sizes(found: UniversalPerturbations) -> Tensor:

@@ -29,7 +29,21 @@ def check_baselines(baselines: tuple[Baseline, ...]) -> None:
 
 def baseline_images(baselines: tuple[Baseline, ...], classifier: Classifier) -> Tensor:
     """All baselines as images (B, C, H, W) in [0, 1] on the classifier's device."""
-    images = [_image(baseline, classifier.input_shape) for baseline in baselines]
+    images, (channels, height, width) = [], classifier.input_shape
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
+    for baseline in baselines:
+        if not isinstance(baseline, str):
+            images.append(torch.full(classifier.input_shape, float(baseline)))
+            continue
+        if mode is None:
+            raise ValueError(f"expected 1, 3 or 4 channels for a baseline image, got {channels}")
+        try:
+            with Image.open(baseline) as file:
+                pixels = np.asarray(file.convert(mode).resize((width, height)), dtype=np.float32)
+        except (UnidentifiedImageError, OSError) as error:
+            raise ValueError(f"expected an image file, got {baseline}: {error}") from error
+        rows = torch.from_numpy(pixels / 255).reshape(height, width, channels)
+        images.append(rows.permute(2, 0, 1))
     return torch.stack(images).to(classifier.device, classifier.dtype)
 
 
@@ -47,18 +61,3 @@ def blurred(noise: Tensor) -> Tensor:
     """Noise (N, C, H, W) in [0, 1], averaged over squares of five pixels, its spread restored."""
     mean = nn.functional.avg_pool2d(noise, 5, stride=1, padding=2, count_include_pad=False)
     return ((mean - 0.5) * 4 + 0.5).clamp(0.0, 1.0)
-
-
-def _image(baseline: Baseline, shape: tuple[int, int, int]) -> Tensor:
-    if not isinstance(baseline, str):
-        return torch.full(shape, float(baseline))
-    channels, height, width = shape
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
-    if mode is None:
-        raise ValueError(f"expected 1, 3 or 4 channels for a baseline image, got {channels}")
-    try:
-        with Image.open(baseline) as file:
-            pixels = np.asarray(file.convert(mode).resize((width, height)), dtype=np.float32)
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"expected an image file, got {baseline}: {error}") from error
-    return torch.from_numpy(pixels / 255).reshape(height, width, channels).permute(2, 0, 1)

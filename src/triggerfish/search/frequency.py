@@ -160,11 +160,8 @@ def _scores(classifier: Classifier, images: Tensor, waves: Tensor, cap: float) -
     for image in images:
         for rows in chunks(len(waves), together):
             logits = evaluate(classifier, (image + waves[rows]).clamp_(0.0, 1.0)).double()
-            score[rows] += _log_odds_of_all(logits).clamp_max(cap).cpu()
+            likely = logits.log_softmax(1)
+            # log p - log(1 - p), and 1 - p never 0
+            odds = likely - torch.log1p(-likely.exp().clamp_max(1 - 1e-12))
+            score[rows] += odds.clamp_max(cap).cpu()
     return score
-
-
-def _log_odds_of_all(logits: Tensor) -> Tensor:
-    """Log-odds (N, K) of every class under ``logits`` (N, K): log p - log(1 - p)."""
-    likely = logits.log_softmax(1)
-    return likely - torch.log1p(-likely.exp().clamp_max(1 - 1e-12))

@@ -15,7 +15,8 @@ trust region. No learning rate, no penalty weight: each row needs the few number
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -58,8 +59,7 @@ class Schedule:
         )
 
 
-@dataclass
-class MinimumNorm:
+class MinimumNorm(NamedTuple):
     """The best feasible image of each row. ``norm`` (N,) is infinite where there is none.
 
     ``images`` (N, C, H, W) then hold the last attempt. ``first_reached`` (N,) is the step at which
@@ -71,17 +71,14 @@ class MinimumNorm:
     first_reached: Tensor
     steps: Tensor
 
-    def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.images, self.norm, self.first_reached, self.steps
-
     def cpu(self) -> MinimumNorm:
         """The same on the CPU."""
-        return MinimumNorm(*(tensor.cpu() for tensor in self._tensors()))
+        return MinimumNorm(*(tensor.cpu() for tensor in self))
 
     def or_better(self, other: MinimumNorm) -> MinimumNorm:
         """Row by row the smaller norm of two searches from the same baselines; ours on a tie."""
         better = other.norm < self.norm
-        pairs = zip(self._tensors(), other._tensors(), strict=True)
+        pairs = zip(self, other, strict=True)
         return MinimumNorm(
             *(torch.where(better.view(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs)
         )
@@ -89,13 +86,12 @@ class MinimumNorm:
     @staticmethod
     def cat(parts: Sequence[MinimumNorm]) -> MinimumNorm:
         """Rows of all parts, in order."""
-        columns = zip(*(part._tensors() for part in parts), strict=True)
-        return MinimumNorm(*(torch.cat(column) for column in columns))
+        return MinimumNorm(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def split(self, at: int) -> tuple[MinimumNorm, MinimumNorm]:
         """The first ``at`` rows, and the others."""
-        head = MinimumNorm(*(tensor[:at] for tensor in self._tensors()))
-        return head, MinimumNorm(*(tensor[at:] for tensor in self._tensors()))
+        head = MinimumNorm(*(tensor[:at] for tensor in self))
+        return head, MinimumNorm(*(tensor[at:] for tensor in self))
 
 
 # Surplus log-odds asked for are kept in these bounds: an integral controller must not wind up.
@@ -134,19 +130,8 @@ def minimize_norm(
         rows = rows[found.norm[rows].isinf() & moved]
         if not len(rows):
             break
-        schedule = _longer(schedule)
+        schedule = replace(schedule, steps=2 * schedule.steps)
     return found
-
-
-def _longer(schedule: Schedule) -> Schedule:
-    return Schedule(
-        2 * schedule.steps,
-        schedule.widest,
-        schedule.narrowest,
-        schedule.momentum,
-        schedule.correction,
-        schedule.rounds,
-    )
 
 
 def _descend(
@@ -169,26 +154,24 @@ def _descend(
             classifier, x.view(-1, *shape), y, OBJECTIVES["log-odds"]
         )
         found.steps[rows] += 1
-        _record(found, rows, x.view(-1, *shape), (x - b).abs().sum(1), value >= c)
+
+        # Keep the best feasible image of each row, or the latest one while there is none.
+        distance, feasible = (x - b).abs().sum(1), value >= c
+        never = found.norm[rows].isinf()
+        better = feasible & (distance < found.norm[rows])
+        keep = better | (never & ~feasible)
+        found.images[rows[keep]] = x.view(-1, *shape)[keep]
+        found.norm[rows[better]] = distance[better]
+        first = rows[feasible & never]
+        found.first_reached[first] = found.steps[first] - 1
         if step == schedule.steps:
             break
+
+        # Divided by its weights so far, as in Adam: the mean begins at 0.
         mean.lerp_(gradient.flatten(1), 1 - schedule.momentum)
         slope = mean / (1 - schedule.momentum ** (step + 1))
         surplus = (surplus + schedule.correction * (c - value)).clamp(_MIN_SURPLUS, _MAX_SURPLUS)
         x = linear_program(x, b, slope, c + surplus - value, schedule.half_width(step))
-
-
-def _record(
-    found: MinimumNorm, rows: Tensor, images: Tensor, distance: Tensor, feasible: Tensor
-) -> None:
-    """Keep the best feasible image of each row, or the latest one while there is none."""
-    never = found.norm[rows].isinf()
-    better = feasible & (distance < found.norm[rows])
-    keep = better | (never & ~feasible)
-    found.images[rows[keep]] = images[keep]
-    found.norm[rows[better]] = distance[better]
-    first = rows[feasible & never]
-    found.first_reached[first] = found.steps[first] - 1
 
 
 def linear_program(x: Tensor, b: Tensor, slope: Tensor, gain: Tensor, half_width: float) -> Tensor:
@@ -201,18 +184,23 @@ def linear_program(x: Tensor, b: Tensor, slope: Tensor, gain: Tensor, half_width
     home = torch.minimum(torch.maximum(b, x - half_width), x + half_width)
     away = (x + half_width * slope.sign()).clamp_(0.0, 1.0)
     missing = gain - (slope * (home - x)).sum(1)
-    order = _steepest_first(slope)
-    gains = (slope * (away - home)).gather(1, order)
-    before = gains.cumsum(1) - gains
-    fraction = (
-        (missing.unsqueeze(1) - before) / gains.clamp_min(torch.finfo(x.dtype).tiny)
-    ).clamp_(0.0, 1.0)
-    return torch.lerp(home, away, torch.zeros_like(x).scatter_(1, order, fraction))
+    return knapsack(home, away, slope, slope * (away - home), missing)
 
 
-def _steepest_first(slope: Tensor) -> Tensor:
-    """Pixel indices (N, P) of each row by the size of its ``slope`` (N, P), largest first."""
+def knapsack(home: Tensor, away: Tensor, slope: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+    """``home`` (N, P) moved to ``away``, entry by entry, until what moved weighs ``total`` (N,).
+
+    The entries of the steepest ``slope`` (N, P) go first, the last one a fraction of the way.
+    ``weight`` (N, P) is that of a whole move, 0 at least. Where all weigh less than the total, all
+    go. It is the optimum of the linear programs here and in `triggerfish.search.step`.
+    """
     size = slope.abs()
     if size.device.type == "cpu":  # numpy sorts with vector instructions, several times as fast
-        return torch.from_numpy(np.argsort(-size.numpy(), axis=1))
-    return size.argsort(dim=1, descending=True)
+        order = torch.from_numpy(np.argsort(-size.numpy(), axis=1))
+    else:
+        order = size.argsort(dim=1, descending=True)
+    weights = weight.gather(1, order)
+    before = weights.cumsum(1) - weights
+    fraction = (total.unsqueeze(1) - before) / weights.clamp_min(torch.finfo(home.dtype).tiny)
+    share = torch.zeros_like(home).scatter_(1, order, fraction.clamp_(0.0, 1.0))
+    return torch.lerp(home, away, share)

@@ -64,15 +64,17 @@ def dead_leaves(
     high, wide = round(height / shrink), round(width / shrink)
     rows = torch.arange(high).view(1, high, 1)
     columns = torch.arange(wide).view(1, 1, wide)
+    power = 1 - SIZE_EXPONENT
+    small, large = ((part * min(high, wide)) ** power for part in (0.05, 0.5))
     colors = [_colors(count, channels, gap, generator)]
     # Which leaf is on top of each pixel: a byte, where the colors themselves would be three floats.
     top = torch.zeros(count, high, wide, dtype=torch.uint8)
     for number in range(1, LEAVES + 1):
-        down, across = (
-            _offsets(rows, count, high, generator),
-            _offsets(columns, count, wide, generator),
-        )
-        radius = _radii(count, min(high, wide), generator)
+        down = rows - torch.rand(count, 1, 1, generator=generator) * high
+        across = columns - torch.rand(count, 1, 1, generator=generator) * wide
+        # Between a twentieth and a half of the picture, by inverting the law r^-3.
+        u = torch.rand(count, 1, 1, generator=generator)
+        radius: Tensor = (small + u * (large - small)) ** (1 / power)
         aspect = _uniform(count, 0.4, 2.5, generator)
         is_disc = torch.rand(count, 1, 1, generator=generator) < 0.5
         # Whatever can be said of a row or a column alone is: pixels are many.
@@ -116,32 +118,17 @@ def _colors(count: int, channels: int, gap: float, generator: torch.Generator) -
     return torch.lerp(grey.expand_as(color), color, saturation).masked_fill_(dark, 0.0)
 
 
-def _offsets(axis: Tensor, count: int, length: int, generator: torch.Generator) -> Tensor:
-    return axis - torch.rand(count, 1, 1, generator=generator) * length
-
-
-def _radii(count: int, length: int, generator: torch.Generator) -> Tensor:
-    """Radii (N, 1, 1) between a twentieth and a half of the picture, by inverting the law r^-3."""
-    low, high = 0.05 * length, 0.5 * length
-    power = 1 - SIZE_EXPONENT
-    u = torch.rand(count, 1, 1, generator=generator)
-    radius: Tensor = (low**power + u * (high**power - low**power)) ** (1 / power)
-    return radius
-
-
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
     return torch.rand(count, 1, 1, generator=generator) * (high - low) + low
 
 
 def _finished(image: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """Pictures (N, C, h, w) enlarged to ``size`` where there is one, and blurred."""
+    """Pictures (N, C, h, w) enlarged to ``size`` where there is one, and blurred.
+
+    The blur is binomial, (1, 2, 1) / 4 along both axes, the border repeated.
+    """
     if size is not None:
         image = interpolate(image, size, mode="bilinear", align_corners=False)
-    return _blurred(image)
-
-
-def _blurred(image: Tensor) -> Tensor:
-    """Binomial blur (1, 2, 1) / 4 along both axes, the border repeated."""
     channels = image.shape[1]
     kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
     kernel = (kernel.view(3, 1) * kernel).expand(channels, 1, 3, 3)

@@ -56,8 +56,13 @@ class Standings:
         best.scatter_reduce_(0, unit, log_budget, "amin")
         alive, is_known = best.isfinite(), torch.zeros_like(self.middle)
         is_known[unit[known]] = True
-        going, hope = alive.clone(), self._hope(best, alive)
-        for one in _labels(self.group):
+        # Which may still count: those that stopped are taken where the middle's move since then
+        # would have brought them.
+        self.latest = torch.where(alive, best, self.latest.to(best))
+        going, hope = alive.clone(), alive
+        if self.may_count is not None:
+            hope = alive & self.may_count(self.settled(self.latest, alive), len(self.seen))
+        for one in set(self.group.tolist()):
             rows = torch.nonzero(self.group == one).flatten()
             if len(rows) < self.race.fewest:
                 continue
@@ -73,16 +78,6 @@ class Standings:
         self.seen.append((best, alive & ~going))
         raced = torch.isin(self.group, self.group[self.middle])[unit]
         return going[unit] & (~raced | _leads(unit, log_budget, len(self.group)))
-
-    def _hope(self, best: Tensor, alive: Tensor) -> Tensor:
-        """The units (R,) that may still count, of those ``alive`` with their log-budgets ``best``.
-
-        Those that stopped are taken where the middle's move since then would have brought them.
-        """
-        self.latest = torch.where(alive, best, self.latest.to(best))
-        if self.may_count is None:
-            return alive
-        return alive & self.may_count(self.settled(self.latest, alive), len(self.seen))
 
     def _ranked(
         self, rows: Tensor, best: Tensor, known: Tensor, survivors: float
@@ -108,7 +103,7 @@ class Standings:
         for _, stopped in self.seen:
             told &= ~stopped
         for best, stopped in self.seen:
-            for one in _labels(self.group[stopped]):
+            for one in set(self.group[stopped].tolist()):
                 mine = self.group == one
                 tell = mine & told & self.middle
                 tell = tell if bool(tell.any()) else mine & told
@@ -116,10 +111,6 @@ class Standings:
                     moved = (log_size - best)[tell].mean()
                     result[mine & stopped] = best[mine & stopped] + moved
         return result
-
-
-def _labels(group: Tensor) -> list[int]:
-    return sorted(set(group.tolist()))
 
 
 def _leads(unit: Tensor, cost: Tensor, count: int) -> Tensor:
@@ -159,7 +150,7 @@ def best_run(unit: Tensor, size: Tensor, converged: Tensor, steps: Tensor) -> Te
 
 def expected_work(group: Tensor, steps: int, rungs: dict[int, float], race: Race | None) -> float:
     """Row-steps of a race of units in ``group`` (R,), about: for the progress report."""
-    counts = [int((group == one).sum()) for one in _labels(group)]
+    counts = [int((group == one).sum()) for one in set(group.tolist())]
     work, left, before = 0.0, len(group), 0
     for step, survivors in rungs.items():
         work, before = work + left * (step - before), step

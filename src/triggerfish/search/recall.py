@@ -28,28 +28,26 @@ class SureImages:
     late: Tensor
 
 
-_images: WeakKeyDictionary[Classifier, SureImages] = WeakKeyDictionary()
-_searches: WeakKeyDictionary[Classifier, ClassSearches] = WeakKeyDictionary()
+@dataclass
+class Kept:
+    """What is kept of one classifier: None where nothing was found yet, or it was not kept.
+
+    ``images`` are those that the network was last made sure of; a scan that makes none forgets
+    those of another scan. ``searches`` are the last ones for its classes.
+    """
+
+    images: SureImages | None = None
+    searches: ClassSearches | None = None
 
 
-def keep_searches(classifier: Classifier, found: ClassSearches) -> None:
-    """Keep what the search for classes has found."""
-    _searches[classifier] = found
+_kept: WeakKeyDictionary[Classifier, Kept] = WeakKeyDictionary()
+
+
+def kept_of(classifier: Classifier) -> Kept:
+    """What is kept of this very classifier, to read and to write."""
+    return _kept.setdefault(classifier, Kept())
 
 
 def searches_of(classifier: Classifier) -> ClassSearches | None:
     """What the last search for the classes of this very classifier has found, if there was one."""
-    return _searches.get(classifier)
-
-
-def keep_images(classifier: Classifier, images: SureImages | None) -> None:
-    """Keep images that the network was made sure of; None forgets those of another scan."""
-    if images is None:
-        _images.pop(classifier, None)
-    else:
-        _images[classifier] = images
-
-
-def images_of(classifier: Classifier) -> SureImages | None:
-    """The images that this very classifier was last made sure of, if they were kept."""
-    return _images.get(classifier)
+    return kept_of(classifier).searches

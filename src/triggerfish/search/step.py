@@ -6,14 +6,13 @@ perturbations, a linear program that is solved in closed form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from triggerfish.model.classifier import Classifier, log_odds
 from triggerfish.search.activation_maximization import chunks
+from triggerfish.search.minimum_norm import knapsack
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
 
 VALUES_AT_ONCE = 2**20
@@ -38,46 +37,22 @@ def attempt(
     successes, gradients = [], []
     for rows in chunks(len(target), max(1, rows_at_once // index.shape[1])):
         goal, label = target[rows], pool.labels(target[rows], index[rows])
-        sums = _Sums.none(perturbation[rows])
-        for drawn in chunks(index.shape[1], rows_at_once):
-            images = pool.images[index[rows, drawn]]
-            sums.add(classifier, images, perturbation[rows], label[:, drawn], goal, cap)
-        successes.append(sums.hits / index.shape[1])
-        gradients.append(sums.gradient.flatten(1) / index.shape[1])
-    return torch.cat(successes), torch.cat(gradients)
-
-
-@dataclass
-class _Sums:
-    """Of some rows, over the pictures so far: ``hits`` (R,) and ``gradient`` (R, C, H, W)."""
-
-    hits: Tensor
-    gradient: Tensor
-
-    @staticmethod
-    def none(perturbation: Tensor) -> _Sums:
-        """Nothing yet, for perturbations (R, C, H, W)."""
-        return _Sums(perturbation.new_zeros(len(perturbation)), torch.zeros_like(perturbation))
-
-    def add(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        perturbation: Tensor,
-        label: Tensor,
-        goal: Tensor,
-        cap: float,
-    ) -> None:
-        """Add the pictures ``images`` (R, n, C, H, W), with their ``label`` (R, n)."""
         sign = torch.where(goal == UNTARGETED, -1.0, 1.0).to(perturbation.dtype).view(-1, 1)
-        leaf = perturbation.detach().requires_grad_()
-        with torch.enable_grad():
-            changed = (images + leaf.unsqueeze(1)).clamp(0.0, 1.0)
-            logits = classifier.logits(changed.flatten(0, 1))
-            value = sign * log_odds(logits, label.flatten()).view(label.shape)
-            (gradient,) = torch.autograd.grad(value.clamp_max(cap).sum(), leaf)
-        self.hits += reached(logits.detach(), label, goal).to(perturbation.dtype).sum(1)
-        self.gradient += gradient
+        hits, total = perturbation.new_zeros(len(goal)), torch.zeros_like(perturbation[rows])
+        for drawn in chunks(index.shape[1], rows_at_once):
+            wanted = label[:, drawn]
+            leaf = perturbation[rows].detach().requires_grad_()
+            with torch.enable_grad():
+                changed = (pool.images[index[rows, drawn]] + leaf.unsqueeze(1)).clamp(0.0, 1.0)
+                logits = classifier.logits(changed.flatten(0, 1))
+                value = sign * log_odds(logits, wanted.flatten()).view(wanted.shape)
+                # A won image pulls no more: else the step is spent on what is reached already.
+                (gradient,) = torch.autograd.grad(value.clamp_max(cap).sum(), leaf)
+            hits += reached(logits.detach(), wanted, goal).to(perturbation.dtype).sum(1)
+            total += gradient
+        successes.append(hits / index.shape[1])
+        gradients.append(total.flatten(1) / index.shape[1])
+    return torch.cat(successes), torch.cat(gradients)
 
 
 def best_within_budget(
@@ -91,10 +66,16 @@ def best_within_budget(
     allowed, the last one a fraction of the way. Where even the first part costs more than the
     budget, that part is the answer.
     """
-    parts = [
-        _program(perturbation[rows], slope[rows], budget[rows], half_width[rows], bound[rows])
-        for rows in chunks(len(perturbation), max(1, VALUES_AT_ONCE // perturbation.shape[1]))
-    ]
+    parts = []
+    for rows in chunks(len(perturbation), max(1, VALUES_AT_ONCE // perturbation.shape[1])):
+        now, steep = perturbation[rows], slope[rows]
+        half, most = half_width[rows].unsqueeze(1), bound[rows].unsqueeze(1)
+        home = now - now.sign() * torch.minimum(now.abs(), half)
+        away = torch.minimum(torch.maximum(now + half * steep.sign(), -most), most)
+        # Without a slope an entry has nowhere to go: it must take none of the budget.
+        cost = torch.where(steep == 0, 0.0, (away.abs() - home.abs()).clamp_min(0.0))
+        left = (budget[rows] - home.abs().sum(1)).clamp_min(0.0)
+        parts.append(knapsack(home, away, steep, cost, left))
     return torch.cat(parts)
 
 
@@ -103,34 +84,7 @@ def toward_slope(perturbation: Tensor, slope: Tensor, budget: Tensor, share: flo
 
     Norms are L2. The best one within the ball is all slope; ``share`` is the trust region's.
     """
-    turned = (1 - share) * _unit(perturbation) + share * _unit(slope)
-    return _unit(turned) * budget.unsqueeze(1)
-
-
-def _unit(rows: Tensor) -> Tensor:
-    norm: Tensor = rows.norm(dim=1, keepdim=True)
-    return rows / norm.clamp_min(torch.finfo(rows.dtype).tiny)
-
-
-def _program(
-    perturbation: Tensor, slope: Tensor, budget: Tensor, half_width: Tensor, bound: Tensor
-) -> Tensor:
-    half, bound = half_width.unsqueeze(1), bound.unsqueeze(1)
-    home = perturbation - perturbation.sign() * torch.minimum(perturbation.abs(), half)
-    away = torch.minimum(torch.maximum(perturbation + half * slope.sign(), -bound), bound)
-    cost = torch.where(slope == 0, 0.0, (away.abs() - home.abs()).clamp_min(0.0))
-    order = _steepest_first(slope)
-    costs = cost.gather(1, order)
-    before = costs.cumsum(1) - costs
-    left = (budget - home.abs().sum(1)).clamp_min(0.0).unsqueeze(1)
-    fraction = (left - before) / costs.clamp_min(torch.finfo(perturbation.dtype).tiny)
-    share = torch.zeros_like(perturbation).scatter_(1, order, fraction.clamp_(0.0, 1.0))
-    return torch.lerp(home, away, share)
-
-
-def _steepest_first(slope: Tensor) -> Tensor:
-    """Indices (R, P) of each row by the size of its ``slope`` (R, P), largest first."""
-    size = slope.abs()
-    if size.device.type == "cpu":  # numpy sorts with vector instructions, several times as fast
-        return torch.from_numpy(np.argsort(-size.numpy(), axis=1))
-    return size.argsort(dim=1, descending=True)
+    least = torch.finfo(perturbation.dtype).tiny  # a row of zeros stays one
+    ahead, now = (normalize(rows, dim=1, eps=least) for rows in (slope, perturbation))
+    turned = (1 - share) * now + share * ahead
+    return normalize(turned, dim=1, eps=least) * budget.unsqueeze(1)

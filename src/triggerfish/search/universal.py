@@ -15,7 +15,7 @@ On a network with linear log-odds the perturbation is the exact optimum
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -96,7 +96,11 @@ def search_universal(
     standings = (
         None if config.race is None else Standings(config.race, group, unit, usual, may_count)
     )
-    found = _nothing(classifier, len(unit))
+    blank = pool.images.new_zeros(len(unit))
+    found = UniversalPerturbations(
+        blank.new_zeros(len(unit), *classifier.input_shape), blank, blank.clone(), blank.bool(),
+        blank.long(),
+    )  # fmt: skip
     give_back_if_much()
     generator = torch.Generator().manual_seed(seed)
     rungs = config.rungs
@@ -126,7 +130,8 @@ def search_universal(
         # linearized objective holds. The mean of past gradients stands for the images not drawn.
         slope = to_basis(gradient, rows.frequency, basis)
         rows.slope.lerp_(slope, 1 - config.program.momentum)
-        shrink = config.program.shrunk(step / max(config.steps - 1, 1))
+        progress = step / max(config.steps - 1, 1)
+        shrink = (config.program.narrowest / config.program.widest) ** progress
         if config.norm == "l2":
             share = config.program.widest * shrink
             rows.values = toward_slope(rows.values, rows.slope, rows.log_budget.exp(), share)
@@ -147,7 +152,14 @@ def search_universal(
                 break
             give_back_if_much()  # fewer rows make batches of another size
     _record(found, rows, basis, REACHED)
-    return _by_unit(found, unit, standings)
+
+    # One row a unit, by its run that counts; the sizes of those that stopped early are settled.
+    unit = unit.to(found.steps.device)
+    result = found.rows(best_run(unit, found.size, found.converged, found.steps))
+    log_size = result.size
+    if standings is not None:
+        log_size = standings.settled(log_size, result.converged)
+    return replace(result, size=log_size.exp())
 
 
 @dataclass
@@ -235,14 +247,6 @@ class _Rows:
         return _Rows(**kept)
 
 
-def _nothing(classifier: Classifier, runs: int) -> UniversalPerturbations:
-    blank = torch.zeros(runs, device=classifier.device, dtype=classifier.dtype)
-    perturbation = blank.new_zeros(runs, *classifier.input_shape)
-    return UniversalPerturbations(
-        perturbation, blank, blank.clone(), blank.bool(), blank.clone().long()
-    )
-
-
 def _record(found: UniversalPerturbations, rows: _Rows, basis: CosineBasis, needed: float) -> None:
     """Write what ``rows`` have come to into ``found``, ``size`` as a logarithm.
 
@@ -256,17 +260,3 @@ def _record(found: UniversalPerturbations, rows: _Rows, basis: CosineBasis, need
     below = log_size < rows.largest.log() - BELOW_LARGEST
     found.converged[rows.run] = (success >= needed) & below
     found.steps[rows.run] = len(rows.log_budgets)
-
-
-def _by_unit(
-    found: UniversalPerturbations, unit: Tensor, standings: Standings | None
-) -> UniversalPerturbations:
-    """One row a unit, by its run that counts; the sizes of those that stopped early are settled."""
-    best = best_run(unit.to(found.steps.device), found.size, found.converged, found.steps)
-    result = found.rows(best)
-    log_size = result.size
-    if standings is not None:
-        log_size = standings.settled(log_size, result.converged)
-    return UniversalPerturbations(
-        result.perturbation, log_size.exp(), result.success, result.converged, result.steps
-    )

@@ -78,10 +78,6 @@ class ProgramRule:
     highest: float = 0.45
     """Largest cosine index that a perturbation may use, as a fraction of the side."""
 
-    def shrunk(self, progress: float) -> float:
-        """Factor on the widest region, geometric in the fraction ``progress`` of the steps."""
-        return float((self.narrowest / self.widest) ** progress)
-
 
 @dataclass(frozen=True)
 class Race:

@@ -27,7 +27,7 @@ from triggerfish.search.picture_pool import UNTARGETED, PicturePool
 from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import report, share_of_work
 from triggerfish.search.race import MayCount
-from triggerfish.search.recall import images_of
+from triggerfish.search.recall import kept_of
 from triggerfish.search.sure_images import EARLY_LEAD, LEAD, images_by_lead
 from triggerfish.search.universal import UniversalPerturbations, search_universal
 from triggerfish.search.universal_settings import Race
@@ -202,7 +202,7 @@ def _sure(classifier: Classifier, seed: int, leads: tuple[float, ...]) -> tuple[
     Those that the search for classes was made on come first.
     """
     wanted = as_many(_images_wanted(classifier.num_classes), classifier.num_pixels)
-    kept = images_of(classifier)
+    kept = kept_of(classifier).images
     if kept is not None and len(kept.late) >= wanted:
         return kept.early, kept.late
     missing = wanted - (0 if kept is None else len(kept.late))
