@@ -60,24 +60,24 @@ def ways(classifier: Classifier):
 
 def test_the_way_out_of_the_source_is_found_and_where_it_ends() -> None:
     found = ways(blocks("source-specific"))
-    (row,) = (row for row in found.rows() if row.flags)
+    (way,) = (way for way in found if way.row.flags)
+    row, shown = way.row, way.shown
     assert (row.hypothesis.kind, row.hypothesis.source, row.hypothesis.target) == (
         "pair",
         SOURCE,
         TARGET,
     )
     assert row.test == UNTARGETED_TEST
-    (shown,) = found.shown()
     assert float(shown.delta[(0, *CORNER)].abs().sum()) > 0.8 * float(shown.delta.abs().sum())
 
 
 def test_a_trigger_for_all_classes_is_one_hypothesis() -> None:
-    rows = list(ways(blocks("all-to-all")).rows())
+    rows = [way.row for way in ways(blocks("all-to-all"))]
     assert [r.hypothesis.kind for r in rows if r.flags and not r.note_only] == ["all-classes"]
 
 
 def test_without_a_trigger_no_way_out_stands_out() -> None:
-    assert not any(row.flags for row in ways(blocks()).rows())
+    assert not any(way.row.flags for way in ways(blocks()))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.universal import search_universal
-from triggerfish.stages.state import Found, State, runs_in_full
+from triggerfish.stages.state import Found, Stage, State, runs_in_full
 from triggerfish.statistics.scores import above_the_others
 
 FEWEST_CLASSES, MOST_CLASSES = 6, 48
@@ -40,7 +40,7 @@ COMMON = 0.5
 """A class that more of the plain images are is not measured: nothing has to lead there."""
 
 
-class Blends:
+class Blends(Stage):
     """The smallest universal perturbation in L2 of every class, as a test of those in question."""
 
     def applies(self, state: State) -> bool:
@@ -50,7 +50,7 @@ class Blends:
             and runs_in_full(state)
             and state.verdict.name != "backdoored"
             and FEWEST_CLASSES <= state.classifier.num_classes <= MOST_CLASSES
-            and bool(_in_question(state))
+            and bool(state.in_question("same-task"))
         )
 
     def passes(self, state: State) -> float:
@@ -62,26 +62,17 @@ class Blends:
 
     def __call__(self, state: State) -> Found:
         """A row for every class in question that is measured."""
-        suspects, scores = _in_question(state), state.scores
+        suspects, scores = state.in_question("same-task"), state.scores
         assert scores is not None
-        found = [b for b in with_enough_memory(lambda: _blends(state)) if b.target in suspects]
+        classifier, seed = folded(state.classifier), state.config.seed + SEED
+        every = with_enough_memory(
+            lambda: search_blends(classifier, plain_images(classifier, seed), seed)
+        )
+        found = [blend for blend in every if blend.target in suspects]
         rows = tuple(blend.row(suspects[blend.target]) for blend in found)
         shown = [blend.shown for blend, row in zip(found, rows, strict=True) if row.flags]
         scores = replace(scores, perturbations=(*shown, *scores.perturbations))
         return Found(rows, scores=scores)
-
-
-def _in_question(state: State) -> dict[int, Null]:
-    """The classes that are suspicious among clean networks of their task, with that null."""
-    return {
-        row.hypothesis.target: row.null
-        for row in state.evidence
-        if row.null.kind == "same-task"
-        and row.hypothesis.kind == "target"
-        and row.hypothesis.target is not None
-        and row.is_suspicious
-        and not row.note_only
-    }
 
 
 @dataclass(frozen=True)
@@ -113,11 +104,6 @@ class Blend:
             self.target, "l2", self.perturbation, self.size, self.median_size, self.success_rate,
             Status.CONVERGED,
         )  # fmt: skip
-
-
-def _blends(state: State) -> tuple[Blend, ...]:
-    classifier, seed = folded(state.classifier), state.config.seed + SEED
-    return search_blends(classifier, plain_images(classifier, seed), seed)
 
 
 def plain_images(classifier: Classifier, seed: int) -> PicturePool:

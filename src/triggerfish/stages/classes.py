@@ -8,13 +8,14 @@ that the network is sure of (`triggerfish.stages.sure`).
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 
 from triggerfish.detectors import Ensemble
 from triggerfish.results import ClassScores, Evidence, Finding, Hypothesis, Null, Status
 from triggerfish.search.batching import with_enough_memory
-from triggerfish.stages.state import Found, State, universal_of
+from triggerfish.stages.state import Found, Stage, State, universal_of
 from triggerfish.stages.sure import FEWEST_CLASSES, decides_alone, judged_alone
 from triggerfish.verdict.conclude import FEW, is_void
 
@@ -23,7 +24,7 @@ DEAD = "constant-output"
 NOT_SEARCHED = "nothing was searched, as no score could tell anything: --thorough searches even so"
 
 
-class Classes:
+class Classes(Stage):
     """The detector of the configuration, judged by the strongest null that is known."""
 
     def applies(self, state: State) -> bool:
@@ -44,18 +45,15 @@ class Classes:
             return _not_searched(state, why)
         if decides_alone(state):
             return judged_alone(state)
-        scores = with_enough_memory(lambda: _scores(state))
-        found = state.config.judge.weigh(scores, state.config.detector, state.known)
+        detector, seed = state.config.detector, state.config.seed
+        search = partial(detector, state.classifier, seed)
+        if isinstance(detector, Ensemble):
+            # Minimum norms are no part of its score, so they run where they decide alone.
+            needed = state.known.can_decide(detector.parts[0])
+            search = partial(detector, state.classifier, seed, min_norm=needed)
+        scores = with_enough_memory(search)
+        found = state.config.judge.weigh(scores, detector, state.known)
         return Found(found.evidence, found.findings, found.notes, scores)
-
-
-def _scores(state: State) -> ClassScores:
-    """Minimum norms are part of no score of the ensemble, so they run where they decide alone."""
-    detector, seed = state.config.detector, state.config.seed
-    if isinstance(detector, Ensemble):
-        first = detector.parts[0]
-        return detector(state.classifier, seed, min_norm=state.known.can_decide(first))
-    return detector(state.classifier, seed)
 
 
 def _known_before(state: State) -> tuple[Finding, ...] | None:

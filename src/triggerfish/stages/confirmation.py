@@ -10,14 +10,14 @@ from triggerfish.levels import CONFIRMATION, SURE, level_of
 from triggerfish.results import Confirmation, Evidence, Hypothesis, Null, Verdict
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.progress import share_of_work
-from triggerfish.stages.state import Found, State
+from triggerfish.stages.state import Found, Stage, State
 from triggerfish.verdict.conclude import is_void
 
 MOST_TESTS = 5  # of one model, the most suspicious classes first
 MOST_SUSPECTED = 2  # of them of classes that are not flagged
 
 
-class ConfirmationTests:
+class ConfirmationTests(Stage):
     """One test of every class in question, each with its control."""
 
     def applies(self, state: State) -> bool:
@@ -26,10 +26,6 @@ class ConfirmationTests:
         if not state.config.confirm or scores is None or not scores.perturbations:
             return False
         return not state.verdict.sources and bool(classes_to_confirm(state.verdict))
-
-    def passes(self, state: State) -> float:
-        """Few scans need a test."""
-        return 0.0
 
     def __call__(self, state: State) -> Found:
         """A row per class: its lead over other classes by the same means."""

@@ -23,7 +23,7 @@ from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.pictures import pictures
 from triggerfish.search.sure_images import sure_images
-from triggerfish.stages.state import Found, State
+from triggerfish.stages.state import Found, Stage, State
 from triggerfish.structure.stamp_shapes import fills, places
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge
@@ -48,7 +48,7 @@ _SHOWN = 6
 _ROWS = 256
 
 
-class PlainStamps:
+class PlainStamps(Stage):
     """One row and one picture for each class that a plain stamp leads to."""
 
     def applies(self, state: State) -> bool:
@@ -62,10 +62,6 @@ class PlainStamps:
             and classifier.num_classes >= FEWEST_CLASSES
             and max(classifier.input_shape[1:]) <= LARGEST_SIDE
         )
-
-    def passes(self, state: State) -> float:
-        """Hardly any, and forwards only."""
-        return 0.0
 
     def __call__(self, state: State) -> Found:
         """Rows of what works; a dictionary that says nothing is no evidence of anything."""
@@ -94,10 +90,13 @@ def stamps_on(classifier: Classifier, seed: int = 0) -> tuple[Stamp, ...]:
     shape = classifier.input_shape
     few = pictures(_FEW, shape, seed=seed + 21)
     before = _classes(classifier, few)
+    # The first two that belong to two classes, where there are such.
+    other = (before != before[0]).nonzero().flatten()
+    two = few[torch.tensor([0, int(other[0]) if len(other) else 1])]
     most = LARGEST_PART * shape[1] * shape[2]
     sides = tuple(side for side in SIDES if side * side <= most)
     every = [(fill, mask) for mask in places(shape[1:], sides) for fill in fills(shape, mask)]
-    stamps = list(_agreeing(classifier, every, few[_two(before)]))
+    stamps = list(_agreeing(classifier, every, two))
     found: dict[int, list[tuple[float, int]]] = {}
     per_batch = max(1, _ROWS // _FEW)
     for start in range(0, len(stamps), per_batch):
@@ -166,12 +165,6 @@ def _checked(
         before=before,
         after=after,
     )
-
-
-def _two(classes: Tensor) -> Tensor:
-    """The first two images that belong to two classes, where there are such."""
-    different = (classes != classes[0]).nonzero().flatten()
-    return torch.tensor([0, int(different[0]) if len(different) else 1])
 
 
 def _agreeing(

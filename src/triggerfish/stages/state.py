@@ -14,7 +14,16 @@ from triggerfish.detectors import DETECTORS, Detector, Ensemble, L1Weight, Unive
 from triggerfish.detectors.base import settings_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.references.known import Known
-from triggerfish.results import ClassScores, Confirmation, Evidence, Finding, Stamp, Verdict
+from triggerfish.results import (
+    ClassScores,
+    Confirmation,
+    Evidence,
+    Finding,
+    Null,
+    NullKind,
+    Stamp,
+    Verdict,
+)
 from triggerfish.verdict.conclude import conclude, is_void
 from triggerfish.verdict.judge import Judge, published_judge
 
@@ -109,6 +118,21 @@ class State:
         """What the evidence so far amounts to."""
         return conclude(self.evidence, self.findings, self.notes)
 
+    def in_question(self, *nulls: NullKind) -> dict[int, Null]:
+        """The classes that rows so far flag or suspect, each with the null of the last such row.
+
+        By rows of these ``nulls`` alone, where any are given.
+        """
+        return {
+            row.hypothesis.target: row.null
+            for row in self.evidence
+            if row.hypothesis.kind == "target"
+            and row.hypothesis.target is not None
+            and row.is_suspicious
+            and not row.note_only
+            and (not nulls or row.null.kind in nulls)
+        }
+
     def with_(self, found: Found) -> State:
         """With what a stage has found."""
         return replace(
@@ -146,8 +170,8 @@ class Stage(Protocol):
         ...
 
     def passes(self, state: State) -> float:
-        """About how many images pass the network in it: for the progress. 0 where unexpected."""
-        ...
+        """About how many images pass the network in it: for the progress. Default: unexpected."""
+        return 0.0
 
     def __call__(self, state: State) -> Found:
         """Search; everything that was found comes back as rows."""

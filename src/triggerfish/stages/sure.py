@@ -37,10 +37,9 @@ from triggerfish.results import (
     Status,
 )
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
-from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import search_universal
-from triggerfish.stages.state import Found, State, universal_of
+from triggerfish.stages.state import Found, Stage, State, universal_of
 from triggerfish.statistics.scores import sure_score
 from triggerfish.verdict.conclude import is_void
 from triggerfish.verdict.judge import Judge, choose_case
@@ -57,20 +56,18 @@ RESTING_NOTE = (
 )
 
 
-class SureImages:
+class SureImages(Stage):
     """Every class once more, on images that lead for each class in turn."""
 
     def applies(self, state: State) -> bool:
         """By the default rules, where clean networks are known and something is in question."""
-        return _may_run(state) and _has_population(state) and bool(_in_question(state))
-
-    def passes(self, state: State) -> float:
-        """Few scans have something in question."""
-        return 0.0
+        compared = any(row.null.kind in ("same-recipe", "same-task") for row in state.evidence)
+        return compared and _may_run(state) and bool(state.in_question())
 
     def __call__(self, state: State) -> Found:
         """Tests of what is flagged or suspected."""
-        return Found(with_enough_memory(lambda: Control.of(state)(_in_question(state))))
+        targets = tuple(state.in_question())
+        return Found(with_enough_memory(lambda: Control.of(state)(targets)))
 
 
 def decides_alone(state: State) -> bool:
@@ -157,37 +154,27 @@ class Control:
         rows = rows_that_fit(self.classifier, self.search.memory_mib)
         pool = sure_pool(self.classifier, self.seed, rows)
         place = torch.searchsorted(self.classes, torch.tensor(targets, dtype=torch.long))
-        scores = self._scores(pool, targets[0], place, rows)
-        return tuple(
-            _row(Hypothesis("target", k), value, "same-size")
-            for k, value in zip(targets, scores.tolist(), strict=True)
-            if not math.isnan(value)
-        )
-
-    def _scores(self, pool: PicturePool, first: int, place: Tensor, rows: int) -> Tensor:
-        """The scores (T,) of the classes at ``place`` (T,), the ``first`` of them in front."""
-        sizes, score = dict[Basis, Tensor](), torch.full((len(self.classes),), torch.nan)
-        nothing, level = score.double(), level_of(SURE, "target", "same-size")
+        nothing = torch.full((len(self.classes),), torch.nan, dtype=torch.float64)
+        sizes, score, level = dict[Basis, Tensor](), nothing, level_of(SURE, "target", "same-size")
         assert level is not None
         # The score is the larger of both bases: once every class in question is above the level in
         # one, the other cannot take that back, and half of the time is saved.
-        likelier = likelier_basis(self.classifier, first)
+        likelier = likelier_basis(self.classifier, targets[0])
         for basis in sorted(BASES, key=lambda one: one != likelier):
-            sizes[basis] = self._sizes(pool, basis, rows)
+            found = search_universal(
+                self.classifier, pool, self.classes,
+                torch.full_like(self.classes, basis == "frequency").bool(), self.search.search,
+                self.seed, rows,
+            )  # fmt: skip
+            sizes[basis] = measured_sizes(found)
             pixel, waves = (sizes.get(one, nothing) for one in BASES)
             score = sure_score(pixel, waves, self.classifier.input_shape)
             if bool((score[place] > level.flag_at).all()):
                 break
-        return score[place]
-
-    def _sizes(self, pool: PicturePool, basis: Basis, rows: int) -> Tensor:
-        """Of all classes (M,) in one basis."""
-        frequency = torch.full_like(self.classes, basis == "frequency").bool()
-        search = self.search.search
-        return measured_sizes(
-            search_universal(
-                self.classifier, pool, self.classes, frequency, search, self.seed, rows
-            )
+        return tuple(
+            _row(Hypothesis("target", k), value, "same-size")
+            for k, value in zip(targets, score[place].tolist(), strict=True)
+            if not math.isnan(value)
         )
 
 
@@ -201,18 +188,6 @@ def _may_run(state: State) -> bool:
         and not is_void(state.findings)
         and state.classifier.num_classes >= FEWEST_CLASSES
     )
-
-
-def _has_population(state: State) -> bool:
-    """Whether the scan's scores were compared with clean networks of the recipe or the task."""
-    return any(row.null.kind in ("same-recipe", "same-task") for row in state.evidence)
-
-
-def _in_question(state: State) -> tuple[int, ...]:
-    """The classes that rows so far flag or suspect."""
-    found = (r.hypothesis for r in state.evidence if r.is_suspicious and not r.note_only)
-    targets = (h.target for h in found if h.kind == "target" and h.target is not None)
-    return tuple(dict.fromkeys(targets))
 
 
 def _row(h: Hypothesis, score: float, null: NullKind, test: str = SURE) -> Evidence:

@@ -31,7 +31,7 @@ from triggerfish.search.recall import kept_of
 from triggerfish.search.sure_images import EARLY_LEAD, LEAD, images_by_lead
 from triggerfish.search.universal import UniversalPerturbations, search_universal
 from triggerfish.search.universal_settings import Race
-from triggerfish.stages.state import Found, State, runs_in_full, universal_of
+from triggerfish.stages.state import Found, Stage, State, runs_in_full, universal_of
 from triggerfish.statistics.scores import everywhere_score, way_out_scores
 
 FEWEST_CLASSES = 3
@@ -73,7 +73,7 @@ ONE_END = 0.9
 Of clean networks' ways out most end in several."""
 
 
-class Untargeted:
+class Untargeted(Stage):
     """Ways out of every class, and out of all of them."""
 
     def applies(self, state: State) -> bool:
@@ -112,15 +112,16 @@ class Untargeted:
         assert scores is not None
         classifier, pixel = folded(state.classifier), scores.sizes_in("pixel")
         assert pixel is not None
-        found = with_enough_memory(
+        ways = with_enough_memory(
             lambda: search_ways_out(classifier, pixel.size, state.config.seed + SEED)
         )
+        shown = (way.shown for way in ways if way.row.flags)
         scores = replace(
             scores,
-            perturbations=(*found.shown(), *scores.perturbations),
-            all_classes=None if found.of_all is None else found.of_all.score,
+            perturbations=(*shown, *scores.perturbations),
+            all_classes=next((way.score for way in ways if way.source is None), None),
         )
-        return Found(tuple(found.rows()), scores=scores)
+        return Found(tuple(way.row for way in ways), scores=scores)
 
 
 @dataclass(frozen=True)
@@ -157,43 +158,34 @@ class WayOut:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class WaysOut:
-    """All that were found: out of single classes, and out of all of them together."""
-
-    of_classes: tuple[WayOut, ...]
-    of_all: WayOut | None
-
-    def rows(self) -> Iterator[Evidence]:
-        """One for each."""
-        yield from (way.row for way in self.of_classes)
-        if self.of_all is not None:
-            yield self.of_all.row
-
-    def shown(self) -> Iterator[Perturbation]:
-        """Those of rows that flag."""
-        ways = self.of_classes if self.of_all is None else (self.of_all, *self.of_classes)
-        yield from (way.shown for way in ways if way.row.flags)
-
-
 def _images_wanted(classes: int) -> int:
     return max(FEWEST_IMAGES, min(OF_A_CLASS * classes, MOST_IMAGES))
 
 
-def search_ways_out(classifier: Classifier, pixel: Tensor, seed: int) -> WaysOut:
-    """Search out of each class and out of all; ``pixel`` (K,) are the sizes towards classes."""
+def search_ways_out(classifier: Classifier, pixel: Tensor, seed: int) -> tuple[WayOut, ...]:
+    """The ways out of each class, and last the one out of all, as far as any are found.
+
+    ``pixel`` (K,) are the sizes towards classes. A trigger for all classes leads out of each of
+    them: where one is found, single ways tell nothing more, and none is searched.
+    """
     classes = classifier.num_classes
     singly = classes <= MOST_CLASSES
     early, late = _sure(classifier, seed, (EARLY_LEAD, LEAD) if singly else (EARLY_LEAD,))
     report(LEADING)
     with share_of_work(LEADING, OUT_OF_ALL if singly else 1.0):
-        of_all = _out_of_all(classifier, PicturePool.of(classifier, early), pixel, seed)
-    # A trigger for all classes leads out of each of them: then single ones tell nothing more.
-    if not singly or (of_all is not None and of_all.row.flags):
-        return WaysOut((), of_all)
+        one = _out_of_all(classifier, PicturePool.of(classifier, early), pixel, seed)
+    of_all = () if one is None else (one,)
+    if not singly or any(way.row.flags for way in of_all):
+        return of_all
     with share_of_work(OUT_OF_ALL, 1.0):
         ways = tuple(_out_of_classes(classifier, PicturePool.of(classifier, late), seed))
-    return WaysOut(_beyond_rivals(ways), of_all)
+    # A score is less that of the best other source of the same target: where several classes have
+    # a short way to it, the target is an open class and no source is special.
+    singles = []
+    for way in ways:
+        rivals = [o.score for o in ways if o.target == way.target and o.source != way.source]
+        singles.append(replace(way, score=way.score - max([0.0, *rivals])))
+    return (*singles, *of_all)
 
 
 def _sure(classifier: Classifier, seed: int, leads: tuple[float, ...]) -> tuple[Tensor, Tensor]:
@@ -249,9 +241,17 @@ def _out_of_all(
 
 def _out_of_classes(classifier: Classifier, pool: PicturePool, seed: int) -> Iterator[WayOut]:
     """The ways out of single classes that end in one other class, of a score above 0."""
-    sources, pool = _in_parts(pool, classifier.num_classes)
+    held = torch.bincount(pool.called, minlength=classifier.num_classes)
+    sources = (held >= ONE_PER_STEP * STARTS).nonzero().flatten().cpu()
     if not len(sources):
         return
+    # The number of an image within its class decides which start draws it.
+    order = pool.called.argsort(stable=True)
+    number = torch.empty_like(order)
+    number[order] = (
+        torch.arange(len(order), device=order.device) - (held.cumsum(0) - held)[pool.called[order]]
+    )
+    pool = replace(pool, part=pool.called * STARTS + number % STARTS)
     parts = (sources.view(-1, 1) * STARTS + torch.arange(STARTS)).flatten()
 
     def of_the_better(size: Tensor) -> Tensor:
@@ -300,19 +300,6 @@ def _worth_it(kind: HypothesisKind, scores: Callable[[Tensor], Tensor]) -> MayCo
     return may_count
 
 
-def _beyond_rivals(ways: tuple[WayOut, ...]) -> tuple[WayOut, ...]:
-    """Scores less that of the best other source of the same target.
-
-    Where several classes have a short way to it, the target is an open class and no source is
-    special.
-    """
-    found = []
-    for way in ways:
-        rivals = [o.score for o in ways if o.target == way.target and o.source != way.source]
-        found.append(replace(way, score=way.score - max([0.0, *rivals])))
-    return tuple(found)
-
-
 def own_ends(before: Tensor, after: Tensor) -> float:
     """How far each class leads to an end of its own, in [0, 1], of classes (N,) before and after.
 
@@ -329,19 +316,6 @@ def own_ends(before: Tensor, after: Tensor) -> float:
         return 0.0
     entropy = [-torch.special.xlogy(p, p).sum() for p in (rows, columns, joint)]
     return float((entropy[0] + entropy[1] - entropy[2]) / entropy[0])
-
-
-def _in_parts(pool: PicturePool, classes: int) -> tuple[Tensor, PicturePool]:
-    """The classes with images enough for every start, and the pool with theirs in parts."""
-    held = torch.bincount(pool.called, minlength=classes)
-    sources = (held >= ONE_PER_STEP * STARTS).nonzero().flatten()
-    # The number of an image within its class decides which start draws it.
-    order = pool.called.argsort(stable=True)
-    number = torch.empty_like(order)
-    number[order] = (
-        torch.arange(len(order), device=order.device) - (held.cumsum(0) - held)[pool.called[order]]
-    )
-    return sources.cpu(), replace(pool, part=pool.called * STARTS + number % STARTS)
 
 
 def _search(
