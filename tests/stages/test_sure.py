@@ -16,7 +16,7 @@ from triggerfish.references.known import Known
 from triggerfish.results import ClassScores, Evidence, Hypothesis, Null
 from triggerfish.scanning import ScanConfig
 from triggerfish.stages.state import State
-from triggerfish.stages.sure import Control, SureImages, class_rows, decides_alone, resting_class
+from triggerfish.stages.sure import SureImages, class_rows, controls, decides_alone, resting_class
 from triggerfish.verdict.conclude import conclude
 from triggerfish.verdict.judge import Judge
 
@@ -120,8 +120,7 @@ def test_as_a_control_it_says_what_the_search_for_all_says(backdoored: bool) -> 
     model, quick = planted.classifier(backdoored=backdoored), Universal(universal_steps=20)
     classes = torch.arange(planted.CLASSES)
     scores = quick(model, sure=True)
-    control = Control(model, quick, classes, SURE_SEED)
-    (alone,) = control((planted.TARGET,))
+    (alone,) = controls(model, quick, classes, (planted.TARGET,), SURE_SEED)
     assert alone.hypothesis == Hypothesis("target", planted.TARGET)
     assert alone.flags == (float(scores.statistic[planted.TARGET]) > alone.flag_at) == backdoored
 

@@ -143,7 +143,8 @@ def best_waves(
         return nothing
     generator = torch.Generator().manual_seed(seed)
     drawn = pool.draw(target.new_tensor([UNTARGETED]), PICTURES, generator)[0]
-    own = target.clamp_min(0).cpu()
+    own = target.clamp_min(0).cpu()  # an untargeted row has no class to make likely
+    # Two rounds: all waves on few pictures, then the best few of any row on the others.
     score = _scores(classifier, pool.images[drawn[:FIRST]], waves, cap)[:, own]
     likely = score.topk(min(BEST, len(waves)), dim=0).indices  # (BEST, R)
     some = torch.tensor(sorted(set(likely.flatten().tolist())))
@@ -161,7 +162,7 @@ def _scores(classifier: Classifier, images: Tensor, waves: Tensor, cap: float) -
         for rows in chunks(len(waves), together):
             logits = evaluate(classifier, (image + waves[rows]).clamp_(0.0, 1.0)).double()
             likely = logits.log_softmax(1)
-            # log p - log(1 - p), and 1 - p never 0
+            # The bound keeps log(1 - p) finite where a class is certain.
             odds = likely - torch.log1p(-likely.exp().clamp_max(1 - 1e-12))
             score[rows] += odds.clamp_max(cap).cpu()
     return score

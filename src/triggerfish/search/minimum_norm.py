@@ -30,11 +30,12 @@ from triggerfish.search.activation_maximization import OBJECTIVES, objective_and
 class Schedule:
     """``steps`` linear programs; the trust region shrinks from ``widest`` to ``narrowest``.
 
-    Half-widths are in units of the [0, 1] box. ``momentum`` weighs past gradients. ``correction``
-    is the fraction of a missed (or surplus) log-odds that the next program aims above (or below) c;
-    it makes up for what the linearisation promises too much. ``rounds`` is how often a row that
-    never reached c starts again, from where it is, with the widest region and twice the steps; not
-    one that has not moved at all, as on a network that answers the same to everything.
+    Half-widths are in units of the [0, 1] box, and fall geometrically. ``momentum`` weighs past
+    gradients. ``correction`` is the fraction of a missed (or surplus) log-odds that the next
+    program aims above (or below) c; it makes up for what the linearisation promises too much.
+    ``rounds`` is how often a row that never reached c starts again, from where it is, with the
+    widest region and twice the steps; not one that has not moved at all, as on a network that
+    answers the same to everything.
     """
 
     steps: int = 30
@@ -51,12 +52,6 @@ class Schedule:
             raise ValueError(
                 f"expected 0 < narrowest <= widest <= 1, got {self.narrowest}, {self.widest}"
             )
-
-    def half_width(self, step: int) -> float:
-        """Geometric from ``widest`` at step 0 to ``narrowest`` at the last one."""
-        return float(
-            self.widest * (self.narrowest / self.widest) ** (step / max(self.steps - 1, 1))
-        )
 
 
 class MinimumNorm(NamedTuple):
@@ -171,7 +166,9 @@ def _descend(
         mean.lerp_(gradient.flatten(1), 1 - schedule.momentum)
         slope = mean / (1 - schedule.momentum ** (step + 1))
         surplus = (surplus + schedule.correction * (c - value)).clamp(_MIN_SURPLUS, _MAX_SURPLUS)
-        x = linear_program(x, b, slope, c + surplus - value, schedule.half_width(step))
+        progress = step / max(schedule.steps - 1, 1)
+        half_width = schedule.widest * (schedule.narrowest / schedule.widest) ** progress
+        x = linear_program(x, b, slope, c + surplus - value, half_width)
 
 
 def linear_program(x: Tensor, b: Tensor, slope: Tensor, gain: Tensor, half_width: float) -> Tensor:

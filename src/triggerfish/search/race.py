@@ -71,11 +71,13 @@ class Standings:
                 if float((is_known | ~alive)[rows].double().mean()) < MOST_KNOWN:
                     continue
                 self.middle[middle] = True
+            # Who stops is counted by its budget, which is no size until it is known.
             going[rows] &= ~is_known[rows] | self.middle[rows]
             going[smallest] |= hope[smallest]
             if not bool(hope[rows].any()):
                 going[rows] = False
         self.seen.append((best, alive & ~going))
+        # Other runs of a unit stop where its group races; before that each may turn out the best.
         raced = torch.isin(self.group, self.group[self.middle])[unit]
         return going[unit] & (~raced | _leads(unit, log_budget, len(self.group)))
 
@@ -100,6 +102,7 @@ class Standings:
         middle has ``converged`` (R,), the others that went to the end tell.
         """
         result, told = log_size.clone(), converged.clone()
+        # What stopped at any rung says nothing of how far others moved.
         for _, stopped in self.seen:
             told &= ~stopped
         for best, stopped in self.seen:
@@ -143,6 +146,7 @@ def best_run(unit: Tensor, size: Tensor, converged: Tensor, steps: Tensor) -> Te
     most = torch.zeros(count, dtype=steps.dtype, device=steps.device)
     most.scatter_reduce_(0, unit, steps, "amax")
     beyond = float(size[size.isfinite()].max()) + 1.0 if bool(size.isfinite().any()) else 1.0
+    # Without a converged run all cost the same, and the first leads; one that stopped never does.
     cost = torch.where(converged, size, beyond)
     cost = torch.where(steps == most[unit], cost, torch.inf)
     return torch.nonzero(_leads(unit, cost, count)).flatten()

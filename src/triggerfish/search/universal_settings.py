@@ -70,7 +70,7 @@ class ProgramRule:
     momentum: float = 0.8
     """Weight of past gradients."""
     widest: float = 0.5
-    """Half-width of the first trust region, in pixel ranges."""
+    """Half-width of the first trust region, in pixel ranges; they fall geometrically."""
     narrowest: float = 0.1
     """Half-width of the last one."""
     frequency_width: float = 0.08

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from importlib import resources
 
 import torch
@@ -66,8 +66,13 @@ class SureImages(Stage):
 
     def __call__(self, state: State) -> Found:
         """Tests of what is flagged or suspected."""
-        targets = tuple(state.in_question())
-        return Found(with_enough_memory(lambda: Control.of(state)(targets)))
+        search, classifier = universal_of(state.config.detector), folded(state.classifier)
+        first = searches_of(classifier)
+        assert search is not None
+        assert first is not None  # the first search has kept what it found
+        targets, seed = tuple(state.in_question()), state.config.seed + SURE_SEED
+        test = partial(controls, classifier, search, first.classes, targets, seed)
+        return Found(with_enough_memory(test))
 
 
 def decides_alone(state: State) -> bool:
@@ -127,55 +132,42 @@ def class_rows(
     )
 
 
-@dataclass(frozen=True)
-class Control:
-    """The same search as a test of what is in question, over the ``classes`` (M,) of the first one.
+def controls(
+    classifier: Classifier,
+    search: Universal,
+    classes: Tensor,
+    targets: tuple[int, ...],
+    seed: int,
+) -> tuple[Evidence, ...]:
+    """Whether what other rows flag is small on these images too; no row where unmeasured.
 
-    Of two bases the likelier comes first; the other follows where the score, the larger of both,
-    may still be another one.
+    The same search as a test of the ``targets`` in question, over the ``classes`` (M,) of the first
+    one. Of two bases the likelier comes first; the other follows where the score, the larger of
+    both, may still be another one.
     """
-
-    classifier: Classifier
-    search: Universal
-    classes: Tensor
-    seed: int
-
-    @staticmethod
-    def of(state: State) -> Control:
-        """With the settings of the scan's detector."""
-        search, classifier = universal_of(state.config.detector), folded(state.classifier)
-        found = searches_of(classifier)
-        assert search is not None
-        assert found is not None  # the first search has kept what it found
-        return Control(classifier, search, found.classes, state.config.seed + SURE_SEED)
-
-    def __call__(self, targets: tuple[int, ...]) -> tuple[Evidence, ...]:
-        """Whether what other rows flag is small on these images too; no row where unmeasured."""
-        rows = rows_that_fit(self.classifier, self.search.memory_mib)
-        pool = sure_pool(self.classifier, self.seed, rows)
-        place = torch.searchsorted(self.classes, torch.tensor(targets, dtype=torch.long))
-        nothing = torch.full((len(self.classes),), torch.nan, dtype=torch.float64)
-        sizes, score, level = dict[Basis, Tensor](), nothing, level_of(SURE, "target", "same-size")
-        assert level is not None
+    rows = rows_that_fit(classifier, search.memory_mib)
+    pool = sure_pool(classifier, seed, rows)
+    place = torch.searchsorted(classes, torch.tensor(targets, dtype=torch.long))
+    nothing = torch.full((len(classes),), torch.nan, dtype=torch.float64)
+    sizes, score, level = dict[Basis, Tensor](), nothing, level_of(SURE, "target", "same-size")
+    assert level is not None
+    likelier = likelier_basis(classifier, targets[0])
+    for basis in sorted(BASES, key=lambda one: one != likelier):
+        frequency = torch.full_like(classes, basis == "frequency").bool()
+        sizes[basis] = measured_sizes(
+            search_universal(classifier, pool, classes, frequency, search.search, seed, rows)
+        )
+        pixel, waves = (sizes.get(one, nothing) for one in BASES)
+        score = sure_score(pixel, waves, classifier.input_shape)
         # The score is the larger of both bases: once every class in question is above the level in
         # one, the other cannot take that back, and half of the time is saved.
-        likelier = likelier_basis(self.classifier, targets[0])
-        for basis in sorted(BASES, key=lambda one: one != likelier):
-            found = search_universal(
-                self.classifier, pool, self.classes,
-                torch.full_like(self.classes, basis == "frequency").bool(), self.search.search,
-                self.seed, rows,
-            )  # fmt: skip
-            sizes[basis] = measured_sizes(found)
-            pixel, waves = (sizes.get(one, nothing) for one in BASES)
-            score = sure_score(pixel, waves, self.classifier.input_shape)
-            if bool((score[place] > level.flag_at).all()):
-                break
-        return tuple(
-            _row(Hypothesis("target", k), value, "same-size")
-            for k, value in zip(targets, score[place].tolist(), strict=True)
-            if not math.isnan(value)
-        )
+        if bool((score[place] > level.flag_at).all()):
+            break
+    return tuple(
+        _row(Hypothesis("target", k), value, "same-size")
+        for k, value in zip(targets, score[place].tolist(), strict=True)
+        if not math.isnan(value)
+    )
 
 
 def _may_run(state: State) -> bool:

@@ -100,11 +100,10 @@ class Untargeted(Stage):
         known = state.known.has_population(state.config.detector)
         if not planned or not known or classes < FEWEST_CLASSES:
             return 0.0
-        led = as_many(_images_wanted(classes), state.classifier.num_pixels)
         images = STARTS_OF_ALL * ALL_PER_STEP
         if classes <= MOST_CLASSES:
             images += classes * STARTS * ONE_PER_STEP
-        return led * LED + GOING * Universal().universal_steps * images
+        return _images_wanted(state.classifier) * LED + GOING * Universal().universal_steps * images
 
     def __call__(self, state: State) -> Found:
         """A row for every class with one way out, and one on all classes."""
@@ -158,8 +157,9 @@ class WayOut:
         )  # fmt: skip
 
 
-def _images_wanted(classes: int) -> int:
-    return max(FEWEST_IMAGES, min(OF_A_CLASS * classes, MOST_IMAGES))
+def _images_wanted(classifier: Classifier) -> int:
+    count = max(FEWEST_IMAGES, min(OF_A_CLASS * classifier.num_classes, MOST_IMAGES))
+    return as_many(count, classifier.num_pixels)
 
 
 def search_ways_out(classifier: Classifier, pixel: Tensor, seed: int) -> tuple[WayOut, ...]:
@@ -193,7 +193,7 @@ def _sure(classifier: Classifier, seed: int, leads: tuple[float, ...]) -> tuple[
 
     Those that the search for classes was made on come first.
     """
-    wanted = as_many(_images_wanted(classifier.num_classes), classifier.num_pixels)
+    wanted = _images_wanted(classifier)
     kept = kept_of(classifier).images
     if kept is not None and len(kept.late) >= wanted:
         return kept.early, kept.late
