@@ -191,13 +191,12 @@ def knapsack(home: Tensor, away: Tensor, slope: Tensor, weight: Tensor, total: T
     ``weight`` (N, P) is that of a whole move, 0 at least. Where all weigh less than the total, all
     go. It is the optimum of the linear programs here and in `triggerfish.search.step`.
     """
-    size = slope.abs()
-    if size.device.type == "cpu":  # numpy sorts with vector instructions, several times as fast
-        order = torch.from_numpy(np.argsort(-size.numpy(), axis=1))
+    if slope.device.type == "cpu":  # numpy sorts with vector instructions, several times as fast
+        order = torch.from_numpy(np.argsort(-slope.abs().numpy(), axis=1))
     else:
-        order = size.argsort(dim=1, descending=True)
-    weights = weight.gather(1, order)
-    before = weights.cumsum(1) - weights
-    fraction = (total.unsqueeze(1) - before) / weights.clamp_min(torch.finfo(home.dtype).tiny)
+        order = slope.abs().argsort(dim=1, descending=True)
+    weight = weight.gather(1, order)
+    before = weight.cumsum(1) - weight
+    fraction = (total.unsqueeze(1) - before) / weight.clamp_min(torch.finfo(home.dtype).tiny)
     share = torch.zeros_like(home).scatter_(1, order, fraction.clamp_(0.0, 1.0))
     return torch.lerp(home, away, share)
