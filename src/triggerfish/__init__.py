@@ -128,7 +128,9 @@ def __getattr__(name: str) -> object:
     """Import a public name on first use: PyTorch takes seconds, ``triggerfish --help`` does not."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULE_OF[name]), name)
+    found = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = found  # the next use finds it without asking here
+    return found
 
 
 def __dir__() -> list[str]:
