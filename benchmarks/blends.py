@@ -88,12 +88,12 @@ def _row(case: measure.Case, sure: bool) -> Row:
     pool = sure_pool(classifier, SURE_SEED, rows) if sure else plain_images(classifier, SEED)
     found = search_blends(classifier, pool, SEED)
     seconds = time.process_time() - before
-    called = torch.bincount(pool.called, minlength=classifier.num_classes)
+    predicted = torch.bincount(pool.predicted, minlength=classifier.num_classes)
     return case.truth | {
         "scores": {blend.target: round(blend.score, 3) for blend in found},
         "sizes": {blend.target: round(blend.size, 3) for blend in found},
         "works_on": {blend.target: round(blend.success_rate, 2) for blend in found},
-        "share": [round(float(n) / len(pool.called), 3) for n in called],
+        "share": [round(float(n) / len(pool.predicted), 3) for n in predicted],
         "cpu_seconds": round(seconds, 2),
     }
 

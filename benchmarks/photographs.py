@@ -93,7 +93,7 @@ def _works(classifier: Classifier, pool: PicturePool, attack: Row) -> float:
     """On what share of the images of other classes the true trigger works."""
     about = attack["trigger"]
     trigger = Trigger(about["kind"], tuple(about["shape"]), about["seed"])
-    others = pool.images[pool.called != attack["target"]]
+    others = pool.images[pool.predicted != attack["target"]]
     stamped = trigger.stamp(others, Generator().manual_seed(1))
     share = (evaluate(classifier, stamped).argmax(1) == attack["target"]).double().mean()
     return round(float(share), 3)

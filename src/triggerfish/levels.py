@@ -113,7 +113,7 @@ LEVELS: dict[tuple[str, HypothesisKind, NullKind], Level] = {
 
 
 def level_of(test: str, kind: HypothesisKind, null: NullKind) -> Level | None:
-    """The level of a test's scores against a null, None where nobody knows one."""
+    """The level of a test's scores against a null, None where none is known."""
     return LEVELS.get((test, kind, null))
 
 

@@ -23,21 +23,23 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 
 
 def with_answers(scores: ClassScores, classifier: Classifier) -> ClassScores:
-    """Scores with what the network calls their ``pictures``, without and with each perturbation."""
+    """Scores with the predicted classes of their ``pictures``, as they are and perturbed."""
     parts = tuple(with_answers(part, classifier) for part in scores.parts)
     pictures = scores.pictures
     if pictures is None or not scores.perturbations:
         return replace(scores, parts=parts)
     perturbations = tuple(
-        replace(perturbation, predicted_classes=called(classifier, changed(pictures, perturbation)))
+        replace(
+            perturbation, predicted_classes=predicted(classifier, changed(pictures, perturbation))
+        )
         for perturbation in scores.perturbations
     )
-    plain = called(classifier, pictures)
+    plain = predicted(classifier, pictures)
     return replace(scores, parts=parts, perturbations=perturbations, predicted_classes=plain)
 
 
-def called(classifier: Classifier, pictures: Tensor) -> tuple[int, ...]:
-    """What the network calls pictures (P, C, H, W) in [0, 1]."""
+def predicted(classifier: Classifier, pictures: Tensor) -> tuple[int, ...]:
+    """The predicted classes of pictures (P, C, H, W) in [0, 1]."""
     logits = evaluate(classifier, pictures.to(classifier.device, classifier.dtype))
     return tuple(map(int, logits.argmax(1).tolist()))
 
@@ -64,7 +66,7 @@ def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanne
     if not wanted:
         return result
     pictures = read_pictures(folder, classifier.input_shape)
-    plain = called(classifier, pictures)
+    plain = predicted(classifier, pictures)
     trials = tuple(trial(classifier, perturbation, pictures, plain) for perturbation in wanted)
     return replace(result, trials=trials)
 
@@ -75,16 +77,16 @@ def trial(
     pictures: Tensor,
     plain: tuple[int, ...],
 ) -> Trial:
-    """The perturbation tried on pictures (P, C, H, W) that the network calls ``plain`` (P,)."""
-    with_it = called(classifier, changed(pictures, perturbation))
+    """The perturbation tried on pictures (P, C, H, W) of predicted classes ``plain`` (P,)."""
+    with_it = predicted(classifier, changed(pictures, perturbation))
     tried = [i for i, was in enumerate(plain) if was != perturbation.target]
-    turned = [i for i in tried if _turned(perturbation, plain[i], with_it[i])]
+    flipped = [i for i in tried if _flips(perturbation, plain[i], with_it[i])]
     shown = tried[:SHOWN]
     return Trial(
         target=perturbation.target,
         basis="stamp" if isinstance(perturbation, Stamp) else perturbation.basis,
         count=len(tried),
-        success_rate=len(turned) / len(tried) if tried else float("nan"),
+        success_rate=len(flipped) / len(tried) if tried else float("nan"),
         pictures=pictures[shown],
         before=tuple(plain[i] for i in shown),
         after=tuple(with_it[i] for i in shown),
@@ -155,5 +157,5 @@ def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:
     )
 
 
-def _turned(perturbation: Perturbation | Stamp, was: int, now: int) -> bool:
+def _flips(perturbation: Perturbation | Stamp, was: int, now: int) -> bool:
     return now != was if perturbation.target is None else now == perturbation.target

@@ -123,7 +123,7 @@ def test_nothing_is_marked_as_flipped_where_nothing_is_found(seed: int) -> None:
     page = render_page(result)
     if not result.verdict.accused:
         assert "→" not in page
-        assert 'class="turned"' not in page
+        assert 'class="flipped"' not in page
         assert "Likely backdoored" not in words(page)
 
 

@@ -122,7 +122,7 @@ def test_the_answer_comes_first_then_the_change_then_all_classes() -> None:
 
 def test_it_says_what_the_network_calls_each_picture_with_the_change() -> None:
     html = render_page(found())
-    assert html.count('<td class="turned">') == 7 + 3
+    assert html.count('<td class="flipped">') == 7 + 3
     assert html.count("→ 7 (horse)") == 7 + 3
 
 
@@ -321,11 +321,11 @@ def test_what_an_image_has_beyond_its_ground() -> None:
     torch.testing.assert_close(beyond_ground(image), expected, atol=1 / 255, rtol=0)
 
 
-def test_a_picture_that_is_the_target_already_is_not_turned_and_comes_last() -> None:
+def test_a_picture_that_is_the_target_already_is_not_flipped_and_comes_last() -> None:
     result = found()
     part = replace(result.scores.parts[0], predicted_classes=(7, 2, 2, 6, 3, 2, 8, 2))
     html = render_page(replace(result, scores=replace(result.scores, parts=(part,)), trials=()))
-    assert html.count('<td class="turned">') == 6
+    assert html.count('<td class="flipped">') == 6
     shown = re.findall(r'alt="image \d, predicted class (\d)', html)
     assert shown == ["2", "2", "6", "3", "2", "8", "2", "7"]
 
@@ -347,13 +347,13 @@ def test_a_repair_shows_the_old_change_on_both_networks() -> None:
         part.perturbations[0], part.pictures[:4], (0, 1, 2, 7), (7, 7, 2, 7), (0, 3, 2, 7)
     )
     view = retried_view(tried, NAMES)
-    assert [(c.called, c.before, c.after) for c in view.columns] == [
+    assert [(c.predicted, c.before, c.after) for c in view.columns] == [
         ("0 (plane)", "7 (horse)", "0 (plane)"),
         ("1 (car)", "7 (horse)", "3 (cat)"),
         ("2 (bird)", "2 (bird)", "2 (bird)"),
         ("7 (horse)", "7 (horse)", "7 (horse)"),
     ]
-    assert [c.turned for c in view.columns] == [True, True, False, False]
+    assert [c.flipped for c in view.columns] == [True, True, False, False]
     assert [c.undone for c in view.columns] == [True, False, False, False]
     rows = (("verdict", "backdoored, class 7", "clean"),)
     outline = Outline(render_repair(RepairReport(result, clean(), "x", (), rows, (tried,))))

@@ -6,8 +6,8 @@ from triggerfish.search.picture_pool import UNTARGETED, PicturePool, reached
 
 
 def pool():
-    called = torch.tensor([0] * 90 + [1] * 8 + [2] * 2)
-    return PicturePool(torch.rand(100, 1, 2, 2), called, torch.zeros(100, 3).bool())
+    predicted = torch.tensor([0] * 90 + [1] * 8 + [2] * 2)
+    return PicturePool(torch.rand(100, 1, 2, 2), predicted, torch.zeros(100, 3).bool())
 
 
 def draws(target, count=4, rounds=2000):
@@ -16,15 +16,15 @@ def draws(target, count=4, rounds=2000):
 
 
 def test_a_row_gets_no_picture_of_its_own_class():
-    called = pool().called[draws([0, 1, UNTARGETED], rounds=50)]
-    assert (called[:, 0] != 0).all()
-    assert (called[:, 1] != 1).all()
-    assert (called[:, 2] == 0).any()
+    predicted = pool().predicted[draws([0, 1, UNTARGETED], rounds=50)]
+    assert (predicted[:, 0] != 0).all()
+    assert (predicted[:, 1] != 1).all()
+    assert (predicted[:, 2] == 0).any()
 
 
-def test_called_classes_are_drawn_alike_however_rare():
-    called = pool().called[draws([UNTARGETED], count=1)]
-    shares = torch.bincount(called.flatten()) / called.numel()
+def test_predicted_classes_are_drawn_alike_however_rare():
+    predicted = pool().predicted[draws([UNTARGETED], count=1)]
+    shares = torch.bincount(predicted.flatten()) / predicted.numel()
     assert torch.allclose(shares, torch.full((3,), 1 / 3), atol=0.04)
 
 
@@ -33,7 +33,7 @@ def test_a_row_draws_the_same_alone():
 
 
 def test_a_class_that_is_nearly_everything_gets_some_of_its_own():
-    drawn = pool().called[draws([0], count=14, rounds=3)]
+    drawn = pool().predicted[draws([0], count=14, rounds=3)]
     assert ((drawn == 0).sum(2) == 4).all()
 
 

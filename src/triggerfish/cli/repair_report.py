@@ -15,7 +15,7 @@ from triggerfish.reports.words import targets
 from triggerfish.results import Perturbation, Scanned
 from triggerfish.search.picture_pool import UNTARGETED
 from triggerfish.search.pictures import pictures
-from triggerfish.trial import called, changed
+from triggerfish.trial import changed, predicted
 
 SHOWN_SEED = 1_000_004  # pictures that neither the scan, nor the repair, nor its check has drawn
 LINE = "{:<37}  {:>22}  {:>22}\n"
@@ -81,13 +81,13 @@ def repair_page(
 def _retried(outcome: Repaired, classifier: Classifier, perturbation: Perturbation) -> Retried:
     """The perturbation on pictures that are not its target's already."""
     drawn = pictures(4 * MOST_PICTURES, classifier.input_shape, SHOWN_SEED)
-    calls = called(classifier, drawn)
+    calls = predicted(classifier, drawn)
     chosen = [i for i, k in enumerate(calls) if k != perturbation.target][:MOST_PICTURES]
     with_it = changed(drawn[chosen], perturbation)
     return Retried(
         perturbation=perturbation,
         pictures=drawn[chosen],
         plain=tuple(calls[i] for i in chosen),
-        before=called(classifier, with_it),
-        after=called(with_model(classifier, outcome.model), with_it),
+        before=predicted(classifier, with_it),
+        after=predicted(with_model(classifier, outcome.model), with_it),
     )

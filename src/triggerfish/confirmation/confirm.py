@@ -107,7 +107,7 @@ class _Test:
     rows: int
 
     def measured(self, basis: Basis) -> tuple[BasisEvidence, list[Perturbation]]:
-        """What there is in a basis: the perturbation in the middle of the families, the control."""
+        """What there is in a basis: the median perturbation of the families, the control."""
         frequency = basis == "frequency"
         found = search_again(
             self.classifier, self.pool, self.target, self.config, self.seed, self.rows,

@@ -62,7 +62,7 @@ FAMILIES: Mapping[str, Callable[[int, Shape, Generator], Tensor]] = {
     "clouds": clouds,
 }
 """Pictures (N, C, H, W) by family. A trigger fires on each; a class that likes some texture is
-cheap on the pictures that have it."""
+small on the pictures that have it."""
 
 
 def families_of(classifier: Classifier, config: ConfirmConfig, seed: int) -> PicturePool:

@@ -20,7 +20,7 @@ VARIANTS_ON = 80  # pictures: what the perturbation itself does decides, and is 
 
 @dataclass(frozen=True)
 class Tried:
-    """Fractions of pictures that a perturbation turns: as it is, and changed itself."""
+    """Fractions of pictures that a perturbation flips: as it is, and changed itself."""
 
     success_rate: float
     half: float
@@ -51,7 +51,7 @@ def successes(
 ) -> tuple[float, ...]:
     """Fractions (R,) of the ``fresh`` pictures that changes (R, C, H, W) take to ``target`` (R,).
 
-    0 where all pictures are called the target already.
+    0 where all pictures are the target already.
     """
     moved = perturbations.to(fresh.images)
     rates = success_rate(classifier, fresh, moved, target.to(moved.device))

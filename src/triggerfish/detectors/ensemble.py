@@ -1,6 +1,6 @@
 """The default scan: minimum norms and universal perturbations together, and one score per class.
 
-The detectors complement one another: a minimum norm is cheap and sharp on small networks for gray
+The detectors complement one another: a minimum norm is fast and sharp on small networks for gray
 images, a universal perturbation is what natural images need. The score is the universal one: on
 networks that other people trained, and on attacked versions of them, adding the minimum norm's
 raised clean networks of gray-scale tasks more than attacked ones. It is judged by itself where its
@@ -60,7 +60,7 @@ class Ensemble(Detector):
 
     @property
     def parts(self) -> tuple[MinNorm, Universal]:
-        """The detectors that run, the cheap one first."""
+        """The detectors that run, the fast one first."""
         restarts = 1 if self.fast else self.restarts
         norms = MinNorm(steps=self.steps, restarts=restarts, memory_mib=self.memory_mib)
         universal = Universal(

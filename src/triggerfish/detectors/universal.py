@@ -66,8 +66,8 @@ class Universal(Detector):
     With more than ``screen_above`` classes, ``candidates`` and a random ``sample`` are searched.
     Where the thresholds are from is in `triggerfish.statistics.scores`.
 
-    A class is out of reach when not even a perturbation of the largest size turns half of the
-    pictures: it is dearer than every class that was measured, so no cheap trigger leads there, and
+    A class is out of reach when not even a perturbation of the largest size flips half of the
+    pictures: it needs more than every class that was measured, so no small trigger leads there, and
     that says nothing against the others. Without half of the classes, though, there is no class in
     the middle to compare with.
 
@@ -240,7 +240,7 @@ class _Evidence:
         probability = logits.softmax(1).gather(1, self.classes.view(-1, 1)).squeeze(1)
         # Changes are shown on new pictures, first on those that are not the suspect already.
         suspect = int(self.classes[score.nan_to_num(-torch.inf).argmax()])
-        others_first = (self.fresh.called == suspect).long().argsort(stable=True)
+        others_first = (self.fresh.predicted == suspect).long().argsort(stable=True)
         measured = zip(BASES, sizes, ratios, self.found, strict=True)
         return ClassScores(
             name=name,
@@ -269,7 +269,7 @@ class _Evidence:
         perturbations = torch.stack([found.perturbation for found in self.found])
         images = []
         for row, (k, b) in enumerate(zip(self.classes.tolist(), basis.tolist(), strict=True)):
-            picture = self.fresh.images[(self.fresh.called != k).long().argmax()]
+            picture = self.fresh.images[(self.fresh.predicted != k).long().argmax()]
             images.append((picture + perturbations[b, row]).clamp(0.0, 1.0))
         return torch.stack(images)
 

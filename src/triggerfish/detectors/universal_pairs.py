@@ -34,12 +34,12 @@ from triggerfish.search.universal_settings import Race
 from triggerfish.statistics.outliers import Largest
 
 FEWEST, MOST = 10, 200
-"""A class that fewer pictures are called is no source; of more, so many are enough."""
+"""A class that fewer pictures are predicted as is no source; of more, so many are enough."""
 CLASS_PICTURES = 400  # for the search for classes, where the scan has made none
 CONTROLS = 4
-"""Pairs in the middle that are searched as well: how far their bounds are off tells for all."""
+"""Pairs of median bound that are searched as well: how far their bounds are off tells for all."""
 WORKS = 0.5
-"""The fraction of new pictures that a perturbation must turn to count, as in every search."""
+"""The fraction of new pictures that a perturbation must flip to count, as in every search."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class UniversalPairs(Detector):
         """Scores of all pairs and, for every class, of its most suspicious source.
 
         ``seed`` decides the pictures. A pair that no search reached is NaN, and so are those of a
-        source that hardly any picture is called.
+        source that hardly any picture is predicted as.
         """
         count = classifier.num_classes
         if count > self.max_classes:
@@ -123,26 +123,27 @@ def pair_perturbation(
 ) -> Perturbation:
     """The perturbation from ``source`` to ``target`` found once more, on pictures of another seed.
 
-    Its success is that on pictures called ``source`` which no search has drawn; ``scores`` are
-    those of all pairs, for the size of the median target of that source. Unreachable where too few
-    pictures are called ``source``, or where the perturbation turns less than `WORKS` of the new
-    ones: of few pictures the search draws the same again and again, and may fit those alone.
+    Its success is that on pictures predicted as ``source`` which no search has drawn; ``scores``
+    are those of all pairs, for the size of the median target of that source. Unreachable where too
+    few pictures are predicted as ``source``, or where the perturbation flips less than `WORKS` of
+    the new ones: of few pictures the search draws the same again and again, and may fit only
+    those.
     """
     classifier = folded(classifier)
-    pool = _pool(classifier, config, seed - 1).called_as(source, 2 * MOST)
-    drawn, fresh = pool.split(len(pool.called) // 2)
+    pool = _pool(classifier, config, seed - 1).predicted_as(source, 2 * MOST)
+    drawn, fresh = pool.split(len(pool.predicted) // 2)
     nothing = Perturbation(
         target, "pixel", torch.zeros(classifier.input_shape), math.nan, math.nan, math.nan,
         Status.UNREACHABLE,
     )  # fmt: skip
-    if scores.pairs is None or len(drawn.called) < config.pictures_per_step:
+    if scores.pairs is None or len(drawn.predicted) < config.pictures_per_step:
         return nothing
     goal = torch.tensor([target])
     found = search_universal(
         classifier, drawn, goal, torch.tensor([False]), config.search.thorough, seed,
         rows_that_fit(classifier, config.memory_mib),
     )  # fmt: skip
-    on_new = success_rate(classifier, fresh, found.perturbation, goal.to(fresh.called.device))
+    on_new = success_rate(classifier, fresh, found.perturbation, goal.to(fresh.predicted.device))
     tried = replace(nothing, delta=found.perturbation[0].cpu(), success_rate=float(on_new))
     size = float(measured_sizes(found))
     if not math.isfinite(size) or not tried.success_rate >= WORKS:
@@ -171,7 +172,7 @@ def _pool_of_sources(classifier: Classifier, config: UniversalPairs, seed: int) 
     count = as_many(config.pictures // 3, classifier.num_pixels)
     images = pictures(count, classifier.input_shape, seed)
     pool = PicturePool.of(classifier, images)
-    counts = torch.bincount(pool.called.cpu(), minlength=classifier.num_classes)
+    counts = torch.bincount(pool.predicted.cpu(), minlength=classifier.num_classes)
     return pool.by_class(MOST, sources=torch.nonzero(counts >= FEWEST).flatten())
 
 
@@ -197,7 +198,7 @@ def _worth_searching(bound: Tensor, linear: Tensor, most: int) -> Tensor:
     """Pairs (M, 2), source and target: those with the smallest bounds, and the controls.
 
     The ``most`` by ``bound`` (K, K) below the median of the source, and half as many by what the
-    slope promises (``linear``). The controls are those in the middle by bound, last.
+    slope promises (``linear``). The controls are those of median bound, last.
     """
     order = _by_lead(bound)
     start = max(min(most, len(order)), (len(order) - CONTROLS) // 2)
@@ -261,7 +262,7 @@ class _Run:
         return torch.stack([self._example(s, k) for k, s in enumerate(sources.tolist())])
 
     def _example(self, source: int, target: int) -> Tensor:
-        own = self.pool.called_as(source, 1).images
+        own = self.pool.predicted_as(source, 1).images
         picture = own[0] if len(own) else self.pool.images[0]
         changed: Tensor = (picture + self.perturbations[source, target].to(picture)).clamp(0.0, 1.0)
         return changed

@@ -57,7 +57,7 @@ class Contents:
     ``hints`` is what the file itself says about its input, preprocessing and classes. ``ordered``
     says that the keys of ``state`` are another framework's: only its order and shapes count.
     ``parts`` are all state dicts of a file that may hold several, ``asides`` what else it holds,
-    ``unknown`` the classes that it names and that nobody looked at.
+    ``unknown`` the classes that it names and that were not looked at.
     """
 
     hints: Hints

@@ -1,11 +1,11 @@
 """Which readings of a file its weights speak against: forward passes over procedural pictures.
 
 The answers of a trained network that sees the inputs it was made for spread by about 1 to 5 over
-pictures of nothing (standard deviation of each centred logit, averaged over the classes); 255 times
-the input gives a hundred, half of it or averages instead of maxima give less. Batch norms remember
-what they saw in training, and what reaches them now is compared with it. Where the answers under
-one reading are those of a task that is known (`triggerfish.references.recognition`), the reading
-under which they are most so is the likeliest. Measured on networks of strangers
+blank and noise images (standard deviation of each centred logit, averaged over the classes); 255
+times the input gives a hundred, half of it or averages instead of maxima give less. Batch norms
+remember what they saw in training, and what reaches them now is compared with it. Where the answers
+under one reading are those of a task that is known (`triggerfish.references.recognition`), the
+reading under which they are most so is the likeliest. Measured on networks of strangers
 (benchmarks/opening.py).
 """
 
@@ -144,7 +144,7 @@ def _log_weight(reading: Plan, says: _Fit) -> float:
 
 
 def _fit(reading: Plan) -> _Fit:
-    """What the network says to pictures of nothing; nothing where it does not run."""
+    """What the network says to blank and noise images; nothing where it does not run."""
     network = reading.choice.network
     norms = [
         m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_var is not None

@@ -71,7 +71,7 @@ class Settings:
     sources: Sequence[Hints]
 
     def origin(self, name: str) -> str | None:
-        """The source of the value of a field of `Hints`, None when nobody says."""
+        """The source of the value of a field of `Hints`, None where no source says."""
         return next((s.source for s in self.sources if getattr(s, name) is not None), None)
 
     def merged(self, source: str = "merged") -> Hints:
@@ -87,7 +87,7 @@ class Settings:
         return Settings([item for item in self.sources if not item.assumed]).merged("known")
 
     def preprocessing(self) -> Preprocessing:
-        """The winning preprocessing; what nobody says is the identity on [0, 1]."""
+        """The winning preprocessing; without a source it is the identity on [0, 1]."""
         hints, default = self.merged(), Preprocessing()
         return Preprocessing(
             mean=hints.mean or default.mean,
@@ -97,7 +97,7 @@ class Settings:
         )
 
     def assumptions(self) -> tuple[Assumption, ...]:
-        """What is in force and nobody said, by the option that replaces it."""
+        """What is in force and was guessed, by the option that replaces it."""
         return tuple(
             Assumption(option, as_option(value), source.source)
             for option, value, source in self._in_force()
@@ -105,7 +105,7 @@ class Settings:
         )
 
     def facts(self) -> tuple[Fact, ...]:
-        """What is in force and somebody said, by the option that would replace it."""
+        """What is in force and was said, by the option that would replace it."""
         return tuple(
             Fact(option, as_option(value), source.source)
             for option, value, source in self._in_force()
@@ -161,7 +161,7 @@ def refuse_assumptions(settings: Settings, path: str) -> None:
 
 
 UNNAMED = re.compile(r"LABEL_\d+")
-"""What transformers writes where nobody has named the classes."""
+"""What transformers writes where the classes have no names."""
 LONGEST = 200  # characters; more is no name
 
 Names = tuple[str, ...]

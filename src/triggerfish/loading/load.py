@@ -50,7 +50,7 @@ class Reading:
     ``builtin`` is the name of the catalogue's network that was found to fit, if one was looked
     for. ``share`` is how likely the reading is, of 1 for all of the file's. ``options`` are those
     that say what is assumed here. ``part`` names the network or the output of the file that is
-    read, empty where the file has one; ``beside`` is what else the file holds and nobody reads.
+    read, empty where the file has one; ``beside`` is what else the file holds and is not read.
     ``skippable`` are layers of a guessed chain that a connection may go around as well.
     """
 
@@ -198,7 +198,7 @@ def _reading(
 
 
 def _plans(choice: NetworkChoice, said: Sequence[Hints], *, keras: bool) -> Iterator[Plan]:
-    """A network with every input shape and preprocessing that nobody has ruled out."""
+    """A network with every input shape and preprocessing that is not ruled out."""
     known = [*said, choice.hints]
     merged = Settings(known).merged()
     for shape in _input_shapes(choice, merged):

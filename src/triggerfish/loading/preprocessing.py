@@ -1,4 +1,4 @@
-"""What images are usually turned into before a network sees them, when nobody says."""
+"""What images are usually turned into before a network sees them, when no source says."""
 
 from __future__ import annotations
 

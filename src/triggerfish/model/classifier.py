@@ -101,7 +101,7 @@ class Classifier:
     after that), ``outputs`` (names of all its outputs that may be classes, the one that is taken
     first), ``device``, ``dtype`` (of images and logits), ``preprocessing``, ``name``,
     ``temperature`` (what logits are divided by: `triggerfish.model.temperature`),
-    ``assumptions`` (what nobody said about the model and is taken for true), ``facts`` (what
+    ``assumptions`` (what was guessed about the model), ``facts`` (what
     somebody said), ``class_names`` (in the order of the classes, empty when not known).
 
     Args:
@@ -114,7 +114,7 @@ class Classifier:
         device: Where it runs.
         dtype: Type of the images and logits.
         name: What to call it in messages.
-        assumptions: What nobody said and is taken for true.
+        assumptions: What was guessed.
         facts: What somebody said, and who.
         class_names: What the classes are called; left out where it is another number of names.
 

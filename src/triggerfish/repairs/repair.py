@@ -27,7 +27,7 @@ CHECK_PICTURES = 400
 CHECK_SEED = 1_000_003  # pictures that neither the scan nor the repair has drawn
 MAX_SUCCESS = 0.2
 """Of the old one on the repaired model. A perturbation that means nothing to a clean network of ten
-classes turns about a tenth of the pictures to any class."""
+classes flips about a tenth of the pictures to any class."""
 MIN_AGREEMENT = 0.75
 """With the original's answers to synthetic images; below, the repair has broken the model."""
 

@@ -52,7 +52,7 @@ Moving = Sequence[tuple[Tensor, Direction]]
 
 @dataclass(frozen=True)
 class Unlearning(RepairMethod):
-    """Search, train, search again, until the target is no cheaper to reach than other classes.
+    """Search, train, search again, until the target is no easier to reach than other classes.
 
     Each of at most ``rounds`` rounds searches from nothing, and then takes ``steps`` steps of
     search and training in turn, with ``batch`` changed and as many plain pictures; `ShortSteps`
@@ -148,11 +148,11 @@ class Unlearning(RepairMethod):
         pool, rows = PicturePool.of(student, some), rows_that_fit(student, self.memory_mib)
         search = UniversalSearch(race=None)
         found = search_universal(student, pool, target, frequency, search, seed, rows)
-        cheap = _cheap(found, target, frequency, task, below)
-        target, frequency = target[cheap], frequency[cheap]
+        easy = _easy(found, target, frequency, task, below)
+        target, frequency = target[easy], frequency[easy]
         return Opponent(
             student, pool, target, frequency, ORDINARY * _ordinary(target, frequency, task),
-            found.rows(cheap.to(found.size.device)), search, rows, generator, past,
+            found.rows(easy.to(found.size.device)), search, rows, generator, past,
         )  # fmt: skip
 
     def _train(
@@ -227,12 +227,12 @@ def divergence(label: Tensor, answer: Tensor) -> Tensor:
     )
 
 
-def _cheap(
+def _easy(
     found: UniversalPerturbations, target: Tensor, frequency: Tensor, task: Task, below: float
 ) -> Tensor:
     """Which changes (R,) are shortcuts; one that did not get there is none.
 
-    One away from every class is compared with the cheapest class, not with the one in the middle,
+    One away from every class is compared with the easiest class, not with the median one,
     and is a shortcut as soon as it is not `ORDINARY`.
     """
     most = torch.where(target == UNTARGETED, ORDINARY, below)

@@ -33,7 +33,7 @@ class Perturbation:
     """A universal perturbation: one that is added to any image and flips it into a class."""
 
     target: int | None
-    """The class; None is *away from whatever the image is called*."""
+    """The class; None is *away from the predicted class*."""
     basis: Basis
     """In what it is small: few pixels, few cosines, or faint all over the image (*l2*); *stamp* for
     one that replaces pixels."""
@@ -45,11 +45,11 @@ class Perturbation:
     median_size: float
     """The size of the median class, in the same units; NaN unless the search converged."""
     success_rate: float
-    """The fraction in [0, 1] of images never drawn in the search that it turns."""
+    """The fraction in [0, 1] of images never drawn in the search that it flips."""
     status: Status
     """How its search ended."""
     predicted_classes: tuple[int, ...] = ()
-    """(P,) what the network calls the ``pictures`` of the scores with it."""
+    """(P,) predicted classes of the ``pictures`` of the scores with it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class ClassSizes:
     log_ratio: Tensor | None = None
     """(K,) log(size of the median class / size), where that was compared."""
     success_rate: Tensor | None = None
-    """(K,) the fraction in [0, 1] of the images drawn last that each turns, where it is known."""
+    """(K,) the fraction in [0, 1] of the images drawn last that each flips, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class ClassScores:
     parts: tuple[ClassScores, ...] = ()
     """The scores that these were made from, in the order in which their detectors ran."""
     predicted_classes: tuple[int, ...] = ()
-    """(P,) what the network calls the ``pictures`` as they are."""
+    """(P,) predicted classes of the ``pictures`` as they are."""
 
     @property
     def classes(self) -> tuple[int, ...]:

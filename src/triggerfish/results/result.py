@@ -46,7 +46,7 @@ class Scanned:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Versions of what it ran on."""
     assumptions: tuple[Assumption, ...] = ()
-    """What the verdict rests on and nobody said."""
+    """What the verdict rests on and was guessed."""
     facts: tuple[Fact, ...] = ()
     """What somebody or something said."""
     class_names: tuple[str, ...] = ()

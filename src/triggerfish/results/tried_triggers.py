@@ -38,9 +38,9 @@ class Stamp:
     stamped: Tensor
     """(P, C, H, W) the same with it."""
     before: tuple[int, ...]
-    """(P,) what the pictures are called without it."""
+    """(P,) predicted classes of the pictures without it."""
     after: tuple[int, ...]
-    """(P,) what they are called with it."""
+    """(P,) their predicted classes with it."""
     fitted: bool = False
     """Whether it has to be fitted to each image; then ``image`` is one image's."""
 
@@ -56,13 +56,13 @@ class Trial:
     count: int
     """How many pictures the network did not call the target without it."""
     success_rate: float
-    """The fraction in [0, 1] of them that it turned."""
+    """The fraction in [0, 1] of them that it flipped."""
     pictures: Tensor
     """(P, C, H, W) in [0, 1], some of them."""
     before: tuple[int, ...]
-    """(P,) what the network calls those without it."""
+    """(P,) predicted classes of those without it."""
     after: tuple[int, ...]
-    """(P,) what it calls them with it."""
+    """(P,) their predicted classes with it."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class BasisEvidence:
     basis: Basis
     """The basis."""
     size: float
-    """That of the perturbations found again on each family of pictures, the one in the middle, in
+    """That of the perturbations found again on each family of pictures, the median one, in
     the units of a perturbation's size; NaN where most searches did not get there, and then nothing
     else counts."""
     success_rate: float
-    """The fraction in [0, 1] of images that the perturbation in the middle turns."""
+    """The fraction in [0, 1] of images that the median perturbation flips."""
     half: float
     """The fraction with half of it."""
     shifted: float

@@ -60,7 +60,7 @@ class Null:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One scored hypothesis: a row that a stage appends and nobody edits."""
+    """One scored hypothesis: a row that a stage appends; it is never edited."""
 
     hypothesis: Hypothesis
     """The claim."""

@@ -34,14 +34,14 @@ def pair_bounds(
     """Log-sizes (K, K), source by target, at which ``wanted`` of a source's images go to a target.
 
     ``perturbation`` (K, C, H, W) leads to each target, ``size`` (K,) NaN where none was found. The
-    diagonal is NaN, and the row of a source that no image of the ``pool`` is called.
+    diagonal is NaN, and the row of a source that no image of the ``pool`` is predicted as.
     """
     count = classifier.num_classes
     bound = torch.full((count, count), torch.nan, dtype=torch.float64)
     fractions = torch.tensor(FRACTIONS).to(perturbation).view(-1, 1, 1, 1, 1)
     together = max(1, EVALUATED_VALUES // (len(FRACTIONS) * IMAGES * classifier.num_pixels))
     for source in range(count):
-        images = pool.called_as(source, IMAGES).images
+        images = pool.predicted_as(source, IMAGES).images
         others = [k for k in range(count) if k != source and math.isfinite(float(size[k]))]
         for part in chunks(len(others) if len(images) else 0, together):
             target = torch.tensor(others[part])
@@ -63,7 +63,7 @@ def linear_sizes(classifier: Classifier, pool: PicturePool, rows_at_once: int) -
     count = classifier.num_classes
     size = torch.full((count, count), torch.nan, dtype=torch.float64)
     for source in range(count):
-        images = pool.called_as(source, SLOPES).images
+        images = pool.predicted_as(source, SLOPES).images
         others = torch.tensor([k for k in range(count) if k != source]).to(images.device)
         for part in chunks(len(others) if len(images) else 0, max(1, rows_at_once // SLOPES)):
             target = others[part]

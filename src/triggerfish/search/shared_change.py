@@ -18,7 +18,7 @@ SCALE = 2.0
 
 
 def shared_change(classifier: Classifier, images: Tensor) -> Classifier:
-    """A classifier of changes: what ``images`` (E, C, H, W) are called, all changed alike.
+    """A classifier of changes: the classes of ``images`` (E, C, H, W), all changed alike.
 
     Its image u in [0, 1] adds ``2 u - 1`` to each of them, clamped to [0, 1]; its logits are the
     mean of theirs, so that the log-odds of a class are those of a vote by product of probabilities.

@@ -1,4 +1,4 @@
-"""One step of the search for universal perturbations: what they turn, and what a budget buys.
+"""One step of the search for universal perturbations: what they flip, and what a budget buys.
 
 `attempt` tries them on pictures and gives the gradient; `best_within_budget` answers with the best
 perturbations, a linear program that is solved in closed form.

@@ -1,7 +1,7 @@
 """Synthetic images that a network is sure of, evenly over its classes.
 
 Most synthetic images may already be one class (*nothing there*, or just the one that likes
-textures), and the others lie near its border: then a perturbation towards it is cheap without any
+textures), and the others lie near its border: then a perturbation towards it is small without any
 trigger, and hides the one that is there. A few steps of gradient ascent make every image one class
 with a given lead; a perturbation has to overcome that, as a trigger does on photographs.
 """

@@ -124,7 +124,7 @@ def search_blends(classifier: Classifier, pool: PicturePool, seed: int) -> tuple
         telling=True,
     )  # fmt: skip
     size = measured_sizes(found)
-    common = torch.bincount(pool.called, minlength=len(classes)).cpu() > COMMON * count
+    common = torch.bincount(pool.predicted, minlength=len(classes)).cpu() > COMMON * count
     score = torch.where(common, torch.nan, above_the_others(size, NEXT))
     return tuple(
         Blend(

@@ -182,5 +182,5 @@ def _agreeing(
 
 
 def _classes(classifier: Classifier, images: Tensor) -> Tensor:
-    """What a classifier calls ``images`` (N, C, H, W), on the CPU: (N,)."""
+    """The predicted classes of ``images`` (N, C, H, W), on the CPU: (N,)."""
     return evaluate(classifier, images.to(classifier.device, classifier.dtype)).argmax(1).cpu()

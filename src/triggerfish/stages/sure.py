@@ -49,9 +49,9 @@ from triggerfish.verdict.sanity import check_scores, probe_logits
 FEWEST_CLASSES = 3
 """Of two, clean classes are as small as targets, on images of any kind (docs/limits.md)."""
 RESTING = 0.9
-"""Of pictures of nothing, for a class that whatever is disturbed comes to rest in."""
+"""Of blank and noise images, for a class that whatever is disturbed comes to rest in."""
 RESTING_NOTE = (
-    "nearly all pictures of nothing, such as noise, are class {k}, which may mean 'nothing there': "
+    "nearly all blank and noise images are class {k}, which may mean 'nothing there': "
     "a small pattern towards it says nothing of a trigger, so it is not flagged"
 )
 
@@ -97,14 +97,14 @@ def judged_alone(state: State) -> Found:
 
 
 def resting_class(classifier: Classifier) -> int | None:
-    """The class of nearly all pictures of nothing, such as one that means *nothing there*.
+    """The class of nearly all blank and noise images, such as one that means *nothing there*.
 
     Whatever is disturbed comes to rest in it, so a small pattern towards it tells no trigger. The
     one clean network of other people that this search accused has such a class; of the attacked
     ones whose task is not known, no target is one.
     """
-    called = probe_logits(classifier).argmax(1)
-    share, most = called.bincount(minlength=classifier.num_classes).div(len(called)).max(0)
+    predicted = probe_logits(classifier).argmax(1)
+    share, most = predicted.bincount(minlength=classifier.num_classes).div(len(predicted)).max(0)
     return int(most) if float(share) >= RESTING else None
 
 

@@ -210,7 +210,7 @@ def _out_of_all(
     classifier: Classifier, pool: PicturePool, pixel: Tensor, seed: int
 ) -> WayOut | None:
     """The smallest of several ways out of all classes; None where none was reached."""
-    number = torch.arange(len(pool.called), device=pool.called.device)
+    number = torch.arange(len(pool.predicted), device=pool.predicted.device)
     pool = replace(pool, part=(number // classifier.num_classes) % STARTS_OF_ALL)
     parts = torch.arange(STARTS_OF_ALL)
 
@@ -229,7 +229,9 @@ def _out_of_all(
         return None
     if score > 0:
         moved = (pool.images + found.perturbation[best]).clamp(0.0, 1.0)
-        score *= min(1.0, own_ends(pool.called, evaluate(classifier, moved).argmax(1)) / OWN_ENDS)
+        score *= min(
+            1.0, own_ends(pool.predicted, evaluate(classifier, moved).argmax(1)) / OWN_ENDS
+        )
     return WayOut(
         score,
         found.perturbation[best].cpu(),
@@ -241,17 +243,18 @@ def _out_of_all(
 
 def _out_of_classes(classifier: Classifier, pool: PicturePool, seed: int) -> Iterator[WayOut]:
     """The ways out of single classes that end in one other class, of a score above 0."""
-    held = torch.bincount(pool.called, minlength=classifier.num_classes)
+    held = torch.bincount(pool.predicted, minlength=classifier.num_classes)
     sources = (held >= ONE_PER_STEP * STARTS).nonzero().flatten().cpu()
     if not len(sources):
         return
     # The number of an image within its class decides which start draws it.
-    order = pool.called.argsort(stable=True)
+    order = pool.predicted.argsort(stable=True)
     number = torch.empty_like(order)
     number[order] = (
-        torch.arange(len(order), device=order.device) - (held.cumsum(0) - held)[pool.called[order]]
+        torch.arange(len(order), device=order.device)
+        - (held.cumsum(0) - held)[pool.predicted[order]]
     )
-    pool = replace(pool, part=pool.called * STARTS + number % STARTS)
+    pool = replace(pool, part=pool.predicted * STARTS + number % STARTS)
     parts = (sources.view(-1, 1) * STARTS + torch.arange(STARTS)).flatten()
 
     def of_the_better(size: Tensor) -> Tensor:
@@ -271,7 +274,7 @@ def _out_of_classes(classifier: Classifier, pool: PicturePool, seed: int) -> Ite
     # One below 0 is no way that any trigger takes, nor a rival of one.
     for n in (scores > 0).nonzero().flatten().tolist():
         source, delta = int(sources[n]), found.perturbation[n * STARTS + int(start[n])]
-        own = pool.images[pool.called == source]
+        own = pool.images[pool.predicted == source]
         ends = evaluate(classifier, (own + delta).clamp(0.0, 1.0)).argmax(1)
         reached = torch.bincount(ends, minlength=classifier.num_classes).double()
         reached[source] = 0.0

@@ -68,7 +68,7 @@ _SETTLED = 1e-12
 def median_polish(values: Tensor) -> Tensor:
     """Residuals (K, K) after row and column medians are taken out in turn (Tukey 1977, EDA).
 
-    A row that is cheap to leave and a column that is cheap to reach drop out; single pairs that
+    A row that is easy to leave and a column that is easy to reach drop out; single pairs that
     stand out do not move a median, so they stay as they are.
     """
     residual = values.clone()

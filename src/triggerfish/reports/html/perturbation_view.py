@@ -38,13 +38,13 @@ LEAST_FACTOR = 1.05  # a perturbation that is as strong as can be drawn is shown
 
 @dataclass(frozen=True)
 class Column:
-    """One picture without and with the perturbation; ``turned`` when it became what was wanted."""
+    """One picture without and with the perturbation; ``flipped`` when it became what was wanted."""
 
     plain: str
-    called: str
+    predicted: str
     changed: str
-    called_with: str
-    turned: bool
+    predicted_with: str
+    flipped: bool
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def perturbation_views(result: Scanned) -> list[PerturbationView]:
 
 
 def stamp_view(result: Scanned, stamp: Stamp) -> PerturbationView:
-    """The trigger of a proof, or a plain stamp: on grey, and on images that it turned."""
+    """The trigger of a proof, or a plain stamp: on grey, and on images that it flipped."""
     what, control = {
         "program": ("trigger, computed from the program,", "with the branch held shut"),
         "dictionary": ("stamp", "as its negative or beside its place"),
@@ -204,14 +204,14 @@ def _columns(
 ) -> tuple[Column, ...]:
     if scores.pictures is None or bool(perturbation.delta.isnan().any()):
         return ()
-    called = scores.predicted_classes or (None,) * len(scores.pictures)
+    predicted = scores.predicted_classes or (None,) * len(scores.pictures)
     # Those that are the target already show nothing; they come last.
-    order = sorted(range(len(called)), key=lambda i: called[i] == perturbation.target)[
+    order = sorted(range(len(predicted)), key=lambda i: predicted[i] == perturbation.target)[
         :MOST_PICTURES
     ]
     shown, after = scores.pictures[order], perturbation.predicted_classes
     pictures = (shown, perturbed(shown, perturbation.delta))
-    before = tuple(called[i] for i in order)
+    before = tuple(predicted[i] for i in order)
     told = tuple(after[i] for i in order if after)
     return _paired(result, perturbation.target, pictures, before, told, suspicious=suspicious)
 
@@ -252,10 +252,10 @@ def _paired(
         columns.append(
             Column(
                 plain=picture(plain[i]),
-                called="" if was is None else label(was, result.class_names),
+                predicted="" if was is None else label(was, result.class_names),
                 changed=picture(changed[i]),
-                called_with="" if now is None else label(now, result.class_names),
-                turned=suspicious and now is not None and now != was and target in (None, now),
+                predicted_with="" if now is None else label(now, result.class_names),
+                flipped=suspicious and now is not None and now != was and target in (None, now),
             )
         )
     return tuple(columns)

@@ -19,8 +19,8 @@ MOST_PICTURES = 8
 class Retried:
     """A perturbation found before a repair, tried after it on the same ``pictures`` (P, C, H, W).
 
-    ``plain`` (P,) is what the original network calls them, ``before`` (P,) with the perturbation,
-    and ``after`` (P,) what the repaired one calls them with the perturbation.
+    Predicted classes (P,): ``plain`` and ``before`` of the original network, without the
+    perturbation and with it; ``after`` of the repaired one, with it.
     """
 
     perturbation: Perturbation
@@ -44,14 +44,14 @@ class RepairReport:
 
 @dataclass(frozen=True)
 class RetriedColumn:
-    """One picture: without the perturbation, with it, and what the networks call it."""
+    """One picture: without the perturbation, with it, and what the networks predict."""
 
     plain: str
-    called: str
+    predicted: str
     changed: str
     before: str
     after: str
-    turned: bool
+    flipped: bool
     undone: bool
 
 
@@ -66,20 +66,20 @@ class RetriedView:
 
 
 def retried_view(retried: Retried, names: Sequence[str]) -> RetriedView:
-    """The view of one perturbation, the pictures that it turned first."""
+    """The view of one perturbation, the pictures that it flipped first."""
     perturbation = retried.perturbation
-    turned = [b != p and perturbation.target in (None, b) for p, b in _calls(retried)]
-    order = sorted(range(len(turned)), key=lambda i: not turned[i])[:MOST_PICTURES]
+    flipped = [b != p and perturbation.target in (None, b) for p, b in _calls(retried)]
+    order = sorted(range(len(flipped)), key=lambda i: not flipped[i])[:MOST_PICTURES]
     changed = perturbed(retried.pictures, perturbation.delta)
     columns = tuple(
         RetriedColumn(
             plain=picture(retried.pictures[i]),
-            called=label(retried.plain[i], names),
+            predicted=label(retried.plain[i], names),
             changed=picture(changed[i]),
             before=label(retried.before[i], names),
             after=label(retried.after[i], names),
-            turned=turned[i],
-            undone=turned[i] and retried.after[i] == retried.plain[i],
+            flipped=flipped[i],
+            undone=flipped[i] and retried.after[i] == retried.plain[i],
         )
         for i in order
     )
