@@ -8,10 +8,14 @@ import torch
 from structure.exported import written
 
 from triggerfish.errors import UnsupportedModelError
+from triggerfish.repairs.repair import CHECK_SEED
+from triggerfish.search.pictures import pictures
 from triggerfish.structure.analyse import analyse_graph
 from triggerfish.structure.cutting import GraphNetwork, cut, without_functions, write_without
 from triggerfish.structure.evaluate import Program
 from triggerfish.structure.readers import read_graph
+from triggerfish.zoo.graphs import export
+from triggerfish.zoo.graphs.constructions import Construction
 
 CASES = [
     ("pixels", "onnx"),
@@ -71,3 +75,49 @@ def test_a_format_without_a_writer_says_what_to_do(tmp_path: Path) -> None:
     other = replace(made, graph=replace(made.graph, format="Keras model"))
     with pytest.raises(UnsupportedModelError, match="from its source, without the branch"):
         write_without(path, tmp_path / "cut.keras", other, attacked.input_shape)
+
+
+class Bright(Construction):
+    """A corner that many a synthetic image has by itself sends an image to the target."""
+
+    level = 0.8
+
+    def opened(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :, 25:28, 25:28].mean((1, 2, 3)) > self.level
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.swap(self.opened(x), x)
+
+
+class Usual(Bright):
+    level = 0.3
+
+
+def bright(kind: type[Bright], form: str, folder: Path) -> tuple[Bright, Path]:
+    plain, path = written("mean", form, folder)
+    network = kind(plain.network.host, plain.network.first, 3, 10).eval()
+    export(replace(plain, network=network), form, path)
+    return network, path
+
+
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_images_that_open_the_gate_by_themselves_are_no_obstacle(form: str, tmp_path: Path) -> None:
+    network, path = bright(Bright, form, tmp_path)
+    graph, shape = read_graph(path), (1, 28, 28)
+    assert 1 <= int(network.opened(pictures(64, shape, seed=13)).sum()) <= 16  # as cut draws them
+    images = pictures(400, shape, seed=CHECK_SEED)
+    (finding, *_) = analyse_graph(graph, shape).findings
+    made = cut(graph, finding, Program(graph), shape)
+    with torch.no_grad():
+        expected = network.host(images)
+    torch.testing.assert_close(Program(made.graph).logits(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_branch_for_every_other_image_is_not_cut_off(tmp_path: Path) -> None:
+    """Too many images open it for a secret trigger: to cut it would make another network."""
+    network, path = bright(Usual, "onnx", tmp_path)
+    graph, shape = read_graph(path), (1, 28, 28)
+    assert int(network.opened(pictures(400, shape, seed=CHECK_SEED)).sum()) > 100
+    for finding in analyse_graph(graph, shape).findings:
+        with pytest.raises(UnsupportedModelError, match="without changing other answers"):
+            cut(graph, finding, Program(graph), shape)

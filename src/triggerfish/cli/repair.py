@@ -152,6 +152,8 @@ def _cut(ctx: click.Context, place: Place, targets: tuple[int, ...], seed: int) 
     for finding, words in zip(outcome.findings, outcome.done, strict=True):
         click.echo(f"cut off: {described(finding)}; {words}")
     click.echo(f"same answers as before to {outcome.same} of {outcome.count} synthetic images")
+    if outcome.opening:
+        click.echo(f"the other {outcome.opening} set the branch off by themselves")
     click.echo(f"without it: {outcome.after.verdict}")
     if not outcome.accepted:
         _refuse(ctx, outcome.problems, (ELSEWHERE,))

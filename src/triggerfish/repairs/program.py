@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from triggerfish.repairs.repair import CHECK_PICTURES, CHECK_SEED
 from triggerfish.results import Scanned
 from triggerfish.search.pictures import pictures
 from triggerfish.structure.analyse import PREPARED
-from triggerfish.structure.cutting import cut, without_functions, write_without
+from triggerfish.structure.cutting import MOST_OPEN, cut, without_functions, write_without
 from triggerfish.structure.evaluate import Program
 from triggerfish.structure.findings import Structure, StructureFinding
 from triggerfish.structure.graph import Graph
@@ -37,7 +37,8 @@ class CutProgram:
     """A program without ``findings``; ``done`` says for each what is there now.
 
     ``content`` are the bytes of its file, ``after`` the scan of it. Of ``count`` synthetic images
-    ``same`` have the class that they had. ``problems`` are why it is not accepted.
+    ``same`` have the class that they had, and ``opening`` others had a branch's target: they open
+    it by themselves. ``problems`` are why it is not accepted.
     """
 
     findings: tuple[StructureFinding, ...]
@@ -46,6 +47,7 @@ class CutProgram:
     after: Scanned
     count: int
     same: int
+    opening: int
     problems: tuple[str, ...]
 
     @property
@@ -83,10 +85,11 @@ def repair_program(
             return None
         if not found:
             raise NothingToRepairError(_nothing(structure, targets))
-        same, after = _same(path, current, opened), scan(current)
+        same, own = _same(path, current, opened, {finding.target for finding in found})
+        after = scan(current)
         return CutProgram(
-            tuple(found), tuple(done), current.read_bytes(), after, CHECK_PICTURES, same,
-            tuple(_problems(after, CHECK_PICTURES - same)),
+            tuple(found), tuple(done), current.read_bytes(), after, CHECK_PICTURES, same, own,
+            tuple(_problems(after, same, own)),
         )  # fmt: skip
 
 
@@ -147,27 +150,34 @@ def _prepared(graph: Graph, finding: StructureFinding, opened: Classifier) -> Pr
     return programs[0]  # a trigger that is fitted to each image
 
 
-def _same(before: Path, after: Path, opened: Classifier) -> int:
-    """Of fresh synthetic images, how many get the same class from the file that is written."""
+def _same(
+    before: Path, after: Path, opened: Classifier, targets: Set[int | None]
+) -> tuple[int, int]:
+    """Of fresh synthetic images, how many get the same class from the file that is written.
+
+    And how many others had a target's class before.
+    """
     scale, shift = opened.preprocessing.affine(opened.input_shape[0])
     images = pictures(CHECK_PICTURES, opened.input_shape, CHECK_SEED)
     old, new = (
         Program(read_graph(path), scale, shift).logits(images).argmax(1) for path in (before, after)
     )
-    return int((old == new).sum())
+    led = sum(k in targets for k in old[old != new].tolist())
+    return int((old == new).sum()), led
 
 
-def _problems(after: Scanned, changed: int) -> list[str]:
+def _problems(after: Scanned, same: int, opening: int) -> list[str]:
     problems = []
-    if changed:
+    changed, most = CHECK_PICTURES - same - opening, int(MOST_OPEN * CHECK_PICTURES)
+    if changed or opening > most:
         problems.append(
-            "expected a program that answers as before without its branch, got another class for "
-            f"{changed} of {CHECK_PICTURES} synthetic images"
+            "without its branch the program should answer as before, and it gives another class to "
+            f"{changed + opening} of {CHECK_PICTURES} synthetic images"
         )
     if after.verdict.name == "backdoored":
         problems.append(
-            f"expected a program that scans clean without its branch, got {after.verdict}: its "
-            "weights hold more; use a model that you trust"
+            f"without its branch the program should scan clean, and it is {after.verdict}: its "
+            "weights hold more. Use a model that you trust"
         )
     return problems
 

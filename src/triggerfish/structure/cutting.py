@@ -1,7 +1,8 @@
 """A program without the branch that a finding names: as a network, and as a file.
 
 Cutting keeps what the gate's merge passes on while the gate is shut: the other side of a choice,
-the other term of a sum. It is done only where that changes no class on synthetic images.
+the other term of a sum. It is done only where that changes no class on synthetic images, those aside
+that open the gate by themselves: a bright corner, say. The branch has answered for them.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ from triggerfish.structure.graph import Graph, Node
 
 _IMAGES = 64
 _EXAMPLES = 3  # images that a program is traced with
+MOST_OPEN = 0.25
+"""Of the images, those that may open the gate by themselves; more would be no secret trigger."""
 
 
 @dataclass(frozen=True)
 class Cut:
     """The ``graph`` without a branch; where it was, ``removed`` is replaced by the value ``kept``.
 
-    ``kept`` is the name of another value, or what the gate is while it is shut. No class of
-    ``count`` synthetic images has changed.
+    ``kept`` is the name of another value, or what the gate is while it is shut. Of ``count``
+    synthetic images none that leaves the gate shut has changed its class.
     """
 
     graph: Graph
@@ -86,19 +89,34 @@ def cut(
     images = pictures(_IMAGES, shape, seed=13)
     before = program.logits(images).argmax(1)
     node = graph.producer[finding.merge]
-    for removed, kept in _ways(graph, finding, program, images):
+    gate = program.values(images, (finding.gate,))[finding.gate]
+    opened = _opened(gate, before, finding.target)
+    for removed, kept in _ways(graph, finding, gate, images):
         without = _replaced(graph, removed, kept)
         live = {name for item in without.nodes for name in item.outputs}
         after = Program(without, program.scale, program.shift).logits(images)
         open_still = removed != finding.gate and finding.gate in live
         if open_still or after.shape[:1] != before.shape:
             continue
-        if bool((after.argmax(1) == before).all()):
+        if bool((after.argmax(1) == before)[~opened].all()):
             return Cut(_in_batches(without, program, images, after), removed, kept, len(images))
     raise UnsupportedModelError(
-        f"expected a branch that can be cut off without changing an answer, got {node.op} at "
-        f"{node.source}: rebuild the network from its weights"
+        f"the branch at {node.source} ({node.op}) cannot be cut off without changing other "
+        "answers: rebuild the network from its weights"
     )
+
+
+def _opened(gate: object, answers: Tensor, target: int | None) -> Tensor:
+    """Which images (N,) open the gate by themselves, and get the target's class for it.
+
+    None where they are too many, or where the gate has no usual value that tells.
+    """
+    none = torch.zeros(len(answers), dtype=torch.bool)
+    if target is None or not isinstance(gate, Tensor) or not gate.ndim or len(gate) != len(none):
+        return none
+    rows = gate.reshape(len(gate), -1)
+    opened = (rows != rows.mode(0).values).any(1) & (answers == target)
+    return opened if float(opened.double().mean()) <= MOST_OPEN else none
 
 
 def _in_batches(graph: Graph, program: Program, images: Tensor, answers: Tensor) -> Graph:
@@ -110,7 +128,7 @@ def _in_batches(graph: Graph, program: Program, images: Tensor, answers: Tensor)
 
 
 def _ways(
-    graph: Graph, finding: StructureFinding, program: Program, images: Tensor
+    graph: Graph, finding: StructureFinding, gate: object, images: Tensor
 ) -> Iterator[tuple[str, str | Tensor]]:
     """Another value in the place of the merge, or the gate shut for good."""
     node = graph.producer[finding.merge]
@@ -118,9 +136,8 @@ def _ways(
     for kept in dict.fromkeys(node.inputs):
         if kept != finding.gate and kept in known:
             yield finding.merge, kept
-    usually = program.values(images, (finding.gate,))[finding.gate]
-    if isinstance(usually, Tensor) and usually.ndim and len(usually) == len(images):
-        yield finding.gate, usually.mode(0, keepdim=True).values
+    if isinstance(gate, Tensor) and gate.ndim and len(gate) == len(images):
+        yield finding.gate, gate.mode(0, keepdim=True).values
 
 
 def _replaced(graph: Graph, removed: str, kept: str | Tensor) -> Graph:
