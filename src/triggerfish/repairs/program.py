@@ -65,7 +65,7 @@ def repair_program(
     program is suspicious.
 
     Raises `NothingToRepairError` where no branch is proven, and `UnsupportedModelError` where one
-    cannot be cut off without changing an answer, or the format cannot be written.
+    cannot be cut off without changing other answers, or the format cannot be written.
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder, found, done = Path(temporary), list[StructureFinding](), list[str]()

@@ -1,8 +1,8 @@
 """A program without the branch that a finding names: as a network, and as a file.
 
 Cutting keeps what the gate's merge passes on while the gate is shut: the other side of a choice,
-the other term of a sum. It is done only where that changes no class on synthetic images, those aside
-that open the gate by themselves: a bright corner, say. The branch has answered for them.
+the other term of a sum. It is done only where that changes no class on synthetic images. Those that
+open the gate by themselves (a bright corner, say) do not count: the branch has answered for them.
 """
 
 from __future__ import annotations
