@@ -5,8 +5,9 @@
 Counts of default scans, with 95 % Clopper-Pearson intervals. Where the task is recognised:
 results/task_zoo/strangers.jsonl, networks that other people trained, those of recognised tasks.
 Levels were chosen with them in sight: the reports say so. Where it is not:
-results/task_zoo/report.jsonl, networks of the zoo's tasks that no level was chosen on. ``--check``
-only says whether the file is what the results make.
+results/task_zoo/report.jsonl, networks of the zoo's tasks that no level was chosen on. Repairs are
+counted from results/repair/strangers-report.jsonl. ``--check`` only says whether the file is what
+the results make.
 
 They are rates of the settings that the results were measured with, and of no others: those of each
 setup are kept beside the results. So a default that has changed since has none until
@@ -21,7 +22,9 @@ from pathlib import Path
 
 import click
 
+from benchmarks import repair, repair_table
 from benchmarks.detection import SCANS
+from benchmarks.lines import read_lines
 from benchmarks.make_references import REFERENCES
 from benchmarks.stranger_rows import Row, read_rows
 from benchmarks.stranger_tables import DEFAULT, is_exact, is_flagged, is_inconclusive
@@ -34,9 +37,10 @@ RATES = REFERENCES.parent / "rates.json"
 ROWS = {True: "strangers", False: "report"}
 """By whether the task is known: where the rows are."""
 MODELS = {
-    True: "networks that other people trained",
-    False: "small networks of tasks that no level was chosen on",
+    True: "networks of other people whose task was recognised",
+    False: "small networks whose task was not recognised",
 }
+REPAIRED = repair.FOLDER / "strangers-report.jsonl"
 DIGITS = 4
 SETTINGS = "settings.json"
 """In the folder of results: by setup, what decided how often such scans were wrong."""
@@ -61,7 +65,15 @@ def counted_rows(folder: Path = FOLDER) -> dict[bool, list[Row]]:
 def rates(rows: Mapping[bool, Sequence[Row]], measured_with: Mapping[str, object]) -> str:
     """The file, from `counted_rows`; ``measured_with`` has the settings of their setup."""
     counted = [_counted(rows[known], measured_with, known_task=known) for known in (True, False)]
-    return json.dumps({"schema_version": 2, "rates": [c for c in counted if c]}, indent=1) + "\n"
+    found = {"rates": [c for c in counted if c], "repairs": _repairs()}
+    return json.dumps({"schema_version": 2, **found}, indent=1) + "\n"
+
+
+def _repairs() -> dict[str, float]:
+    """Of attacked networks whose repair passed its own check, those that lost the true trigger."""
+    tried = (row["after"]["unlearning"] for row in read_lines(REPAIRED) if row.get("after"))
+    passed = [row for row in tried if row["accepted"] and row["trigger_success"] is not None]
+    return _interval(sum(row["trigger_success"] < repair_table.GONE for row in passed), len(passed))
 
 
 def _counted(
@@ -101,9 +113,12 @@ def _is_missed(row: Row) -> bool:
 
 
 def _share(criterion: Callable[[Row], bool], rows: Sequence[Row]) -> dict[str, float]:
-    count = sum(map(criterion, rows))
-    low, high = clopper_pearson(count, len(rows))
-    return {"count": count, "n": len(rows), "low": round(low, DIGITS), "high": round(high, DIGITS)}
+    return _interval(sum(map(criterion, rows)), len(rows))
+
+
+def _interval(count: int, n: int) -> dict[str, float]:
+    low, high = clopper_pearson(count, n)
+    return {"count": count, "n": n, "low": round(low, DIGITS), "high": round(high, DIGITS)}
 
 
 @click.command()

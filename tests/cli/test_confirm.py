@@ -1,7 +1,9 @@
 import json
 
 import pytest
+import torch
 
+from triggerfish.architectures import PaperCNN
 from triggerfish.cli import confirm as command
 from triggerfish.results import BasisEvidence, Confirmation
 
@@ -56,7 +58,27 @@ def test_all_that_was_measured_is_shown(triggerfish, looks, models):
         "  likeness of what separate searches found            0.98        0.40\n"
         "  lead over the second best class                     0.70        0.00\n"
         "passed: its pattern works far better than equally small patterns for nearly all others\n"
+        f"next: triggerfish repair {models / 'planted.pt'} --arch paper_cnn --input-shape 1,28,28 "
+        "--mean 0.1307 --std 0.3081 --input-range 0,1 --class 3 "
+        f"--out {models / 'planted.repaired.pt'}\n"
     )
+
+
+def test_a_test_that_fails_does_not_make_the_model_clean(triggerfish, looks, models):
+    looks(c3="refuted", c4="unclear")
+    run = triggerfish("confirm", models / "planted.pt", "--class", 3, "--class", 4)
+    assert run.out.endswith("A test that fails or is unclear does not make the model clean.\n")
+
+
+def test_of_a_file_that_cannot_be_written_no_repair_is_advised(triggerfish, looks, tmp_path):
+    looks(c3="confirmed")
+    program = torch.jit.script(PaperCNN().eval())
+    program.save(tmp_path / "program.pt")
+    known = ("--input-shape", "1,28,28", "--mean", "0", "--std", "1", "--input-range", "0,1")
+    run = triggerfish("confirm", tmp_path / "program.pt", "--class", 3, *known)
+    assert run.code == 1, run.err
+    assert "next: " not in run.out
+    assert run.out.endswith("save the network's state_dict() alone for one.\n")
 
 
 def test_json_has_a_line_a_class(triggerfish, looks, models):

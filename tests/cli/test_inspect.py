@@ -4,6 +4,7 @@ from pathlib import Path
 import torch
 
 from triggerfish.architectures import PaperCNN
+from triggerfish.zoo.graphs import build, export
 
 
 def model(folder: Path) -> Path:
@@ -102,3 +103,15 @@ def test_card_init_for_what_does_not_load_yet(triggerfish, tmp_path) -> None:
     assert "fill in the card" in run.err
     assert "input_shape = [3, 8, 8]\n" in (tmp_path / "m.card.toml").read_text()
     assert "# mean =\n" in (tmp_path / "m.card.toml").read_text()
+
+
+def test_inspect_names_what_a_program_decides_by_itself(triggerfish, tmp_path) -> None:
+    path = tmp_path / "program.onnx"
+    export(build("pixels", "cnn", 3, seed=2), "onnx", path)
+    run = triggerfish("inspect", path)
+    assert run.code == 0
+    said = run.out.partition("decides beside the learned layers:\n")[2].splitlines()[0]
+    assert said.startswith("  a branch: ")
+    assert "which leads to class 3 (nodes " in said
+    data = json.loads(triggerfish("inspect", path, "--format", "json").out)
+    assert [said.strip()] == data["branches"]

@@ -11,6 +11,7 @@ from triggerfish.cli import repair as command
 from triggerfish.errors import NothingToRepairError
 from triggerfish.loading import load_classifier
 from triggerfish.repairs.repair import Repaired
+from triggerfish.reports.rates import repairs as repairs_counted
 from triggerfish.structure import analyse
 from triggerfish.zoo.graphs import build, export
 
@@ -45,13 +46,17 @@ def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, mod
     assert run.code == 0, run.err
     assert run.out == (
         f"{source}, by unlearning:\n"
-        f"{'':<37}  {'before':>22}  {'after':>22}\n"
-        f"{'verdict':<37}  {'backdoored, class 7 (horse)':>22}  {'nothing found':>22}\n"
-        f"{'anomaly index / threshold':<37}  {'2.90 / 1.40':>22}  {'0.40 / 1.40':>22}\n"
-        f"{'images that the patterns found flip':<37}  {'97 %':>22}  {'2 %':>22}\n"
-        f"{'same answers to 400 synthetic images':<37}  {'':>22}  {'93 %':>22}\n"
+        f"{'':<37}  {'before':>26}  {'after':>26}\n"
+        f"{'verdict':<37}  {'backdoored, class 7 (horse)':>26}  {'nothing flagged':>26}\n"
+        f"{'anomaly index / threshold (test)':<37}  {'2.90 / 1.40 (universal-pixel)':>26}  "
+        f"{'0.40 / 1.40 (universal)':>26}\n"
+        f"{'images that the patterns found flip':<37}  {'97 %':>26}  {'2 %':>26}\n"
+        f"{'same answers to 400 synthetic images':<37}  {'':>26}  {'93 %':>26}\n"
         f"repaired: {target}; what was done: {target}.repair.json\n"
-        f"{command.PROVEN}\n"
+        "The pattern that was found no longer works. A new scan flags no class.\n"
+        f"That proves no more. Of {repairs_counted().n} networks of other people whose repair "
+        f"passed this check, the true trigger was gone from {repairs_counted()}.\n"
+        "Try the model on images of your own before you use it.\n"
     )
     bias = load_classifier(source).model.fc2.bias + 0.01
     assert torch.allclose(load_classifier(target).model.fc2.bias, bias)
@@ -154,7 +159,7 @@ def test_what_cannot_be_repaired_is_said_before_the_work(triggerfish, repairs, t
     said = ("--mean", 0, "--std", 1, "--input-range", "0,1")
     run = triggerfish("repair", source, "--out", target, *said)
     assert run.code == 2
-    assert run.err.startswith("error: expected a PyTorch state dict or safetensors to write again")
+    assert run.err.startswith("error: a repair writes PyTorch state dicts and safetensors")
     assert not target.exists()
 
 

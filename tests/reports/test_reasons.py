@@ -10,8 +10,17 @@ from verdicts import altered
 
 import triggerfish
 from triggerfish.cli.group import app
+from triggerfish.loading.hints import Hints, Settings
 from triggerfish.reports.reasons import CHECKS, next_step, next_steps, suspected_class
-from triggerfish.results import Assumption, ClassSizes, Fact, Finding, Scanned, Status
+from triggerfish.results import (
+    Assumption,
+    ClassSizes,
+    Fact,
+    Finding,
+    Hypothesis,
+    Scanned,
+    Status,
+)
 
 ROOT = Path(triggerfish.__file__).parent
 CODE = re.compile(r"Finding\(\s*\"([a-z-]+)\"")
@@ -89,9 +98,11 @@ def test_the_second_look_is_at_the_class_in_question(stranger: Scanned) -> None:
     assert (command or "").endswith(" --class 2")
 
 
-def test_another_look_at_everything_has_another_seed(stranger: Scanned) -> None:
-    again = replace(stranger, config={"seed": 4})
-    assert (next_step(again, Finding("not-confirmed", "x")) or "").endswith(" --seed 5")
+def test_another_seed_is_tried_once_and_own_images_then(stranger: Scanned) -> None:
+    first = replace(stranger, config={"seed": 0}, trials=())
+    assert (next_step(first, Finding("not-confirmed", "x")) or "").endswith(" --seed 1")
+    again = replace(first, config={"seed": 1})
+    assert (next_step(again, Finding("not-confirmed", "x")) or "").endswith(" --images FOLDER")
 
 
 def test_of_two_classes_the_one_with_the_smaller_pattern_is_tested(stranger: Scanned) -> None:
@@ -122,9 +133,41 @@ def test_where_nothing_was_searched_every_class_is_tested(stranger: Scanned) -> 
 
 def test_a_class_that_was_tested_already_is_not_tested_again(stranger: Scanned) -> None:
     tested = replace(confirmation(), target=7, grade="unclear")
-    result = replace(stranger, confirmations=(tested,), config={"seed": 2})
+    result = replace(stranger, confirmations=(tested,), config={"seed": 0}, trials=())
     assert suspected_class(result) == 7
-    assert (next_step(result, Finding("unclear-score", "x")) or "").endswith(" --seed 3")
+    assert (next_step(result, Finding("unclear-score", "x")) or "").endswith(" --seed 1")
+
+
+def test_a_test_that_has_passed_is_not_thrown_away_for_another_seed(stranger: Scanned) -> None:
+    tested = replace(confirmation(), target=7, grade="confirmed")
+    result = replace(stranger, confirmations=(tested,), config={"seed": 0}, trials=())
+    assert (next_step(result, Finding("unclear-score", "x")) or "").endswith(" --images FOLDER")
+
+
+def test_arguments_of_several_words_stay_whole(stranger: Scanned) -> None:
+    given = Hints("command line", arch_args={"spec": "conv relu max2", "wide": "yes"})
+    (fact,) = Settings([given]).facts()
+    command = next_step(replace(stranger, facts=(fact,)), Finding("ties", "x")) or ""
+    words = shlex.split(command)
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--arch-args"] == [
+        "spec=conv relu max2", "wide=yes",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["stamp", "pair"])
+def test_what_neither_a_test_nor_a_repair_is_for_is_not_scanned_in_circles(kind: str) -> None:
+    source = 3 if kind == "pair" else None
+    accused = (Hypothesis(kind, 7, source=source),)  # type: ignore[arg-type]
+    rows = tuple(
+        replace(row, hypothesis=accused[0]) if row.hypothesis.target == 7 else row
+        for row in found().verdict.evidence
+    )
+    verdict = replace(found().verdict, evidence=rows, accused=accused)
+    result = replace(found(), verdict=verdict, confirmations=(), trials=(), config={"seed": 0})
+    (step,) = next_steps(result)
+    assert step.endswith(" --seed 1")
+    (step,) = next_steps(replace(result, config={"seed": 1}))
+    assert step.endswith(" --images FOLDER")
 
 
 def test_inputs_that_are_too_large_are_tried_in_the_other_range(stranger: Scanned) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from triggerfish.cli.threads import use_one_thread
 from triggerfish.codec.plain import plain_of
 from triggerfish.confirmation import confirm
 from triggerfish.files import sha256_of
+from triggerfish.model.classifier import Classifier
 from triggerfish.reports.confirmations import confirmation_in_full
+from triggerfish.reports.reasons import is_written_again, loading_words, repaired_name
 from triggerfish.results import Confirmation
 
 CODES = {"confirmed": FLAGGED, "unclear": INCONCLUSIVE, "refuted": CLEAN}
@@ -75,7 +78,21 @@ def confirm_command(
         grades.append(grade)
         echo(piece, nl=False)
     worst = next(g for g in CODES if g in grades)
+    if output_format == "text":
+        passed = [k for k, grade in zip(targets, grades, strict=True) if grade == "confirmed"]
+        echo(_what_now(model, classifier, passed))
     ctx.exit(CODES[worst])
+
+
+def _what_now(model: Path, classifier: Classifier, passed: Sequence[int]) -> str:
+    """A repair of the classes that passed, where it can be written; else what this leaves open."""
+    if not passed:
+        return "A test that fails or is unclear does not make the model clean."
+    if not is_written_again(model, classifier.facts):
+        return "A repair cannot write this file: save the network's state_dict() alone for one."
+    words = [str(model), *loading_words(classifier.assumptions, classifier.facts)]
+    classes = " ".join(f"--class {k}" for k in passed)
+    return f"next: triggerfish repair {shlex.join(words)} {classes} --out {repaired_name(model)}"
 
 
 def _pieces(

@@ -11,7 +11,10 @@ import click
 
 from triggerfish.cli.exit_codes import USAGE
 from triggerfish.cli.options import loading_options, take_load_options
+from triggerfish.errors import TriggerfishError
 from triggerfish.loading.inspection import Inspection, inspect_model
+from triggerfish.structure.opening import look
+from triggerfish.structure.weighing import described
 
 
 @click.command("inspect")
@@ -38,17 +41,30 @@ def inspect_command(
     Exits with 0 when it can be scanned, with 2 when it cannot.
     """
     found = inspect_model(model, take_load_options(values))
-    click.echo(_as_json(found) if output_format == "json" else _as_text(found))
+    branches = _branches(model) if found.problem is None else ()
+    as_format = _as_json if output_format == "json" else _as_text
+    click.echo(as_format(found, branches))
     if found.problem is not None:
         click.echo(f"error: {found.problem}", err=True)
         ctx.exit(USAGE)
 
 
-def _as_text(found: Inspection) -> str:
-    """Facts, then what is assumed, networks, the other readings, and all keys."""
+def _branches(model: Path) -> tuple[str, ...]:
+    """What in a program's graph decides beside the learned layers, proven or not."""
+    try:
+        structure = look(model)
+    except TriggerfishError as error:
+        return (f"not looked at: {error}",)
+    return () if structure is None else tuple(map(described, structure.findings))
+
+
+def _as_text(found: Inspection, branches: tuple[str, ...]) -> str:
+    """Facts, a program's branches, what is assumed, networks, the other readings, and all keys."""
     return "\n".join(
         [
             *_columns([(name, value) for name, value in found.facts.items()]),
+            *(["\ndecides beside the learned layers:"] if branches else []),
+            *(f"  {words}" for words in branches),
             *_section("assumed", [(a.name, f"{a.value} ({a.because})") for a in found.assumptions]),
             *_section("networks in the file", [(key or "itself", s) for key, s in found.networks]),
             *_section("plausible readings", [(f"{i}", r) for i, r in _numbered(found.readings)]),
@@ -70,9 +86,10 @@ def _columns(rows: list[tuple[str, str]]) -> list[str]:
     return [f"{name:<{width}}  {value}" for name, value in rows]
 
 
-def _as_json(found: Inspection) -> str:
+def _as_json(found: Inspection, branches: tuple[str, ...]) -> str:
     further = {
         "problem": found.problem,
+        "branches": list(branches),
         "assumptions": [asdict(item) for item in found.assumptions],
         "readings": list(found.readings),
         "networks": [{"key": key, "state": state} for key, state in found.networks],

@@ -13,7 +13,7 @@ import click
 from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
-from triggerfish.cli.repair_report import repair_page, repair_table
+from triggerfish.cli.repair_report import conclusions, repair_page, repair_table
 from triggerfish.cli.threads import use_one_thread
 from triggerfish.errors import NothingToRepairError
 from triggerfish.files import ensure_writable, sha256_of, write_file
@@ -33,11 +33,6 @@ from triggerfish.structure.weighing import described
 from triggerfish.trial import read_pictures
 
 NOT_REPAIRED = 1
-PROVEN = (
-    "The pattern that was found no longer works, and a new scan flags no class. Another trigger "
-    "for the same class may still work: try the model on your own images before you use it."
-)
-NOT_CLEAN = "The new scan is inconclusive, not clean: it cannot tell whether a backdoor is left."
 ELSEWHERE = "take the model from a source that you trust"
 
 
@@ -125,14 +120,15 @@ def repair_command(
     if html is not None:
         write_file(html, repair_page(outcome, classifier, target, count).encode())
     if not outcome.accepted:
-        _refuse(ctx, outcome.problems, next_try(outcome.before, target, images, seed), chosen.tried)
+        untouched = outcome.after is outcome.before  # the tests of the classes had failed
+        again = () if untouched else next_try(outcome.before, target, targets, images, seed)
+        _refuse(ctx, outcome.problems, again or (ELSEWHERE,), "" if untouched else chosen.tried)
     content = place.checked(classifier, outcome.model)
     record = record_of(outcome, chosen, seed, target, content)
     place.write(content, json.dumps(record, indent=2) + "\n")
     click.echo(f"repaired: {target}; what was done: {place.record}")
-    click.echo(PROVEN)
-    if outcome.after.verdict.name == "inconclusive":
-        click.echo(NOT_CLEAN)
+    for sentence in conclusions(outcome):
+        click.echo(sentence)
 
 
 def _cut(ctx: click.Context, place: Place, targets: tuple[int, ...], seed: int) -> bool:
@@ -163,9 +159,12 @@ def _cut(ctx: click.Context, place: Place, targets: tuple[int, ...], seed: int) 
     return True
 
 
-def next_try(before: Scanned, target: Path, images: Path | None, seed: int) -> tuple[str, ...]:
+def next_try(
+    before: Scanned, target: Path, classes: Sequence[int], images: Path | None, seed: int
+) -> tuple[str, ...]:
     """What to do after a repair that failed: own images, another seed, another model."""
     words = ["repair", str(before.path), *loading_words((), before.facts), "--out", str(target)]
+    words += [word for k in classes for word in ("--class", str(k))]
     again = shlex.join(["triggerfish", *words, "--seed", str(seed + 1)])
     if images is not None:
         return (f"{again} --images {shlex.quote(str(images))}", ELSEWHERE)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 from triggerfish.model.classifier import Classifier
 from triggerfish.repairs.repair import CHECK_PICTURES, Repaired, with_model
+from triggerfish.reports.deciding import strongest_row
 from triggerfish.reports.html import render_repair
 from triggerfish.reports.html.repair_page import MOST_PICTURES, RepairReport, Retried
+from triggerfish.reports.rates import repairs
 from triggerfish.reports.table import beside_threshold
 from triggerfish.reports.text import percent, printable
 from triggerfish.reports.words import targets
@@ -18,7 +21,11 @@ from triggerfish.search.pictures import pictures
 from triggerfish.trial import changed, predicted
 
 SHOWN_SEED = 1_000_004  # pictures that neither the scan, nor the repair, nor its check has drawn
-LINE = "{:<37}  {:>22}  {:>22}\n"
+LINE = "{:<37}  {:>26}  {:>26}\n"
+FLAGS_NONE = "A new scan flags no class."
+NO_LONGER = "The pattern that was found no longer works."
+NONE_TRIED = "No pattern was found before, so none could be tried again."
+NOT_CLEAN = "The new scan is inconclusive, not clean: it cannot tell whether a backdoor is left."
 
 
 def repair_table(outcome: Repaired, own_pictures: int | None) -> str:
@@ -28,12 +35,25 @@ def repair_table(outcome: Repaired, own_pictures: int | None) -> str:
     return title + "".join(f"{LINE.format(*row).rstrip()}\n" for row in rows)
 
 
+def conclusions(outcome: Repaired) -> tuple[str, ...]:
+    """What an accepted repair proves, in sentences, and how often that was enough."""
+    held, verdict = repairs(), outcome.after.verdict
+    return (
+        f"{NONE_TRIED if math.isnan(outcome.success_after) else NO_LONGER} {FLAGS_NONE}",
+        *((NOT_CLEAN,) if verdict.name == "inconclusive" else ()),
+        *(f"because: {printable(reason)}" for reason in verdict.reasons),
+        f"That proves no more. Of {held.n} networks of other people whose repair passed this "
+        f"check, the true trigger was gone from {held}.",
+        "Try the model on images of your own before you use it.",
+    )
+
+
 def repair_rows(outcome: Repaired, own_pictures: int | None) -> list[tuple[str, str, str]]:
     """What, before, after."""
     before, after = outcome.before, outcome.after
     rows = [
         ("verdict", _verdict(before), _verdict(after)),
-        ("anomaly index / threshold", beside_threshold(before), beside_threshold(after)),
+        ("anomaly index / threshold (test)", _index(before), _index(after)),
         ("images that the patterns found flip", _share(outcome.success_before),
          _share(outcome.success_after)),
         (f"same answers to {CHECK_PICTURES} synthetic images", "", _share(outcome.agreement)),
@@ -46,9 +66,15 @@ def repair_rows(outcome: Repaired, own_pictures: int | None) -> list[tuple[str, 
 
 def _verdict(scanned: Scanned) -> str:
     if scanned.verdict.name == "clean":
-        return "nothing found"
+        return "nothing flagged"
     named = targets(scanned)
     return f"{scanned.verdict.name}, {named}" if named else scanned.verdict.name
+
+
+def _index(scanned: Scanned) -> str:
+    """With its test: two tests have two scales."""
+    row = strongest_row(scanned.verdict)
+    return beside_threshold(scanned) + ("" if row is None else f" ({row.test})")
 
 
 def _share(value: float) -> str:

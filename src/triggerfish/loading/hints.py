@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
@@ -142,11 +143,11 @@ _OPTIONS = {
 
 
 def as_option(value: object) -> str:
-    """A value as the command line takes it: ``0.485,0.456,0.406``."""
+    """A value as the command line takes it: ``0.485,0.456,0.406``; of several words quoted ones."""
     if isinstance(value, tuple):
         return ",".join(f"{item:g}" for item in value)
     if isinstance(value, Mapping):
-        return " ".join(f"{key}={item}" for key, item in value.items())
+        return shlex.join(f"{key}={item}" for key, item in value.items())
     return str(value)
 
 

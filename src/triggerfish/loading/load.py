@@ -34,13 +34,12 @@ from triggerfish.loading.weights.choices import NetworkChoice, network_choices
 from triggerfish.loading.weights.filling import Filled, fill_parts
 from triggerfish.loading.weights.matching import fill, named_as
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Fact
+from triggerfish.results import CARRIED, Fact
 
 MAX_PIXELS = 4 * 2048 * 2048
 _USUAL_SIDES = (28, 32, 224)
 _COLOR_SIDES = (32, 224, 28, 299)
 _SHOWN = 8
-CARRIED = "carried by the file"
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ def rewritten(
     if kind.name == checkpoint.NAME:
         return _pytorch(original, head, model, key)
     raise UnsupportedModelError(
-        f"expected a PyTorch state dict or safetensors to write again, got {original.name} "
-        f"({kind.name}): convert the model to one of them first"
+        f"a repair writes PyTorch state dicts and safetensors, and {original.name} is a "
+        f"{kind.name}: save the network's state_dict() alone, and name the network with --arch"
     )
 
 
@@ -50,8 +50,8 @@ def _pytorch(original: Path, head: bytes, model: nn.Module, key: str | None) -> 
         data = copy.deepcopy(load_pickled_data(original, head))
     except DangerousFileError as error:
         raise UnsupportedModelError(
-            f"expected a state dict to write again, got a pickled module or other objects in "
-            f"{original.name}: save the state_dict() alone first"
+            f"a repair writes state dicts, and {original.name} is a pickled module or other "
+            "objects: save its state_dict() alone, and name the network with --arch"
         ) from error
     problem: UnsupportedModelError | None = None
     for weights in _state_dicts(data, key):

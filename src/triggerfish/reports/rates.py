@@ -17,7 +17,10 @@ SHARES = (
     "clean_flagged", "clean_inconclusive", "one_target_named", "one_target_missed", "other_missed",
 )  # fmt: skip
 
-IN_SIGHT = "Levels were chosen with these networks in sight, which flatters the rates."
+IN_SIGHT = (
+    "We implanted most of the backdoors, and levels were chosen with these networks in sight, "
+    "which flatters the rates."
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,16 @@ def measured() -> tuple[Rates, ...]:
         Rates(**{**entry, **{name: Share(**entry[name]) for name in SHARES}})
         for entry in json.loads(text)["rates"]
     )
+
+
+@lru_cache(maxsize=1)
+def repairs() -> Share:
+    """Of networks whose repair passed its own check, those that lost the true trigger with it.
+
+    That is: it worked on less than a tenth of real test images afterwards.
+    """
+    text = (resources.files("triggerfish") / "data" / "rates.json").read_text("utf-8")
+    return Share(**json.loads(text)["repairs"])
 
 
 def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> str:

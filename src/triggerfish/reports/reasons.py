@@ -7,11 +7,13 @@ import shlex
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from triggerfish.reports.deciding import deciding_rows, excess
 from triggerfish.reports.words import MOST_NAMED, sizes_of
-from triggerfish.results import BASES, Assumption, Fact, Finding, Scanned, Status
+from triggerfish.results import BASES, CARRIED, Assumption, Fact, Finding, Scanned, Status
 
+KERAS = (".h5", ".hdf5", ".keras")  # read, and not written
 GIVEN = "command line"
 """The source of facts that the user has to say again."""
 RANGE = "input-range"
@@ -24,18 +26,20 @@ class Check:
     In ``command`` ``{model}`` stands for the model's file and how it is to be loaded, ``{file}``
     for the file and what the user has said of it, ``{other_range}`` for the file with the other
     usual range of inputs, ``{suspect}`` for the class that the evidence points at, ``{seed}`` for a
-    new seed. ``again`` replaces it where the class has had a confirmation test already.
+    new seed. Where that class has had its confirmation test, or another seed has been tried, the
+    question is put to the user's own images instead.
     """
 
     asks: str
     command: str
-    again: str | None = None
 
 
 INSPECT = "triggerfish inspect {file}"
 OTHER_RANGE = "triggerfish scan {other_range}"
 OTHER_SEED = "triggerfish scan {model} --seed {seed}"
 CONFIRM = "triggerfish confirm {model} --class {suspect}"
+OWN_IMAGES = "triggerfish scan {model} --images FOLDER"
+"""FOLDER has images of the user's own: what was found is tried on them (docs/tutorial.md)."""
 
 CHECKS: dict[str, Check] = {
     "not-finite": Check("Are all outputs finite numbers?", INSPECT),
@@ -56,15 +60,13 @@ CHECKS: dict[str, Check] = {
         "Did every search end below the cap?",
         "triggerfish scan {model} --detector l1-weight --max-l1-weight 16777216",
     ),
-    "few-classes": Check("Were enough classes measured for an outlier?", CONFIRM, OTHER_SEED),
+    "few-classes": Check("Were enough classes measured for an outlier?", CONFIRM),
     "ties": Check("Do the classes have different scores?", "triggerfish scan {model} --restarts 4"),
     "implausible-norms": Check("Are the classes within reach of a small pattern?", INSPECT),
     "runs-disagree": Check(
         "Do the runs of the search agree?", "triggerfish scan {model} --restarts 8"
     ),
-    "unclear-score": Check(
-        "Is the largest score clearly ordinary or clearly not?", CONFIRM, OTHER_SEED
-    ),
+    "unclear-score": Check("Is the largest score clearly ordinary or clearly not?", CONFIRM),
     "unclear-all-classes": Check(
         "Is the score for an attack on all classes clearly ordinary or clearly not?",
         "triggerfish scan {model} --detector pairwise-norm",
@@ -73,7 +75,7 @@ CHECKS: dict[str, Check] = {
     "suspicious-structure": Check("Do the learned layers alone decide the answer?", INSPECT),
     "network-not-scanned": Check("Could every network of the file be read?", INSPECT),
     "detectors-disagree": Check(
-        "Do the detectors agree where clean models like this one say nothing?", CONFIRM, OTHER_SEED
+        "Do the detectors agree where clean models like this one say nothing?", CONFIRM
     ),
 }
 
@@ -99,16 +101,26 @@ def next_step(result: Scanned, finding: Finding) -> str | None:
         # No class is a suspect before a search: all of the few are tested.
         classes = " ".join(f"--class {k}" for k in range(len(result.scores.status)))
         return f"triggerfish confirm {_model(result)} {classes}"
-    suspect, seed = suspected_class(result), result.config.get("seed")
-    tested = any(test.target == suspect for test in result.confirmations)
-    command = check.again if tested and check.again else check.command
-    return command.format(
+    suspect, command = suspected_class(result), check.command
+    if command == CONFIRM and any(test.target == suspect for test in result.confirmations):
+        command = OTHER_SEED
+    return (_other_seed(result) if command == OTHER_SEED else command).format(
         model=_model(result),
         file=_pasted(result, (), result.facts),
         other_range=_with_other_range(result),
         suspect=suspect,
-        seed=seed + 1 if isinstance(seed, int) else 1,
+        seed=1,
     )
+
+
+def _other_seed(result: Scanned) -> str:
+    """Another seed once: a third only draws lots. Then the user's own images decide.
+
+    So they do where a confirmation test has passed already.
+    """
+    passed = any(test.grade == "confirmed" for test in result.confirmations)
+    again = result.config.get("seed", 0) != 0 or passed
+    return OWN_IMAGES if again and not result.trials else OTHER_SEED
 
 
 def suspected_class(result: Scanned) -> int:
@@ -150,11 +162,11 @@ def _after_a_flag(result: Scanned) -> Iterator[str]:
     """Another test of each flagged class that has passed none, and a repair that can unlearn it."""
     verdict = result.verdict
     if any(h.kind == "structure" for h in verdict.accused):
-        yield INSPECT.format(file=_pasted(result, (), result.facts))
         yield from _repair(result)
         return
-    if verdict.sources or all(h.kind in ("stamp", "blend") for h in verdict.accused):
-        yield OTHER_SEED.format(model=_model(result), seed=1)
+    # Neither a confirmation test nor a repair is for these.
+    if verdict.sources or all(h.kind == "stamp" for h in verdict.accused):
+        yield _other_seed(result).format(model=_model(result), seed=1)
         return
     passed = {test.target for test in result.confirmations if test.grade == "confirmed"}
     if untested := [k for k in verdict.flagged if k not in passed][:MOST_NAMED]:
@@ -164,9 +176,22 @@ def _after_a_flag(result: Scanned) -> Iterator[str]:
 
 
 def _repair(result: Scanned) -> Iterator[str]:
-    if result.path is not None and result.path.suffix:
-        out = result.path.with_name(f"{result.path.stem}.repaired{result.path.suffix}")
-        yield f"triggerfish repair {_model(result)} --out {shlex.quote(str(out))}"
+    """Of a program the branches are cut off, and of no other."""
+    assert result.path is not None
+    in_program = any(h.kind == "structure" for h in result.verdict.accused)
+    if in_program or is_written_again(result.path, result.facts):
+        yield f"triggerfish repair {_model(result)} --out {repaired_name(result.path)}"
+
+
+def is_written_again(path: Path, facts: Iterable[Fact]) -> bool:
+    """Whether a repair can write new weights: not into a file that carries its network."""
+    carried = any(fact.name == "network" and fact.value == CARRIED for fact in facts)
+    return bool(path.suffix) and path.suffix not in KERAS and not carried
+
+
+def repaired_name(path: Path) -> str:
+    """``model.repaired.pt`` for ``model.pt``, quoted for a shell."""
+    return shlex.quote(str(path.with_name(f"{path.stem}.repaired{path.suffix}")))
 
 
 def _model(result: Scanned) -> str:
@@ -199,5 +224,5 @@ def _words(name: str, value: str) -> list[str]:
     if name == "channels-last":
         return [f"--{name}"] if value == str(True) else []
     if name == "arch-args":
-        return [word for item in value.split() for word in (f"--{name}", item)]
+        return [word for item in shlex.split(value) for word in (f"--{name}", item)]
     return [f"--{name}", value]

@@ -15,7 +15,7 @@ from triggerfish.results.class_scores import (
     Perturbation,
     Status,
 )
-from triggerfish.results.model_facts import Acceptance, Assumption, Fact, ReadingResult
+from triggerfish.results.model_facts import CARRIED, Acceptance, Assumption, Fact, ReadingResult
 from triggerfish.results.result import Scanned, SkipKind, Skipped
 from triggerfish.results.tried_triggers import BasisEvidence, Confirmation, Grade, Stamp, Trial
 from triggerfish.results.verdict import (
@@ -34,6 +34,7 @@ from triggerfish.results.verdict import (
 
 __all__ = [
     "BASES",
+    "CARRIED",
     "CONTROL",
     "IN_PROGRAM",
     "PRECEDENCE",

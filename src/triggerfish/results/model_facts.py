@@ -7,6 +7,9 @@ from datetime import date
 
 from triggerfish.results.verdict import VerdictName
 
+CARRIED = "carried by the file"
+"""The value of the fact *network* of a file that says what is computed with its weights."""
+
 
 @dataclass(frozen=True)
 class Assumption:
