@@ -101,7 +101,8 @@ def skeleton(data):
 def test_what_cannot_be_written_again_ends_in_one_line(network, tmp_path, name):
     WRITERS[name](network, tmp_path / name)
     model = load(tmp_path / name).model
-    with pytest.raises(UnsupportedModelError, match=r"^(a repair writes|expected) .*: save ") as error:
+    why = r"^(a repair writes|expected) .*: save "
+    with pytest.raises(UnsupportedModelError, match=why) as error:
         rewritten(tmp_path / name, model)
     assert "\n" not in str(error.value)
 
