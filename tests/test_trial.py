@@ -4,13 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_up import clean, found
+from made_up import clean, found, inconclusive
 from PIL import Image
 from torch import Tensor, nn
 from verdicts import altered
 
 from triggerfish.errors import DatasetError
 from triggerfish.model.classifier import Classifier
+from triggerfish.reports.about import PLAIN
+from triggerfish.reports.details import details
 from triggerfish.results import ClassScores, Perturbation, Status
 from triggerfish.trial import read_pictures, trial, with_answers, with_trials
 
@@ -103,6 +105,21 @@ def test_only_changes_to_flagged_classes_are_tried(tmp_path: Path) -> None:
     assert (tried.target, tried.count, tried.success_rate) == (2, 2, 0.5)
     calm = replace(result, verdict=clean().verdict)
     assert with_trials(calm, CLASSIFIER, tmp_path / "none").trials == ()
+
+
+def test_without_an_answer_all_that_was_found_is_tried(tmp_path: Path) -> None:
+    """Own images decide where a scan does not: a class in question is not flagged."""
+    folder = pictures(tmp_path / "own", 150, 20)
+    scores = replace(clean().scores, perturbations=(PERTURBATION,), parts=())
+    unsure = replace(inconclusive(), scores=scores, trials=(), stamps=())
+    (tried,) = with_trials(unsure, CLASSIFIER, folder).trials
+    assert (tried.target, tried.count, tried.success_rate) == (2, 2, 0.5)
+    nothing = with_trials(
+        replace(unsure, scores=replace(scores, perturbations=())), CLASSIFIER, folder
+    )
+    assert "on your own images: nothing was tried, as no pattern was found" in details(
+        nothing, PLAIN
+    )
 
 
 def only(folder: Path, picture: Image.Image, name: str = "a.png") -> Tensor:

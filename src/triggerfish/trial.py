@@ -13,12 +13,13 @@ from torch import Tensor
 
 from triggerfish.errors import DatasetError, one_line
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import ClassScores, Perturbation, Scanned, Stamp, Trial
+from triggerfish.results import ON_OWN, ClassScores, Perturbation, Scanned, Stamp, Trial
 from triggerfish.search.activation_maximization import evaluate
 
 MOST_PICTURES = 200
 """A success counted on so many is known to 7 %: more would only take longer."""
 SHOWN = 8
+NOTHING_TRIED = f"{ON_OWN} nothing was tried, as no pattern was found"
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
@@ -52,7 +53,10 @@ def changed(pictures: Tensor, perturbation: Perturbation | Stamp) -> Tensor:
 
 
 def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanned:
-    """The result with every perturbation to a flagged class tried on the pictures in ``folder``.
+    """The result with what was found tried on the pictures in ``folder``.
+
+    That is every perturbation to a flagged class; where the verdict is *inconclusive*, to any. A
+    note says so where there is none.
 
     Raises:
         DatasetError: there are no pictures, or one cannot be read.
@@ -61,10 +65,11 @@ def with_trials(result: Scanned, classifier: Classifier, folder: Path) -> Scanne
     found = {(c.target, c.basis): c for part in reversed(scores) for c in part.perturbations}
     wanted: list[Perturbation | Stamp] = [
         *(stamp for stamp in result.stamps if not stamp.fitted),
-        *(one for one in found.values() if _leads_to_a_flag(result, one)),
+        *(one for one in found.values() if _is_in_question(result, one)),
     ]
     if not wanted:
-        return result
+        notes = (*result.verdict.notes, NOTHING_TRIED)
+        return replace(result, verdict=replace(result.verdict, notes=notes))
     pictures = read_pictures(folder, classifier.input_shape)
     plain = predicted(classifier, pictures)
     trials = tuple(trial(classifier, perturbation, pictures, plain) for perturbation in wanted)
@@ -143,18 +148,13 @@ def _opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", colors.size, "white"), colors)
 
 
-def is_flagged(result: Scanned) -> bool:
-    """Whether there may be a perturbation worth trying."""
-    return bool(result.verdict.flagged) or result.verdict.all_classes
-
-
-def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:
+def _is_in_question(result: Scanned, perturbation: Perturbation) -> bool:
     verdict = result.verdict
-    return (
-        verdict.all_classes
-        if perturbation.target is None
-        else perturbation.target in verdict.flagged
-    )
+    if verdict.name == "inconclusive":
+        return True
+    if perturbation.target is None:
+        return verdict.all_classes
+    return perturbation.target in verdict.flagged
 
 
 def _flips(perturbation: Perturbation | Stamp, was: int, now: int) -> bool:

@@ -155,4 +155,4 @@ def test_a_verdict_outlives_pictures_that_do_not_work(
     done = scan_path(folder / "planted.pt", tf.ScanConfig(QUICK), lambda _: readings, tmp_path)
     assert isinstance(done, tf.Scanned)
     assert done.verdict.flagged == (7,)
-    assert done.verdict.notes[-1].startswith("not tried on your own images: ")
+    assert done.verdict.notes[-1].startswith("on your own images: nothing was tried: ")

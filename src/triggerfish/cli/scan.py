@@ -54,7 +54,7 @@ MOST_PAGES = 5  # of flagged models that are named after a scan
 @run_options
 @report_options
 @click.option("--confirm/--no-confirm", "confirmation", default=True,
-              help="A confirmation test of every class that the scan flags.")  # fmt: skip
+              help="A confirmation test of flagged classes that nothing else settles.")  # fmt: skip
 @click.option(
     "--untargeted/--no-untargeted",
     default=True,

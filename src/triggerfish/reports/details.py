@@ -29,7 +29,7 @@ from triggerfish.reports.words import (
     scale,
     tried,
 )
-from triggerfish.results import IN_PROGRAM, ClassScores, Perturbation, Scanned, Skipped
+from triggerfish.results import IN_PROGRAM, ON_OWN, ClassScores, Perturbation, Scanned, Skipped
 
 
 def details(result: Scanned | Skipped, about: About) -> str:
@@ -69,7 +69,8 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
         if _leads_to_a_flag(result, perturbation):
             yield from _perturbation(result, scores, perturbation, about)
     for trial in result.trials:
-        yield f"on your own images: {tried(trial, result.class_names)}"
+        yield f"{ON_OWN} {tried(trial, result.class_names)}"
+    yield from (printable(n) for n in result.verdict.notes if n.startswith(ON_OWN))
     for confirmation in result.confirmations:
         yield confirmation_in_short(confirmation, result.class_names)
     for reason in result.verdict.reasons:

@@ -21,6 +21,7 @@ from triggerfish.results.tried_triggers import BasisEvidence, Confirmation, Grad
 from triggerfish.results.verdict import (
     CONTROL,
     IN_PROGRAM,
+    ON_OWN,
     PRECEDENCE,
     Evidence,
     Finding,
@@ -37,6 +38,7 @@ __all__ = [
     "CARRIED",
     "CONTROL",
     "IN_PROGRAM",
+    "ON_OWN",
     "PRECEDENCE",
     "Acceptance",
     "Assumption",

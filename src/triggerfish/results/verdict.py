@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 VerdictName = Literal["clean", "backdoored", "inconclusive"]
+ON_OWN = "on your own images:"
+"""How notes begin that say what a trial on a user's images came to."""
 IN_PROGRAM = "in the program,"
 """Begins every note on what stands in a file's program, not in its weights."""
 

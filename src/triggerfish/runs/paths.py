@@ -19,14 +19,14 @@ from triggerfish.files import sha256_of
 from triggerfish.loading import Reading
 from triggerfish.loading.contents import Aside
 from triggerfish.model.classifier import Classifier
-from triggerfish.results import Finding, Scanned, Skipped, Verdict, VerdictName
+from triggerfish.results import ON_OWN, Finding, Scanned, Skipped, Verdict, VerdictName
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search.progress import share_of_work
 from triggerfish.structure.findings import Structure
 from triggerfish.structure.opening import Cutting, look, look_in_memory, open_any
 from triggerfish.structure.readers import read_graph
 from triggerfish.structure.weighing import SUSPICIOUS, suspicion, with_structure
-from triggerfish.trial import is_flagged, with_trials
+from triggerfish.trial import with_trials
 from triggerfish.verdict.conclude import conclude
 
 UNREAD = "network-not-scanned"
@@ -133,13 +133,13 @@ def _with_suspicions(error: TriggerfishError, path: Path) -> str:
 
 def _tried(result: Scanned, opened: Opened, images: Path | None) -> Scanned:
     """The result, tried on the user's own pictures; with a note where that fails."""
-    if images is None or not is_flagged(result):
+    if images is None or result.verdict.name == "clean":
         return result
     try:
         return with_trials(result, _read_as(result, opened), images)
     except Exception as error:  # the verdict stands, whatever the pictures are
         why = error if isinstance(error, TriggerfishError) else described(error)
-        notes = (*result.verdict.notes, f"not tried on your own images: {why}")
+        notes = (*result.verdict.notes, f"{ON_OWN} nothing was tried: {why}")
         return replace(result, verdict=replace(result.verdict, notes=notes))
 
 

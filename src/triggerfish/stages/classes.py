@@ -71,9 +71,9 @@ def _known_before(state: State) -> tuple[Finding, ...] | None:
         return (
             Finding(
                 FEW,
-                f"expected at least {FEWEST_CLASSES} classes, or clean networks of the task to "
-                f"compare with, got {count} and none: nothing that is measured of so few tells a "
-                "trigger from an easy class; calibrate on clean models of this network and task",
+                f"of {count} classes a scan cannot tell a trigger from an easy class, so nothing "
+                "was searched. Test every class, or calibrate on clean models of this network and "
+                "task",
             ),
         )
     return None

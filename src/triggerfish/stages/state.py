@@ -37,8 +37,8 @@ class ScanConfig:
         judge: Turns the detector's scores into evidence.
         seed: Decides what is random in the detector.
         confirm: Whether classes that are flagged, or nearly, get a confirmation test. It
-            takes a flag away that it refutes, and flags a class that it confirms. For detectors
-            that search for universal perturbations.
+            takes a flag away that it refutes, and gives none. For detectors that search for
+            universal perturbations.
         untargeted: Whether a scan that finds no target looks for a trigger that moves the images
             of one class only, or those of every class.
         confirmation: The settings of confirmation tests.

@@ -268,9 +268,9 @@ def _ties(scores: ClassScores) -> Iterator[Finding]:
     if len(values) < MIN_CLASSES:
         yield Finding(
             "few-classes",
-            f"expected scores of at least {MIN_CLASSES} classes, got {len(values)} of "
-            f"{len(scores.status)}: among fewer an outlier means nothing; use a calibrated "
-            "reference",
+            f"{len(values)} of {len(scores.status)} classes have a score, and an outlier means "
+            f"nothing among fewer than {MIN_CLASSES}: calibrate on clean models of this network "
+            "and task",
         )
     elif np.median(np.abs(values - np.median(values))) == 0:
         yield Finding(
