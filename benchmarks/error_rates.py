@@ -72,7 +72,7 @@ def rates(rows: Mapping[bool, Sequence[Row]], measured_with: Mapping[str, object
 def _repairs() -> dict[str, float]:
     """Of attacked networks whose repair passed its own check, those that lost the true trigger."""
     tried = (row["after"]["unlearning"] for row in read_lines(REPAIRED) if row.get("after"))
-    passed = [row for row in tried if row["accepted"] and row["trigger_success"] is not None]
+    passed = [r for r in tried if r.get("accepted") and r["trigger_success"] is not None]
     return _interval(sum(row["trigger_success"] < repair_table.GONE for row in passed), len(passed))
 
 

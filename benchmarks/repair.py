@@ -32,7 +32,7 @@ from benchmarks.confirm import suspects
 from benchmarks.fine_pruning import fine_pruned
 from benchmarks.lines import append_line, read_lines
 from benchmarks.suspects import Suspect, of_folders, of_strangers, of_zoos
-from triggerfish.errors import UnsupportedModelError
+from triggerfish.errors import NothingToRepairError, UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.repairs import METHODS, RepairMethod, Task
 from triggerfish.repairs.repair import Repaired, repair, with_model
@@ -111,9 +111,9 @@ def row_of(suspect: Suspect, data_root: Path | None, count: int) -> dict[str, ob
         "named": named,
         "before": {**_verdict(scanned), **truth_of(suspect, suspect.classifier, test, count)},
     }
-    if suspect.triggers and not named:
-        return row
     targets = () if named else suspects(scanned)
+    if (suspect.triggers and not named) or not (named or targets):
+        return row
     ours, *others = (kind() for kind in METHODS.values())
     row["after"] = {
         ours.name: _repaired(suspect, ours, scanned, targets, test, count),
@@ -135,7 +135,10 @@ def _repaired(
 ) -> dict[str, object]:
     """What `repair` made of a network, with its own check."""
     start = time.process_time()
-    outcome = repair(suspect.classifier, targets=targets, method=method, before=scanned)
+    try:
+        outcome = repair(suspect.classifier, targets=targets, method=method, before=scanned)
+    except NothingToRepairError as error:  # a source-specific attack
+        return {"error": str(error)}
     seconds = time.process_time() - start
     fixed = with_model(suspect.classifier, outcome.model)
     return {
