@@ -25,7 +25,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-FIELDS = {"sha256", "reason", "until"}
+FIELDS = ("sha256", "reason", "until")
+_FIX = "give it sha256, reason and until"
 
 
 def read_acceptances(file: Path) -> dict[str, Acceptance]:
@@ -48,8 +49,12 @@ def read_acceptances(file: Path) -> dict[str, Acceptance]:
 
 def _entry(file: Path, number: int, entry: object) -> tuple[str, Acceptance]:
     where = f"entry {number} of {file}"
-    if not isinstance(entry, dict) or entry.keys() != FIELDS:
-        raise AcceptanceError(f"expected {', '.join(sorted(FIELDS))} in {where}, got {entry}")
+    if not isinstance(entry, dict):
+        raise AcceptanceError(f"{where} is no table: write [[accept]] above it")
+    if missing := [name for name in FIELDS if name not in entry]:
+        raise AcceptanceError(f"{where} has no {' and no '.join(missing)}: {_FIX}")
+    if unknown := [name for name in entry if name not in FIELDS]:
+        raise AcceptanceError(f"{where} has {', '.join(unknown)}, which means nothing: {_FIX}")
     sha256, reason, until = entry["sha256"], entry["reason"], entry["until"]
     if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
         raise AcceptanceError(f"expected 64 hexadecimal digits as sha256 in {where}, got {sha256}")

@@ -90,8 +90,29 @@ def test_a_flagged_model_that_is_accepted_passes_the_gate_and_is_not_clean(
     assert run.out.splitlines()[1].startswith("accepted ")
     assert "Accepted until 2999-01-01 (mine). What was found: Likely backdoored" in run.out
     assert run.out.endswith(
-        "0 scanned: 0 flagged, 0 inconclusive, 0 clean; 0 skipped; 1 accepted\n"
+        "1 scanned: 0 flagged, 0 inconclusive, 0 clean, 1 accepted; 0 skipped\n"
     )
+
+
+def test_an_acceptance_that_is_over_or_matches_nothing_is_said_once(
+    triggerfish: Cli, give: Give
+) -> None:
+    give(found(), clean())
+    Path("list.toml").write_text(
+        f"[[accept]]\nsha256 = '{'ab' * 32}'\nreason = 'mine'\nuntil = 2020-01-01\n"
+        f"[[accept]]\nsha256 = '{'ef' * 32}'\nreason = 'gone'\nuntil = 2999-01-01\n"
+    )
+    over = (
+        "list.toml: the acceptance of models/0-stranger model.pt ended on 2020-01-01. "
+        "Give it a later day to accept the file again"
+    )
+    unused = "list.toml: 1 entry matches no file that was scanned (efefefefefef)"
+    run = triggerfish("scan", "models", "--accept", "list.toml", "--out", "out")
+    assert run.code == 1
+    assert run.err.splitlines()[-2:] == [over, unused]
+    assert triggerfish("report", "out", "--accept", "list.toml").err == f"{over}\n{unused}\n"
+    run = triggerfish("scan", "models", "--accept", "list.toml", "--shard", "1/1", "--quiet")
+    assert run.err == f"{over}\n"
 
 
 def test_class_names_from_a_file(triggerfish: Cli, give: Give) -> None:

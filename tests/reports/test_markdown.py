@@ -14,7 +14,7 @@ EXPECTED = r"""# Triggerfish
 | 🔴 dangerous | - | - | - | - | zoo/evil.pt |
 | ⚪ skipped | - | - | - | - | zoo/\\x1b\[31m\<b\>\|broken\\n.pt |
 
-3 scanned: 1 flagged, 1 inconclusive, 1 clean; 1 skipped; 1 dangerous; 1 accepted; 2 other files that are no models \(.txt 2\)
+4 scanned: 1 flagged, 1 inconclusive, 1 clean, 1 accepted; 1 skipped; 1 dangerous; 2 other files that are no models \(.txt 2\)
 """  # noqa: E501
 
 

@@ -20,9 +20,9 @@ def test_a_skipped_file_is_never_counted_as_scanned_or_clean(
 
 def test_an_accepted_file_is_neither_clean_nor_flagged() -> None:
     summary = summarize([outcome(accepted()), outcome(dangerous())], {".txt": 2, "none": 1})
-    assert (summary.scanned, summary.clean, summary.accepted, summary.dangerous) == (0, 0, 1, 1)
+    assert (summary.scanned, summary.clean, summary.accepted, summary.dangerous) == (1, 0, 1, 1)
     assert str(summary) == (
-        "0 scanned: 0 flagged, 0 inconclusive, 0 clean; 0 skipped; 1 dangerous; 1 accepted; "
+        "1 scanned: 0 flagged, 0 inconclusive, 0 clean, 1 accepted; 0 skipped; 1 dangerous; "
         "3 other files that are no models (.txt 2, none 1)"
     )
 

@@ -30,7 +30,7 @@ def exit_code(summary: Summary, fail_on: str = FAIL_ON[-1]) -> int:
         return FLAGGED
     if summary.dangerous:
         return DANGEROUS
-    if not summary.scanned and not summary.accepted:
+    if not summary.scanned:
         return USAGE
     if severity >= 1 and summary.inconclusive:
         return INCONCLUSIVE

@@ -10,6 +10,7 @@ import click
 
 from triggerfish.acceptance import apply_acceptances, read_acceptances
 from triggerfish.cli.exit_codes import FAIL_ON, exit_code
+from triggerfish.cli.report_options import Usage
 from triggerfish.cli.terminal import about_terminal, screen_options
 from triggerfish.reports import FORMATS
 from triggerfish.reports.json_report import json_schema
@@ -60,15 +61,19 @@ def report_command(
     outcomes: list[str] = []
     accepted, today = ({} if accept is None else read_acceptances(accept)), date.today()
     stored = (r for path in results for r in read_any(path))
-    shown = _counted((apply_acceptances(r, accepted, today) for r in stored), outcomes)
+    usage = Usage(accept, accepted)
+    shown = _counted((apply_acceptances(r, accepted, today) for r in stored), outcomes, usage)
     for piece in FORMATS[output_format](shown, about_terminal(quiet=quiet, verbose=verbose)):
         click.echo(piece, nl=False)
+    for line in usage.lines(today, unused=not quiet):
+        click.echo(line, err=True)
     ctx.exit(exit_code(summarize(outcomes), fail_on))
 
 
 def _counted(
-    results: Iterable[Scanned | Skipped], outcomes: list[str]
+    results: Iterable[Scanned | Skipped], outcomes: list[str], usage: Usage
 ) -> Iterator[Scanned | Skipped]:
     for result in results:
         outcomes.append(outcome(result))
+        usage.note(result)
         yield result

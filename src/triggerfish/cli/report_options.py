@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +21,14 @@ from triggerfish.files import ensure_writable, write_file
 from triggerfish.loading import other_files
 from triggerfish.reports.about import About
 from triggerfish.reports.html import HtmlReport
+from triggerfish.reports.text import printable
 from triggerfish.results import Acceptance, Scanned, Skipped
 from triggerfish.runs.outcome import Complete
 from triggerfish.runs.run import Row
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 GROUP = "Reports and gate"
+_NAMED = 3  # of the acceptances that match no file
 # What says where results go, and not what is computed: no part of the command that repeats it.
 ELSEWHERE = {
     "out", "output_format", "html", "accept", "fail_on", "quiet", "verbose", "show_config", "jobs",
@@ -60,6 +63,39 @@ def report_options(command: Command) -> Command:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """Which of the ``acceptances`` of a ``file`` were needed; what to say about the others."""
+
+    file: Path | None
+    acceptances: Mapping[str, Acceptance]
+    _found: dict[str, Path | None] = field(default_factory=dict)
+
+    def note(self, result: Scanned | Skipped) -> None:
+        """Remember a result that is listed."""
+        if result.sha256 is not None and result.sha256 in self.acceptances:
+            self._found.setdefault(result.sha256, result.path)
+
+    def lines(self, today: date, *, unused: bool = True) -> Iterator[str]:
+        """One line for each acceptance that is over, and one for those that match no file.
+
+        Without ``unused`` the last one is left out: a share of the files cannot tell.
+        """
+        for sha256, path in self._found.items():
+            until = self.acceptances[sha256].until
+            if until < today:
+                yield (
+                    f"{self.file}: the acceptance of {printable(path or sha256)} ended on "
+                    f"{until.isoformat()}. Give it a later day to accept the file again"
+                )
+        left = [sha256 for sha256 in self.acceptances if sha256 not in self._found]
+        if unused and left:
+            named = ", ".join(sha256[:12] for sha256 in left[:_NAMED])
+            entries = "1 entry matches" if len(left) == 1 else f"{len(left)} entries match"
+            more = ", ..." if len(left) > _NAMED else ""
+            yield f"{self.file}: {entries} no file that was scanned ({named}{more})"
+
+
+@dataclass(frozen=True)
 class Reporting:
     """What becomes of results once they are there."""
 
@@ -68,11 +104,12 @@ class Reporting:
     about: About
     fail_on: str
     complete: Complete
-    acceptances: Mapping[str, Acceptance]
+    acceptance: Usage
     _report: HtmlReport = field(default_factory=HtmlReport)
 
     def show(self, row: Row) -> Scanned | Skipped:
         """The result of a row; it goes into the report on all."""
+        self.acceptance.note(row.result)
         if self.html is not None:
             self._report.add(row.result)
         return row.result
@@ -102,7 +139,7 @@ def take_reporting(ctx: click.Context, values: dict[str, Any], paths: Sequence[P
         complete=Complete(
             () if names is None else read_class_names(names), given_words(ctx, without=ELSEWHERE)
         ),
-        acceptances={} if accept is None else read_acceptances(accept),
+        acceptance=Usage(accept, {} if accept is None else read_acceptances(accept)),
     )
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def scan_command(
         executor=options.executor(loading.device),
         images=reporting.images,
         complete=reporting.complete,
-        acceptances=reporting.acceptances,
+        acceptances=reporting.acceptance.acceptances,
     ).start(options.sources(paths, loading), reporting.about.other_files)
     _say_what_is_there(batch)
     outcomes, pages = list[str](), Pages(options.out, reporting.html)
@@ -119,6 +120,9 @@ def scan_command(
     if len(outcomes) < batch.count:
         click.echo(_what_is_left(ctx, batch.count - len(outcomes), options.out), err=True)
         raise click.Abort
+    whole = options.shard is None and not reporting.about.quiet
+    for line in reporting.acceptance.lines(date.today(), unused=whole):
+        click.echo(line, err=True)
     # A share of few models may have none.
     ctx.exit(exit_code(summary, reporting.fail_on) if batch.models else 0)
 

@@ -15,10 +15,10 @@ Outcome = Literal["clean", "backdoored", "inconclusive", "skipped", "dangerous",
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of models: each is in one of them beside ``scanned``."""
+    """Counts of models: each is in one of them beside ``scanned``, which has the first four."""
 
     scanned: int = 0
-    """Those with a verdict: flagged, inconclusive or clean."""
+    """Those that are flagged, inconclusive, clean or accepted."""
     flagged: int = 0
     """Those that are backdoored by their verdict."""
     inconclusive: int = 0
@@ -35,18 +35,16 @@ class Summary:
     @property
     def clean(self) -> int:
         """Models of which every verdict is clean."""
-        return self.scanned - self.flagged - self.inconclusive
+        return self.scanned - self.flagged - self.inconclusive - self.accepted
 
     def __str__(self) -> str:
         parts = [
             f"{self.scanned} scanned: {self.flagged} flagged, {self.inconclusive} inconclusive, "
-            f"{self.clean} clean",
+            f"{self.clean} clean" + (f", {self.accepted} accepted" if self.accepted else ""),
             f"{self.skipped} skipped",
         ]
         if self.dangerous:
             parts.append(f"{self.dangerous} dangerous")
-        if self.accepted:
-            parts.append(f"{self.accepted} accepted")
         if self.other_files:
             kinds = ", ".join(f"{suffix} {count}" for suffix, count in self.other_files.items())
             parts.append(
@@ -71,7 +69,7 @@ def summarize(outcomes: Iterable[str], other_files: Mapping[str, int] | None = N
     """Count outcomes."""
     found = Counter(outcomes)
     return Summary(
-        scanned=found["clean"] + found["backdoored"] + found["inconclusive"],
+        scanned=found["clean"] + found["backdoored"] + found["inconclusive"] + found["accepted"],
         flagged=found["backdoored"],
         inconclusive=found["inconclusive"],
         skipped=found["skipped"],
