@@ -44,6 +44,7 @@ def track(
     Shows nothing when ``quiet``. ``flagged`` says which of them to count a second time.
     """
     count = flagged_count = 0
+    furthest = 0.0  # parts of the work begin again, and what was said must not fall
     with _bar(quiet=quiet) as progress:
         shown = not quiet and progress.console.is_terminal
         flags = "" if flagged is None else ", 0 flagged"
@@ -53,9 +54,11 @@ def track(
             _shown.append(progress)
 
         def advance(part: float) -> None:
-            progress.update(task, completed=count + part)
+            nonlocal furthest
+            furthest = max(furthest, count + part)
+            progress.update(task, completed=furthest)
             if lines is not None:
-                lines.say(count + part, flags)
+                lines.say(furthest, flags)
 
         try:
             with listening(advance):
