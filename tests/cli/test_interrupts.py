@@ -1,6 +1,7 @@
 """Real processes, real signals: a scan ends soon, and nothing of it stays."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -68,6 +69,11 @@ def test_a_signal_ends_the_scan_and_its_workers(
     lines = err.strip().splitlines()
     assert lines[-1] == MESSAGE
     (left,) = (line for line in lines if line.startswith("not reached: "))
+    assert re.match(r"not reached: \d+ models \(\S+\.pt, \S+\.pt, \S+\.pt, \.\.\.\)", left)
+    if with_out:
+        status = subprocess.run(command("status", tmp_path / "out"), capture_output=True, text=True)
+        assert "left at that rate" not in status.stdout
+        assert "interrupted, " in status.stdout
     assert ("To go on: triggerfish scan " in left) == with_out
     gone(family)
 

@@ -197,8 +197,8 @@ def test_ctrl_c_keeps_what_is_done(
     assert run.code == 130
     assert len(json.loads(run.out)["results"]) == 1
     assert run.err.splitlines()[-2:] == [
-        "not reached: 1 model. Without --out nothing is kept: add --out FOLDER to go on another "
-        "time",
+        f"not reached: 1 model ({models / 'planted.pt'}). Without --out nothing is kept: "
+        "add --out FOLDER to go on another time",
         "interrupted",
     ]
 

@@ -1,15 +1,17 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from runs.stub import Stub, content, make_models
 
+from triggerfish.cli.group import app
 from triggerfish.errors import OutputError, ResultError
 from triggerfish.runs.folder import RESULTS, RunFolder
 from triggerfish.runs.merge import merge
 from triggerfish.runs.model import Model
 from triggerfish.runs.run import here, run
 from triggerfish.runs.selection import Shard
-from triggerfish.runs.status import read_status, write_plan
+from triggerfish.runs.status import read_status, write_end, write_plan
 
 
 def scan(models: list[Model], out: Path, shard: Shard | None = None) -> None:
@@ -46,6 +48,22 @@ def test_status_counts_what_there_is(tmp_path: Path) -> None:
         1,
     )
     assert status.seconds_left == 0
+
+
+def test_an_interrupted_run_has_no_time_left(tmp_path: Path) -> None:
+    models = make_models(tmp_path / "in", 4)
+    folder = RunFolder(tmp_path / "out")
+    write_plan(folder, len(models), None)
+    rows = run(models, Stub(), here, folder)
+    next(rows)
+    assert read_status(tmp_path / "out").seconds_left is not None
+    rows.close()
+    write_end(folder, None)
+    folder.close()
+    status = read_status(tmp_path / "out")
+    assert (status.done, status.models, status.seconds_left) == (1, 4, None)
+    run_again = CliRunner().invoke(app, ["status", str(tmp_path / "out")])
+    assert run_again.stdout.endswith("interrupted, 3 left: the same scan command again goes on\n")
 
 
 def test_status_of_something_else_is_an_error(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ COMMON = (
     "fail_on", "arch", "input_shape", "mean", "std", "device",
 )  # fmt: skip
 MOST_PAGES = 5  # of flagged models that are named after a scan
+MOST_LEFT = 3  # of models that are named after an interrupt
 
 
 @click.command("scan", cls=GroupedCommand, common=COMMON)
@@ -108,7 +109,7 @@ def scan_command(
             for piece in FORMATS[output_format](results, reporting.about):
                 echo(piece, nl=False)
     except KeyboardInterrupt:
-        click.echo(_what_is_left(ctx, batch.count - len(outcomes), options.out), err=True)
+        click.echo(_what_is_left(ctx, batch.left(len(outcomes)), options.out), err=True)
         raise
     reporting.finish()
     summary = summarize(outcomes, reporting.about.other_files)
@@ -118,7 +119,7 @@ def scan_command(
         for line in pages.lines():
             click.echo(line, err=True)
     if len(outcomes) < batch.count:
-        click.echo(_what_is_left(ctx, batch.count - len(outcomes), options.out), err=True)
+        click.echo(_what_is_left(ctx, batch.left(len(outcomes)), options.out), err=True)
         raise click.Abort
     whole = options.shard is None and not reporting.about.quiet
     for line in reporting.acceptance.lines(date.today(), unused=whole):
@@ -139,9 +140,12 @@ def _say_what_is_there(batch: Batch) -> None:
         click.echo(f"{taken_over} of {count} already scanned ({out})", err=True)
 
 
-def _what_is_left(ctx: click.Context, missing: int, out: Path | None) -> str:
+def _what_is_left(ctx: click.Context, missing: list[Path], out: Path | None) -> str:
     """What an interrupted scan has not reached, and the command that goes on."""
-    said = f"not reached: {missing} model{'' if missing == 1 else 's'}"
+    said = f"not reached: {len(missing)} model{'' if len(missing) == 1 else 's'}"
+    if missing:
+        more = ", ..." if len(missing) > MOST_LEFT else ""
+        said += f" ({', '.join(printable(path) for path in missing[:MOST_LEFT])}{more})"
     if out is None:
         return f"{said}. Without --out nothing is kept: add --out FOLDER to go on another time"
     paths = [str(path) for path in ctx.params["paths"]]

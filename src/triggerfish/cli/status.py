@@ -33,6 +33,9 @@ def _as_text(status: RunStatus) -> str:
         lines.append(f"{60 * status.rate:.1f} models a minute")
     if status.seconds_left:
         lines.append(f"{timedelta(seconds=round(status.seconds_left))} left at that rate")
+    elif status.seconds_left is None and status.rate is not None and status.models is not None:
+        left = status.models - status.done
+        lines.append(f"interrupted, {left} left: the same scan command again goes on")
     if status.damaged_lines:
         lines.append(f"{status.damaged_lines} damaged lines: their models are scanned again")
     return "\n".join(lines)

@@ -23,7 +23,7 @@ from triggerfish.runs.model import Model, Source, find_models
 from triggerfish.runs.outcome import Complete, Work, load_readings
 from triggerfish.runs.run import Executor, Row, locally, run, to_do
 from triggerfish.runs.selection import Shard, select
-from triggerfish.runs.status import write_plan
+from triggerfish.runs.status import write_end, write_plan
 from triggerfish.scanning import ScanConfig
 from triggerfish.trial import read_pictures
 
@@ -93,6 +93,16 @@ class Batch:
         """How many rows there will be: one a path."""
         return sum(len(model.paths) for model in self.models)
 
+    def left(self, shown: int) -> list[Path]:
+        """The paths without a result after the first ``shown`` rows."""
+        folder, again = self.folder, self.settings.rescan
+        rows = [(model, path) for model in self.models for path in model.paths]
+        return [
+            path
+            for model, path in rows[shown:]
+            if folder is None or not folder.settled(model, since_start=again)
+        ]
+
     def rows(self) -> Generator[Row]:
         """The results as they come, in the order of the paths, accepted where they are listed.
 
@@ -124,6 +134,7 @@ class Batch:
 
     def _end(self, overview: HtmlReport) -> None:
         if self.folder is not None:
+            write_end(self.folder, self.settings.shard)
             page = overview.render(About(self.other_files))
             write_file(self.folder.path / REPORT, page.encode())
 

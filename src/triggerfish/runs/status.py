@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from triggerfish.errors import ResultError
@@ -22,12 +22,13 @@ _PLAN = "run"
 class Plan:
     """What a command has set out to do: so many ``models``, with so many ``lines`` there before.
 
-    ``started`` is in seconds since 1970.
+    ``started`` and ``ended`` are in seconds since 1970; one that runs, or was killed, has no end.
     """
 
     models: int
     lines: int
     started: float
+    ended: float | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class RunStatus:
     """Counts of models; ``models`` is None where no plan says how many there are.
 
     ``rate`` is in models a second since the last start, ``seconds_left`` by that rate; None when
-    nothing has ended yet.
+    nothing has ended yet, and ``seconds_left`` also after an interrupt.
     """
 
     models: int | None
@@ -52,9 +53,22 @@ class RunStatus:
 
 def write_plan(folder: RunFolder, models: int, shard: Shard | None) -> None:
     """Put down what a command sets out to do; one file for each share."""
+    _write(_file(folder, shard), Plan(models, folder.lines.count, time.time()))
+
+
+def write_end(folder: RunFolder, shard: Shard | None) -> None:
+    """Put down that a command has ended, with all its models or not."""
+    file = _file(folder, shard)
+    _write(file, replace(_read(file), ended=time.time()))
+
+
+def _file(folder: RunFolder, shard: Shard | None) -> Path:
     name = _PLAN if shard is None else f"{_PLAN}-{shard.index}-of-{shard.count}"
-    plan = Plan(models, folder.lines.count, time.time())
-    write_file(folder.path / f"{name}.json", (json.dumps(asdict(plan)) + "\n").encode())
+    return folder.path / f"{name}.json"
+
+
+def _write(file: Path, plan: Plan) -> None:
+    write_file(file, (json.dumps(asdict(plan)) + "\n").encode())
 
 
 def read_status(path: Path) -> RunStatus:
@@ -77,7 +91,13 @@ def read_status(path: Path) -> RunStatus:
     # Files that were there once and are gone have lines, and no place in the latest plan.
     models = max(len(current), sum(plan.models for plan in plans)) if plans else None
     rate = _rate(plans, lines)
-    left = None if models is None or rate is None else max(0, models - len(current)) / rate
+    left = None
+    if (
+        models is not None
+        and rate is not None
+        and (models <= len(current) or _goes_on(plans, lines))
+    ):
+        left = max(0, models - len(current)) / rate
     return RunStatus(
         models=models,
         done=len(current),
@@ -93,13 +113,20 @@ def read_status(path: Path) -> RunStatus:
 
 
 def _plans(path: Path) -> list[Plan]:
-    found = []
-    for file in sorted(path.glob(f"{_PLAN}*.json")):
-        try:
-            found.append(Plan(**json.loads(file.read_bytes())))
-        except (ValueError, TypeError, OSError) as error:
-            raise ResultError(f"expected the plan of a run in {file}, got {error}") from error
-    return found
+    return [_read(file) for file in sorted(path.glob(f"{_PLAN}*.json"))]
+
+
+def _read(file: Path) -> Plan:
+    try:
+        return Plan(**json.loads(file.read_bytes()))
+    except (ValueError, TypeError, OSError) as error:
+        raise ResultError(f"expected the plan of a run in {file}, got {error}") from error
+
+
+def _goes_on(plans: Iterable[Plan], lines: Lines) -> bool:
+    """Whether a command has not ended, or lines have come since: several write one folder."""
+    ends = [plan.ended for plan in plans]
+    return None in ends or lines.path.stat().st_mtime > max(end for end in ends if end is not None)
 
 
 def _rate(plans: Iterable[Plan], lines: Lines) -> float | None:
