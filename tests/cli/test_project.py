@@ -38,6 +38,13 @@ def test_what_is_in_force_and_where_it_is_from(triggerfish: Cli) -> None:
         assert line in lines
 
 
+def test_what_is_in_force_needs_no_model(triggerfish: Cli) -> None:
+    Path("triggerfish.toml").write_text(PROJECT)
+    run = triggerfish("scan", "--show-config")
+    assert (run.code, run.err) == (0, "")
+    assert "steps = 4  # project file" in run.out
+
+
 def test_the_command_line_wins(triggerfish: Cli) -> None:
     Path("triggerfish.toml").write_text(PROJECT)
     run = triggerfish("scan", "model.pt", "--steps", 9, "--show-config")

@@ -101,6 +101,7 @@ def check_together(values: Mapping[str, object]) -> None:
         raise click.UsageError("--rescan needs the run folder: add --out FOLDER")
     if values.get("quiet") and values.get("verbose"):
         raise click.UsageError("--quiet and --verbose exclude each other: drop one")
-    if "listing" in values and values["listing"] is None and not values.get("paths"):
+    unnamed = "listing" in values and values["listing"] is None and not values.get("paths")
+    if unnamed and not values.get("show_config"):
         raise click.UsageError("name a model file or a folder, or a list of them with --from")
     check_counts(values.get("mean"), values.get("std"), values.get("input_shape"))
