@@ -40,6 +40,10 @@ MISTAKES = {
     "scan {in}/model.pt -q -v": ("--quiet and --verbose exclude each other", "drop one"),
     "scan {in}/model.pt --detector universe": ("'universe' is not one of", "'universal'"),
     "scan {in}/model.pt --jobs none": ("'none' is not a valid integer", "--jobs"),
+    "confirm {in}/model.pt --class ten": ("--class", "'ten' is not a valid integer."),
+    "scan {in}/model.pt --mean 0.5 0.5 0.5": (
+        "0.5: no such file. Several numbers of one option take commas",
+        "such as --mean 0.485,0.456,0.406"),
     "report {in}/nothing": ("{in}/nothing: no such file", ""),
 }  # fmt: skip
 
@@ -50,12 +54,19 @@ FILES = {
     "confirm --class 0 {in}/pointer.pt": ("{in}/pointer.pt is a Git LFS pointer", "git lfs pull"),
     "confirm --class 0 {in}/model.pt": (
         "{in}/model.pt is a text file", "may have saved an error page"),
-    "confirm --class 0 {in}/noise.pt": ("no known kind of file begins with", "give a model file"),
+    "confirm --class 0 {in}/noise.pt": (
+        "no known kind of file begins with the bytes 01 02 03", "give a model file"),
     "confirm --class 0 {in}/other.pt": (
         "no network of the catalogue and no plain chain has these 1 weights (strange)",
         "triggerfish arch init {in}/other.pt"),
     "confirm --class 0 {in}/other.pt --arch nothing": (
         "no network has the name 'nothing'", "take one of "),
+    "confirm --class 0 {in}/other.pt --arch papper_cnn": (
+        "no network has the name 'papper_cnn', did you mean paper_cnn?", ""),
+    "confirm --class 0 {in}/other.pt --arch {in}/nets.py:PlainCN": (
+        "{in}/nets.py has no PlainCN, did you mean PlainCNN?", ""),
+    "confirm --class 0 {in}/other.pt --arch {in}/nets.py:unlike": (
+        "{in}/nets.py has no unlike", "name one of PlainCNN, make"),
     "confirm --class 0 {in}/other.pt --arch paper_cnn": (
         "the weights are not those of paper_cnn: ", "Pass the right --arch"),
     "confirm --class 0 {in}/other.pt --arch paper_cnn --arch-args x": (
@@ -70,6 +81,7 @@ FILES = {
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "model.pt").write_text("not a model")
     (tmp_path / "net.py").write_text("class Net:\n    pass\n\nraise SystemExit('was run')\n")
+    (tmp_path / "nets.py").write_text("class PlainCNN:\n    pass\n\ndef make():\n    pass\n")
     (tmp_path / "empty.pt").touch()
     (tmp_path / "pointer.pt").write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
     (tmp_path / "noise.pt").write_bytes(bytes(range(1, 129)))
@@ -89,6 +101,7 @@ def test_a_mistake_is_said_with_the_next_step(line: str, triggerfish: Cli, folde
         assert said.replace("{in}", str(folder)) in run.err
     assert "Traceback" not in run.err
     assert ": expected " not in run.err
+    assert max(map(len, run.err.splitlines())) < 400
 
 
 NEEDS_TORCH = ("scan {in}/notes",)  # to know what is a model file

@@ -98,6 +98,19 @@ def test_what_is_wrong_with_it_is_one_line(text: str, message: str, triggerfish:
     assert message in run.err
 
 
+@pytest.mark.parametrize(
+    "line", ["steps = 'many'", "fail-on = 'never'", "mean = 'half'", "target-prob = 1.5"]
+)
+def test_a_wrong_value_of_the_project_says_its_file(line: str, triggerfish: Cli) -> None:
+    Path("triggerfish.toml").write_text(f"[scan]\n{line}\n")
+    run = triggerfish("scan", "model.pt", "--detector", "min-norm")
+    assert run.code == 2
+    assert run.err.endswith("(set in triggerfish.toml)\n")
+    key = line.partition(" ")[0]
+    again = triggerfish("scan", "model.pt", "--detector", "min-norm", f"--{key}", "x")
+    assert "triggerfish.toml" not in again.err
+
+
 def test_tables_of_other_commands_do_not_matter(triggerfish: Cli) -> None:
     Path("triggerfish.toml").write_text("[report]\nfail-on = 'flagged'\n")
     assert triggerfish("scan", "model.pt", "--show-config").code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import click
 from triggerfish.cli.numbers import check_counts
 
 HUB = "hf://"
+_NUMBER = re.compile(r"-?\d*\.?\d+,?")
 
 
 class ExistingPath(click.Path):
@@ -42,10 +44,19 @@ def no_such_file(path: Path) -> str:
 
 
 def some_exist(_: click.Context, __: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Click callback: paths of which at least one is there; the others become skipped files."""
+    """Click callback: paths of which at least one is there; the others become skipped files.
+
+    A number that is no file was meant for the option before it, and the scan would go on without.
+    """
     there = [str(path).startswith("hf:") or os.path.lexists(path) for path in paths]
     if paths and not any(there) and "-" not in map(str, paths):
         raise click.UsageError(no_such_file(paths[0]))
+    for path, exists in zip(paths, there, strict=True):
+        if not exists and _NUMBER.fullmatch(str(path)):
+            raise click.UsageError(
+                f"{path}: no such file. Several numbers of one option take commas, "
+                "such as --mean 0.485,0.456,0.406"
+            )
     return paths
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shlex
 import sys
 from contextlib import suppress
@@ -16,7 +17,7 @@ from triggerfish._version import __version__
 from triggerfish.cli.exit_codes import PIPE_CLOSED, USAGE
 from triggerfish.cli.interrupts import MESSAGE, interruptible
 from triggerfish.cli.outline import light_command, load_command, outlines
-from triggerfish.cli.project import use_project
+from triggerfish.cli.project import reworded, use_project, with_its_file
 from triggerfish.cli.streams import drop_output, output_failed, prepare_streams, was_printing
 from triggerfish.errors import TriggerfishError, described, one_line
 
@@ -130,7 +131,7 @@ class App(click.Group):
                 code = interrupt.code
             except click.ClickException as error:
                 with suppress(OSError):
-                    _with_a_near_match(error).show()
+                    _in_full(error).show()
                 code = USAGE
             except TriggerfishError as error:
                 _complain(f"error: {error}")
@@ -165,6 +166,14 @@ def _no_such_command(name: str, args: list[str]) -> str:
         return f"no command {name!r}: to scan a file, triggerfish scan {shlex.join(args)}"
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     return f"no command {name!r}" + (f": did you mean {near[0]}?" if near else "")
+
+
+def _in_full(error: click.ClickException) -> click.ClickException:
+    """What click says, with what is meant by it, or where it is from."""
+    if isinstance(error, click.BadParameter):  # the range is no matter where there is no number
+        message = re.sub("valid (integer|float) range", r"valid \1", error.message)
+        error = error if message == error.message else reworded(error, message)
+    return _with_a_near_match(with_its_file(error))
 
 
 def _with_a_near_match(error: click.ClickException) -> click.ClickException:

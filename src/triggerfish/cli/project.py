@@ -10,6 +10,7 @@ one beside a model. What runs code or takes a risk is for the command line alone
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ else:
     import tomli as tomllib
 
 FILE = Path("triggerfish.toml")
+_USED = "triggerfish.project"
 RISKS = {"unsafe_pickle": "runs code from the file"}
 
 SOURCES = {
@@ -59,7 +61,30 @@ def use_project(ctx: click.Context, file: Path | None) -> None:
     name = ctx.invoked_subcommand
     command = None if name is None else ctx.command.get_command(ctx, name)
     if name in document and name is not None and command is not None:
+        ctx.meta[_USED] = chosen
         ctx.default_map = {name: dict(_defaults(chosen, command, document[name]))}
+
+
+def with_its_file(error: click.ClickException) -> click.ClickException:
+    """An error about an option that the project's file sets, with the name of that file."""
+    if not isinstance(error, click.UsageError) or (ctx := error.ctx) is None:
+        return error
+    if _USED not in ctx.meta:
+        return error
+    said = set(re.findall(r"--[\w-]+", error.format_message()))
+    for option in ctx.command.params:
+        set_there = ctx.get_parameter_source(option.name or "") is ParameterSource.DEFAULT_MAP
+        if set_there and said & set(option.opts):
+            message = f"{error.message.rstrip('.')} (set in {ctx.meta[_USED]})"
+            return reworded(error, message)
+    return error
+
+
+def reworded(error: click.UsageError, message: str) -> click.UsageError:
+    """The same mistake in other words; click's errors do not change."""
+    if isinstance(error, click.BadParameter):
+        return click.BadParameter(message, error.ctx, error.param, error.param_hint)
+    return click.UsageError(message, error.ctx)
 
 
 def _defaults(

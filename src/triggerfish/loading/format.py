@@ -87,7 +87,8 @@ def recognise(path: Path) -> tuple[Format, bytes]:
     known = dict.fromkeys(item.name for item in (*FOLDERS, *FILES, *ARCHIVES))
     names = ", ".join(name for name in known if name != container.NAME)
     raise CheckpointError(
-        f"no known kind of file begins with {head[:8]!r}: give a model file ({names})"
+        f"no known kind of file begins with the bytes {head[:8].hex(' ')}: "
+        f"give a model file ({names})"
     )
 
 

@@ -9,12 +9,14 @@ card cannot name any.
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib
 import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +35,7 @@ from triggerfish.loading.weights.state_dict import StateDict, strip_prefixes
 
 Factory = Callable[[], object]
 
+_NAMED = 5  # of what could have been named
 _IMAGENET = 1000  # classes; a network with fewer was trained on other images
 _ZOO_NAME = re.compile(r"[A-Za-z0-9_.]+")  # excludes timm's hf-hub: and local-dir: sources
 
@@ -62,11 +65,7 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
     elif rest:
         factory = partial(_attribute(source, rest), **arguments)
     else:
-        raise UnsupportedModelError(
-            f"no network has the name {name!r}: take one of {', '.join(ARCHITECTURES)}, or "
-            "chain:STEPS, "
-            "package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME"
-        )
+        raise UnsupportedModelError(f"no network has the name {name!r}{_what_to_name(name)}")
     try:
         network = build(factory)
     except UnsupportedModelError:
@@ -77,6 +76,17 @@ def make_network(name: str, state: StateDict, hints: Hints) -> tuple[nn.Module, 
             f"{one_line(error)}): check --arch-args and --num-classes"
         ) from error
     return network, _carried_hints(network, name)
+
+
+def _what_to_name(name: str) -> str:
+    """The network of the catalogue that may be meant, else what can be named at all."""
+    if near := difflib.get_close_matches(name, ARCHITECTURES, n=1):
+        return f", did you mean {near[0]}?"
+    some = ", ".join(islice(ARCHITECTURES, _NAMED))
+    return (
+        f": take one of {some}, ... (docs/architectures.md lists {len(ARCHITECTURES)}), "
+        "chain:STEPS, package.module:factory, file.py:Factory, timm:NAME, torchvision:NAME"
+    )
 
 
 def parse_arch_args(pairs: Iterable[str]) -> dict[str, object]:
@@ -189,15 +199,29 @@ def _attribute(module: str, name: str) -> Callable[..., object]:
         found = (
             _from_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
         )
-        factory = getattr(found, name)
+        factory = getattr(found, name, None)
     except Exception as error:  # the user's own file raises whatever it likes
         raise UnsupportedModelError(
             f"the architecture {module}:{name} cannot be imported "
             f"({type(error).__name__}: {one_line(error)})"
         ) from error
+    if factory is None:
+        raise UnsupportedModelError(f"{module} has no {name}{_what_it_has(found, name)}")
     if not callable(factory):
         raise UnsupportedModelError(f"{module}:{name} is {factory!r}: name a class or a function")
     return factory  # type: ignore[no-any-return]
+
+
+def _what_it_has(module: ModuleType, name: str) -> str:
+    """The class or function of a module that may be meant, else some of them."""
+    has = [
+        key
+        for key, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    ]
+    if near := difflib.get_close_matches(name, has, n=1):
+        return f", did you mean {near[0]}?"
+    return f": name one of {', '.join(has[:_NAMED])}" if has else ", and no class or function"
 
 
 def _from_file(path: Path) -> ModuleType:
