@@ -40,6 +40,13 @@ def test_no_message_has_a_worn_word() -> None:
             assert not FORBIDDEN.search(text), f"{file.relative_to(ROOT)}:{line}: {text!r}"
 
 
+def test_extras_are_in_quotation_marks() -> None:
+    """Without them zsh takes the brackets for a pattern of files."""
+    for file in sorted(ROOT.rglob("*.py")):
+        for line, text in messages(file):
+            assert "install triggerfish[" not in text, f"{file.relative_to(ROOT)}:{line}: {text!r}"
+
+
 @pytest.mark.parametrize("template", sorted(ROOT.rglob("*.j2")), ids=lambda path: path.name)
 def test_no_page_has_a_worn_word(template: Path) -> None:
     """Between tags, where readers see it."""

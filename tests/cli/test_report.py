@@ -87,6 +87,13 @@ def test_what_is_no_result_is_one_line(triggerfish: Cli, tmp_path: Path) -> None
     assert run.err.startswith("error: expected JSON or JSON lines in")
 
 
+def test_nothing_is_printed_before_what_is_no_result(triggerfish: Cli, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    run = triggerfish("report", store(tmp_path / "run", clean()), tmp_path / "empty")
+    assert (run.code, run.out) == (2, "")
+    assert f"{tmp_path / 'empty'}" in run.err
+
+
 def test_quiet_and_verbose_exclude_each_other(triggerfish: Cli, tmp_path: Path) -> None:
     run = triggerfish("report", store(tmp_path, clean()), "-q", "-v")
     assert run.code == 2

@@ -181,6 +181,14 @@ def test_what_was_accepted_since_counts_for_stored_results_too(
     assert triggerfish("report", "out").code == 1
 
 
+@pytest.mark.parametrize("output_format", ["table", "csv"])
+def test_quiet_leaves_stderr_to_errors(output_format: str, triggerfish: Cli, give: Give) -> None:
+    give(found(), clean())
+    for _ in range(2):  # the second takes over what the first has done
+        run = triggerfish("scan", "models", "--out", "out", "--quiet", "--format", output_format)
+        assert (run.code, run.err) == (1, "")
+
+
 def test_own_pictures_are_asked_for_before_the_scan(triggerfish: Cli, give: Give) -> None:
     give(found())
     Path("own").mkdir()

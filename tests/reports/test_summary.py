@@ -27,6 +27,10 @@ def test_an_accepted_file_is_neither_clean_nor_flagged() -> None:
     )
 
 
+def test_one_other_file() -> None:
+    assert str(summarize([], {".txt": 1})).endswith("; 1 other file that is no model (.txt 1)")
+
+
 def test_a_clean_file_needs_no_acceptance(clean: Scanned) -> None:
     acceptance = accepted().accepted
     assert outcome(replace(clean, accepted=acceptance)) == "clean"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -60,7 +61,9 @@ def report_command(
     """
     outcomes: list[str] = []
     accepted, today = ({} if accept is None else read_acceptances(accept)), date.today()
-    stored = (r for path in results for r in read_any(path))
+    # What is no result is said before anything is printed.
+    begun = [(next(found, None), found) for found in map(read_any, results)]
+    stored = (r for first, rest in begun if first is not None for r in chain([first], rest))
     usage = Usage(accept, accepted)
     shown = _counted((apply_acceptances(r, accepted, today) for r in stored), outcomes, usage)
     for piece in FORMATS[output_format](shown, about_terminal(quiet=quiet, verbose=verbose)):

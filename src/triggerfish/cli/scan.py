@@ -100,7 +100,8 @@ def scan_command(
         complete=reporting.complete,
         acceptances=reporting.acceptance.acceptances,
     ).start(options.sources(paths, loading), reporting.about.other_files)
-    _say_what_is_there(batch)
+    if not reporting.about.quiet:
+        _say_what_is_there(batch)
     outcomes, pages = list[str](), Pages(options.out, reporting.html)
     try:
         with closing(batch.rows()) as rows:
@@ -113,9 +114,9 @@ def scan_command(
         raise
     reporting.finish()
     summary = summarize(outcomes, reporting.about.other_files)
-    if output_format != "table":
-        click.echo(str(summary), err=True)
     if not reporting.about.quiet:
+        if output_format != "table":
+            click.echo(str(summary), err=True)
         for line in pages.lines():
             click.echo(line, err=True)
     if len(outcomes) < batch.count:

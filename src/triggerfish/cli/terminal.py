@@ -14,7 +14,9 @@ from triggerfish.reports.about import About
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--quiet", "-q", is_flag=True, help="No progress; in the table, nothing clean."),
+    click.option(
+        "--quiet", "-q", is_flag=True, help="Only errors on stderr; in the table, nothing clean."
+    ),
     click.option("--verbose", "-v", is_flag=True, help="In the table, what verdicts rest on."),
 )
 

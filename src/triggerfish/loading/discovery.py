@@ -121,7 +121,7 @@ def fetch(path: str | Path, patterns: Sequence[str]) -> Path:
     except ImportError as error:
         raise UnsupportedModelError(
             f"{name} cannot be fetched without the huggingface_hub package: "
-            "pip install triggerfish[huggingface]"
+            "pip install 'triggerfish[huggingface]'"
         ) from error
     try:
         commit = str(hub.HfApi().model_info(name, revision=revision).sha)

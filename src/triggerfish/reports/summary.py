@@ -47,9 +47,9 @@ class Summary:
             parts.append(f"{self.dangerous} dangerous")
         if self.other_files:
             kinds = ", ".join(f"{suffix} {count}" for suffix, count in self.other_files.items())
-            parts.append(
-                f"{sum(self.other_files.values())} other files that are no models ({kinds})"
-            )
+            count = sum(self.other_files.values())
+            some = "other file that is no model" if count == 1 else "other files that are no models"
+            parts.append(f"{count} {some} ({kinds})")
         return "; ".join(parts)
 
 

@@ -226,5 +226,5 @@ def _import_ray() -> Any:  # noqa: ANN401
         return importlib.import_module("ray")
     except ImportError as error:
         raise WorkerError(
-            "expected the ray package for --ray, got none: pip install triggerfish[ray]"
+            "expected the ray package for --ray, got none: pip install 'triggerfish[ray]'"
         ) from error

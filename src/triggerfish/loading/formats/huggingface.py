@@ -195,7 +195,7 @@ def _import_transformers() -> Any:  # noqa: ANN401 - the optional package
     except ImportError as error:
         raise UnsupportedModelError(
             "expected the transformers package for a Hugging Face model, got none: "
-            "pip install triggerfish[huggingface]"
+            "pip install 'triggerfish[huggingface]'"
         ) from error
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -26,7 +26,7 @@ def import_h5py() -> Any:  # noqa: ANN401 - the optional package
         return importlib.import_module("h5py")
     except ImportError as error:
         raise UnsupportedModelError(
-            "a Keras model needs the h5py package: pip install triggerfish[keras]"
+            "a Keras model needs the h5py package: pip install 'triggerfish[keras]'"
         ) from error
 
 

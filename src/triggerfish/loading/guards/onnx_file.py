@@ -25,7 +25,7 @@ def import_onnx() -> Any:  # noqa: ANN401 - the optional package
         return importlib.import_module("onnx")
     except ImportError as error:
         raise UnsupportedModelError(
-            "an ONNX model needs the onnx package: pip install triggerfish[onnx]"
+            "an ONNX model needs the onnx package: pip install 'triggerfish[onnx]'"
         ) from error
 
 

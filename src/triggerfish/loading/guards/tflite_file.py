@@ -110,7 +110,7 @@ def _schema() -> Any:  # noqa: ANN401 - the optional package
     except ImportError as error:
         raise UnsupportedModelError(
             "expected the tflite package for a TensorFlow Lite model, got none: "
-            "pip install triggerfish[tflite]"
+            "pip install 'triggerfish[tflite]'"
         ) from error
 
 
