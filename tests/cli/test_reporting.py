@@ -189,6 +189,13 @@ def test_quiet_leaves_stderr_to_errors(output_format: str, triggerfish: Cli, giv
         assert (run.code, run.err) == (1, "")
 
 
+def test_where_nothing_is_found_a_page_is_offered_once(triggerfish: Cli, give: Give) -> None:
+    give(clean(), inconclusive())
+    assert triggerfish("scan", "models").err == "for a page with the evidence, add --out FOLDER\n"
+    for options in (("-q",), ("--out", "out"), ("--html", "all.html"), ("--format", "csv")):
+        assert "add --out FOLDER" not in triggerfish("scan", "models", *options).err
+
+
 def test_own_pictures_are_asked_for_before_the_scan(triggerfish: Cli, give: Give) -> None:
     give(found())
     Path("own").mkdir()

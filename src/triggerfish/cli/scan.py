@@ -119,11 +119,15 @@ def scan_command(
             click.echo(str(summary), err=True)
         for line in pages.lines():
             click.echo(line, err=True)
+        no_page = not (options.out or reporting.html or summary.flagged)
+        whole = summary.scanned and len(outcomes) == batch.count
+        if output_format == "table" and whole and no_page:
+            click.echo("for a page with the evidence, add --out FOLDER", err=True)
     if len(outcomes) < batch.count:
         click.echo(_what_is_left(ctx, batch.left(len(outcomes)), options.out), err=True)
         raise click.Abort
-    whole = options.shard is None and not reporting.about.quiet
-    for line in reporting.acceptance.lines(date.today(), unused=whole):
+    unused = options.shard is None and not reporting.about.quiet
+    for line in reporting.acceptance.lines(date.today(), unused=unused):
         click.echo(line, err=True)
     # A share of few models may have none.
     ctx.exit(exit_code(summary, reporting.fail_on) if batch.models else 0)
