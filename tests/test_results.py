@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import TARGET, clean, found, patch
+from made_up import TARGET, clean, found, inconclusive, patch
 
 
 def test_a_result_prints_in_one_short_line() -> None:
-    line = "<Scanned zoo/stranger model.pt: backdoored (target class 7), default, 12.5 s>"
+    line = (
+        "<Scanned zoo/stranger model.pt: backdoored (target class 7), index 2.90 (threshold 1.40), "
+        "default, 12.5 s>"
+    )
     assert repr(found()) == str(found()) == line
     assert repr(replace(clean(), path=None)).startswith("<Scanned a model in memory: clean, ")
+    assert "inconclusive (unclear-score), " in repr(inconclusive())
 
 
 def test_the_found_trigger_is_an_array_by_number_or_name() -> None:

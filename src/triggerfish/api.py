@@ -13,7 +13,13 @@ from triggerfish.detectors import Detector
 from triggerfish.files import sha256_of
 from triggerfish.loading import LoadOptions, other_files
 from triggerfish.loading.discovery import local
-from triggerfish.model.classifier import Classifier, Preprocessing
+from triggerfish.model.classifier import (
+    Classifier,
+    Preprocessing,
+    check_is_model,
+    check_preprocessing,
+    image_shape,
+)
 from triggerfish.references.population import Reference
 from triggerfish.references.store import read_reference
 from triggerfish.results import Acceptance, Scanned, Skipped
@@ -62,8 +68,8 @@ def scan(
         The verdict, with the scores and the evidence behind it.
 
     Raises:
-        ValueError: Arguments that do not fit together, or a reference made with another detector
-            or other settings.
+        ValueError: Arguments that do not fit together, what is no model, or a reference made with
+            another detector or other settings.
         CheckpointError: A file or reference that cannot be read.
         UnsupportedModelError: A model that is no image classifier, or that gradients cannot pass.
 
@@ -79,6 +85,7 @@ def scan(
     """
     keep_freed_memory()
     chosen = _config(config, reference, seed)
+    check_preprocessing(preprocessing)
     if not isinstance(model, (str, Path)):
         if options is not None:
             raise ValueError("expected options with the path of a file alone: drop them")
@@ -86,8 +93,7 @@ def scan(
     path, loading = local(model), options or LoadOptions()
     given = loading.given.with_preprocessing(preprocessing)
     if input_shape is not None:
-        channels, height, width = _shape(input_shape)
-        given = replace(given, input_shape=(channels, height, width))
+        given = replace(given, input_shape=image_shape(input_shape))
     loading = replace(loading, given=given, device=choose_device(loading.device))
     return scan_opened(open_any(path, loading), chosen, path, sha256_of(path))
 
@@ -190,12 +196,6 @@ def _config(
     return ScanConfig(judge=judge, seed=seed) if config is None else ScanConfig(config, judge, seed)
 
 
-def _shape(shape: Sequence[int]) -> Sequence[int]:
-    if len(shape) != 3:
-        raise ValueError(f"expected input_shape=(C, H, W), got {tuple(shape)}")
-    return shape
-
-
 def _as_classifier(
     model: Classifier | nn.Module | Callable[[Tensor], object],
     input_shape: Sequence[int] | None,
@@ -207,6 +207,7 @@ def _as_classifier(
                 "expected a Classifier alone, got input_shape or preprocessing: drop them"
             )
         return model
+    check_is_model(model)
     if input_shape is None:
         raise ValueError("expected input_shape=(C, H, W) with a model that is no Classifier")
-    return Classifier(model, _shape(input_shape), preprocessing=preprocessing)
+    return Classifier(model, input_shape, preprocessing=preprocessing)

@@ -24,6 +24,7 @@ from triggerfish.runs.paths import scan_path
 
 Cli = Callable[..., SimpleNamespace]
 QUICK = tf.MinNorm(steps=4)
+NETWORK = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
 OPTIONS = ("--detector", "min-norm", "--steps", 4, "--jobs", 1)
 
 
@@ -107,6 +108,27 @@ def test_an_accepted_file(folder: Path) -> None:
         (lambda f: tf.scan(f / "planted.pt", tf.ScanConfig(), seed=1), ValueError, "ScanConfig"),
         (lambda f: tf.scan(lambda x: x, options=tf.LoadOptions()), ValueError, "drop them"),
         (lambda f: tf.scan(f / "planted.pt", input_shape=(28, 28)), ValueError, r"\(C, H, W\)"),
+        (lambda f: tf.scan(f / "planted.pt", input_shape=28), ValueError, r"\(C, H, W\).* got 28"),
+        (lambda f: tf.scan(NETWORK, input_shape=28), ValueError, r"\(C, H, W\), .* got 28"),
+        (lambda f: tf.scan(NETWORK, input_shape=(1, 8, 8.5)), ValueError, r"got \(1, 8, 8.5\)"),
+        (
+            lambda f: tf.scan(NETWORK, input_shape=(1, 8, 8), preprocessing=0.5),
+            ValueError,
+            r"expected a Preprocessing, got 0.5: write preprocessing=tf.Preprocessing\(",
+        ),
+        (lambda f: tf.scan(f / "planted.pt", preprocessing=0.5), ValueError, "a Preprocessing"),
+        (
+            lambda f: tf.scan(torch.nn.Flatten),
+            ValueError,
+            r"got the class Flatten: pass Flatten\(\) with its weights",
+        ),
+        (
+            lambda f: tf.scan(NETWORK.state_dict()),
+            ValueError,
+            "its weights: load them with load_st",
+        ),
+        (lambda f: tf.scan([f / "planted.pt"]), ValueError, "scan_files takes several paths"),
+        (lambda f: tf.scan(None), ValueError, "expected a network or a path, got NoneType"),
     ],
 )
 def test_mistakes_end_at_the_call(

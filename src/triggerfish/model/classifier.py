@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +90,43 @@ class Preprocessing:
         return scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
 
 
+def image_shape(shape: object) -> tuple[int, int, int]:
+    """``(C, H, W)`` of an image; raises `ValueError` for anything else."""
+    numbers = tuple(shape) if isinstance(shape, Iterable) else ()
+    if len(numbers) != 3 or not all(isinstance(n, Integral) and int(n) >= 1 for n in numbers):
+        raise ValueError(f"expected input_shape=(C, H, W), such as (1, 28, 28), got {shape}")
+    channels, height, width = map(int, numbers)
+    return channels, height, width
+
+
+def check_preprocessing(preprocessing: Preprocessing | None) -> Preprocessing | None:
+    """What was given; raises `ValueError` for numbers that say not what they are."""
+    if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
+        raise ValueError(
+            f"expected a Preprocessing, got {preprocessing}: "
+            "write preprocessing=tf.Preprocessing(mean=..., std=...)"
+        )
+    return preprocessing
+
+
+def check_is_model(model: object) -> None:
+    """Raises `ValueError` for what people pass in place of a network, and says what to pass."""
+    if isinstance(model, type):
+        raise ValueError(
+            f"expected a network, got the class {model.__name__}: "
+            f"pass {model.__name__}() with its weights loaded"
+        )
+    if isinstance(model, Mapping):
+        raise ValueError(
+            "expected a network, got its weights: load them with load_state_dict, "
+            "or save them and scan the file"
+        )
+    if isinstance(model, (list, tuple)):
+        raise ValueError(f"expected one model, got {len(model)}: scan_files takes several paths")
+    if not callable(model):
+        raise ValueError(f"expected a network or a path, got {type(model).__name__}: pass one")
+
+
 class Classifier:
     """Images ``(N, C, H, W)`` in [0, 1] -> logits ``(N, K)``; frozen, in evaluation mode.
 
@@ -119,7 +157,7 @@ class Classifier:
         class_names: What the classes are called; left out where it is another number of names.
 
     Raises:
-        ValueError: A malformed ``input_shape``.
+        ValueError: A malformed ``input_shape``, or what is no model or no `Preprocessing`.
         UnsupportedModelError: A model that does not answer with one finite vector per image.
 
     Example:
@@ -147,10 +185,9 @@ class Classifier:
         facts: tuple[Fact, ...] = (),
         class_names: Sequence[str] = (),
     ) -> None:
-        if len(input_shape) != 3 or min(input_shape) < 1:
-            raise ValueError(f"expected input_shape (C, H, W), got {tuple(input_shape)}")
-        self.input_shape: tuple[int, int, int] = tuple(input_shape)  # type: ignore[assignment]
-        self.preprocessing = preprocessing or Preprocessing()
+        check_is_model(model)
+        self.input_shape = image_shape(input_shape)
+        self.preprocessing = check_preprocessing(preprocessing) or Preprocessing()
         self.device, self.dtype = torch.device(device), dtype
         self.name, self.assumptions, self.facts = name, assumptions, tuple(facts)
         self.temperature = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from triggerfish.codec.marks import INLINE
 from triggerfish.notebook import picture_tag
 from triggerfish.results.class_scores import Basis, ClassScores
+from triggerfish.results.deciding import strongest_row
 from triggerfish.results.model_facts import Acceptance, Assumption, Fact, ReadingResult
 from triggerfish.results.tried_triggers import Confirmation, Stamp, Trial
 from triggerfish.results.verdict import Finding, Verdict
@@ -69,9 +70,14 @@ class Scanned:
     """The results for the other parts, none of them worse."""
 
     def __repr__(self) -> str:
-        """One short line: the file, the verdict, how long it took."""
+        """One short line: the file, the verdict with what decides it, how long it took."""
         name = "a model in memory" if self.path is None else str(self.path)
-        return f"<Scanned {name}: {self.verdict.headline}, {self.detector}, {self.seconds:.1f} s>"
+        said, row = self.verdict.headline, strongest_row(self.verdict)
+        if self.verdict.name == "inconclusive" and self.verdict.reasons:
+            said += f" ({self.verdict.reasons[0].code})"
+        if row is not None and isfinite(row.flag_at):
+            said += f", index {row.score:.2f} (threshold {row.flag_at:.2f})"
+        return f"<Scanned {name}: {said}, {self.detector}, {self.seconds:.1f} s>"
 
     def _repr_html_(self) -> str:
         """The line, and the perturbations towards flagged classes, for a notebook."""
