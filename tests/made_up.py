@@ -227,6 +227,17 @@ def in_program() -> Scanned:
     )
 
 
+def in_program_with_a_stamp() -> Scanned:
+    """The same logic, and the plain stamp that it looks for: two tests accuse class 7."""
+    result = in_program()
+    row = Evidence(Hypothesis("stamp", TARGET), "plain stamps", 1.0, 0.9, None, Null("fixed"))
+    verdict = conclude((*result.verdict.evidence, row), (), result.verdict.notes)
+    stamp = replace(result.stamps[0], origin="dictionary")
+    return replace(
+        result, path=Path("zoo/gate.onnx"), verdict=verdict, stamps=(*result.stamps, stamp)
+    )
+
+
 EVERYTHING = {
     "found": found,
     "clean": clean,

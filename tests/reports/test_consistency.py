@@ -1,5 +1,7 @@
 """A page and the lines in a terminal agree with the numbers beside them, whatever these are."""
 
+import csv
+import json
 import math
 import re
 from dataclasses import replace
@@ -7,14 +9,25 @@ from random import Random
 
 import pytest
 import torch
-from made_up import NAMES, confirmation, found, perturbation, universal
+from made_up import (
+    NAMES,
+    confirmation,
+    found,
+    in_program,
+    in_program_with_a_stamp,
+    perturbation,
+    universal,
+)
 
 from triggerfish.levels import level_of
+from triggerfish.reports import FORMATS
 from triggerfish.reports.about import PLAIN
 from triggerfish.reports.confirmations import confirmation_in_short
+from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.details import details
 from triggerfish.reports.html import render_page
 from triggerfish.reports.severity import severity_of
+from triggerfish.reports.table import beside_threshold
 from triggerfish.reports.words import UNITS
 from triggerfish.results import ClassSizes, Evidence, Hypothesis, Null, Scanned
 from triggerfish.verdict.conclude import conclude
@@ -88,6 +101,70 @@ def test_an_index_is_on_the_side_of_its_threshold_that_the_verdict_says(seed: in
     assert ("Borderline" in lines) == (
         (severity := severity_of(result.verdict)) is not None and severity.grade == "borderline"
     )
+
+
+def by_a_pair() -> Scanned:
+    """Class 3 is flagged by pairs, while another class leads the test that comes first."""
+    task = Null("same-task", "CIFAR-10", 22)
+    rows = [
+        Evidence(Hypothesis("target", k), "universal", 0.67 if k == 5 else 0.2, 0.95, 0.65, task)
+        for k in range(len(NAMES))
+    ]
+    pair = Evidence(Hypothesis("pair", 3, 5), "ways out", 1.9, 1.35, 1.1, Null("outliers"))
+    return replace(found(), verdict=conclude([*rows, pair]), confirmations=(), trials=())
+
+
+FLAGGED_BY_OTHERS = {
+    "a pair": (by_a_pair, "1.90 / 1.35"),
+    "a stamp": (in_program_with_a_stamp, "1.00 / 0.90"),
+    "a program": (in_program, "-"),
+}
+
+
+def numbers(index: object, threshold: object) -> str:
+    """As the terminal has them; what is no number is empty."""
+    said = [format(float(str(v)), ".2f") if v not in (None, "") else "" for v in (index, threshold)]
+    return f"{said[0]} / {said[1] or '-'}" if said[0] else "-"
+
+
+def shown_by_format(result: Scanned) -> dict[str, str]:
+    """The index and its threshold, by each format that has them in fields of their own."""
+
+    def text(name: str) -> str:
+        return "".join(FORMATS[name]([result]))
+
+    (row,) = csv.DictReader(text("csv").splitlines())
+    found = {"csv": numbers(row["largest_anomaly_index"], row["threshold"])}
+    for finding in json.loads(text("sarif"))["runs"][0]["results"]:
+        properties = finding["properties"]
+        found["sarif"] = numbers(properties["largestAnomalyIndex"], properties["threshold"])
+    (part,) = json.loads(text("cyclonedx"))["components"]
+    (metric,) = part["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    (level,) = (p["value"] for p in part["properties"] if p["name"] == "triggerfish:threshold")
+    index = metric["value"].replace("not measured", "")
+    found["cyclonedx"] = numbers(index, level.replace("none", ""))
+    cells = [cell.strip() for cell in text("markdown").splitlines()[4].split("|")]
+    found["markdown"] = numbers(*("" if cell == "-" else cell for cell in cells[3:5]))
+    return found
+
+
+@pytest.mark.parametrize("name", FLAGGED_BY_OTHERS)
+def test_all_formats_show_the_numbers_of_the_test_that_flags(name: str) -> None:
+    make, expected = FLAGGED_BY_OTHERS[name]
+    assert beside_threshold(make()) == expected
+    assert set(shown_by_format(make()).values()) == {expected}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_formats_show_the_same_index_and_threshold(seed: int) -> None:
+    result = made(seed)
+    assert set(shown_by_format(result).values()) == {beside_threshold(result)}
+
+
+def test_the_row_of_a_class_is_that_of_the_headline() -> None:
+    row = deciding_rows(in_program_with_a_stamp().verdict)[7]
+    assert row is not None
+    assert (row.test, row.score, row.flag_at) == ("plain stamps", 1.0, 0.9)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

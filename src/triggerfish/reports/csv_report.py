@@ -7,9 +7,10 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.severity import severity_of
 from triggerfish.reports.summary import outcome, parts_of
-from triggerfish.reports.text import largest, number, optional, printable
+from triggerfish.reports.text import number, optional, printable
 from triggerfish.results import Scanned, Skipped
 
 COLUMNS = (
@@ -55,14 +56,15 @@ def _cells(result: Scanned | Skipped) -> list[object]:
         empty = [""] * 7
         return [printable(result.path), sha256, "skipped", *empty, printable(result.reason), "", ""]
     verdict = result.verdict
+    index, threshold = index_and_threshold(verdict)
     return [
         "" if result.path is None else printable(result.path),
         result.sha256 or "",
         "scanned",
         verdict.name,
         ";".join(map(str, verdict.flagged)),
-        number(largest(verdict.anomaly_index)),
-        number(verdict.threshold),
+        number(index),
+        number(threshold),
         optional(verdict.p_value),
         optional(verdict.smallest_p_value),
         printable(verdict.reference or ""),

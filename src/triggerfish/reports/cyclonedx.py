@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 
 from triggerfish._version import __version__
 from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.sarif import RULES, fingerprint, rule_of
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
-from triggerfish.reports.text import largest, number, printable
+from triggerfish.reports.text import number, printable
 from triggerfish.results import Scanned, Skipped
 
 SEVERITIES = {"backdoored": "high", "dangerous": "critical"}
@@ -67,7 +68,7 @@ def _model_card(result: Scanned) -> dict[str, object]:
     parameters: dict[str, object] = {"task": "image classification"}
     if name := known.get("arch", known.get("network")):
         parameters["modelArchitecture"] = printable(name)
-    index = largest(result.verdict.anomaly_index)
+    index, _ = index_and_threshold(result.verdict)
     metrics = [{"type": "largest anomaly index", "value": number(index) or "not measured"}]
     limits = [f"Not looked for: {KINDS[kind]}" for kind in not_looked_for(result)]
     return {
@@ -82,7 +83,8 @@ def _properties(result: Scanned | Skipped) -> Iterator[tuple[str, str]]:
     if isinstance(result, Scanned):
         yield "verdict", result.verdict.name
         yield "detector", result.detector
-        yield "threshold", number(result.verdict.threshold) or "none"
+        _, threshold = index_and_threshold(result.verdict)
+        yield "threshold", number(threshold) or "none"
         yield from (("reason", reason.code) for reason in result.verdict.reasons)
         yield from (
             ("flagged class", f"{k} {printable(name)}".strip())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator
 
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.deciding import strongest_row
+from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.reports.text import number, optional, printable
@@ -50,12 +49,13 @@ def _cells(result: Scanned | Skipped) -> list[str]:
     name = "-" if result.path is None else escaped(result.path)
     if isinstance(result, Skipped):
         return [mark, "-", "-", "-", "-", name]
-    verdict, row = result.verdict, strongest_row(result.verdict)
+    verdict = result.verdict
+    index, threshold = index_and_threshold(verdict)
     return [
         mark,
         escaped(targets(result)) or "-",
-        "-" if row is None else number(row.score, ".2f"),
-        "-" if row is None or not math.isfinite(row.flag_at) else number(row.flag_at, ".2f"),
+        number(index, ".2f") or "-",
+        number(threshold, ".2f") or "-",
         optional(verdict.p_value, ".2g") or "uncalibrated",
         name,
     ]

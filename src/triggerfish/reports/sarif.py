@@ -15,9 +15,10 @@ from urllib.parse import quote
 from triggerfish._version import __version__
 from triggerfish.codec.plain import as_plain
 from triggerfish.reports.about import PLAIN, About
+from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.summary import outcome, parts_of
-from triggerfish.reports.text import largest, printable
+from triggerfish.reports.text import printable
 from triggerfish.results import Scanned, Skipped
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -152,10 +153,11 @@ def _properties(result: Scanned | Skipped) -> dict[str, object]:
     if isinstance(result, Skipped):
         return {"kind": result.kind, "imports": result.imports}
     verdict = result.verdict
+    index, threshold = index_and_threshold(verdict)
     return {
         "flagged": verdict.flagged,
-        "largestAnomalyIndex": largest(verdict.anomaly_index),
-        "threshold": verdict.threshold,
+        "largestAnomalyIndex": index,
+        "threshold": threshold,
         "pValue": verdict.p_value,
         "reference": verdict.reference,
         "reasons": [reason.code for reason in verdict.reasons],

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.deciding import strongest_row
+from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.details import details
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.reports.text import number, optional, printable
@@ -51,11 +50,8 @@ def row(result: Scanned | Skipped) -> str:
 
 def beside_threshold(result: Scanned) -> str:
     """``14.20 / 1.30``: the index that the verdict is measured by."""
-    row = strongest_row(result.verdict)
-    if row is None:
-        return "-"
-    limit = f"{row.flag_at:.2f}" if math.isfinite(row.flag_at) else "-"
-    return f"{number(row.score, '.2f') or '-'} / {limit}"
+    index, threshold = (number(value, ".2f") for value in index_and_threshold(result.verdict))
+    return f"{index} / {threshold or '-'}" if index else "-"
 
 
 def _target(result: Scanned) -> str:

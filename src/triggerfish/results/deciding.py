@@ -30,6 +30,17 @@ def strongest_row(verdict: Verdict) -> Evidence | None:
     return max(rows, key=excess, default=None)
 
 
+def index_and_threshold(verdict: Verdict) -> tuple[float, float]:
+    """What every report sets side by side: the strongest row's score and its level.
+
+    NaN where there is no row with a score, or no level.
+    """
+    row = strongest_row(verdict)
+    if row is None:
+        return math.nan, math.nan
+    return row.score, row.flag_at if math.isfinite(row.flag_at) else math.nan
+
+
 def accuses(row: Evidence) -> bool:
     """Whether a row may accuse and does."""
     return row.flags and not row.note_only
@@ -46,8 +57,10 @@ def excess(row: Evidence) -> float:
 
 def _deciding(verdict: Verdict, k: int) -> Evidence | None:
     rows = [row for row in verdict.evidence if row.hypothesis.target == k]
-    if k in verdict.flagged and (accusing := [row for row in rows if accuses(row)]):
-        return max(accusing, key=excess)
+    accusing = [row for row in rows if row.hypothesis in verdict.accused and accuses(row)]
+    if accusing:
+        # A proof about the program has no index: where another test accuses too, that one has.
+        return max(accusing, key=lambda row: (row.hypothesis.kind != "structure", excess(row)))
     tests = [row for row in rows if row.null.kind != CONTROL]
     counted = [row for row in tests if not row.note_only] or tests
     return min(counted, key=lambda row: PRECEDENCE.index(row.null.kind), default=None)

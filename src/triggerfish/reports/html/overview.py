@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triggerfish.reports.about import About
-from triggerfish.reports.deciding import strongest_row
+from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.html.histogram import Histogram, histogram
 from triggerfish.reports.html.page import file_name, thumbnail
 from triggerfish.reports.summary import Summary, outcome, summarize
@@ -71,9 +71,7 @@ def row(result: Scanned | Skipped, link: str) -> Row:
         verdict = result.verdict
         target = targets(result).removeprefix("class ").removeprefix("classes ")
         reason = "; ".join(printable(r.text) for r in verdict.reasons)
-        deciding = strongest_row(verdict)
-        if deciding is not None:
-            index, threshold = deciding.score, deciding.flag_at
+        index, threshold = index_and_threshold(verdict)
         p_value = optional(verdict.p_value, ".2g") or "uncalibrated"
         seconds = f"{result.seconds:.1f}"
     return Row(
