@@ -238,6 +238,28 @@ def in_program_with_a_stamp() -> Scanned:
     )
 
 
+def of_two_classes() -> Scanned:
+    """Both classes were searched to the end, and no level is known for so few."""
+    reason = Finding("few-classes", "expected scores of at least 6 classes, got 0 of 2")
+    size, nothing = torch.tensor([20.0, 0.92]).double(), torch.full((2,), NAN).double()
+    part = replace(
+        universal(),
+        statistic=nothing,
+        status=(Status.CONVERGED,) * 2,
+        probability=nothing,
+        logits=torch.empty(0, 2).double(),
+        sizes=(ClassSizes("pixel", size),),
+        perturbations=(replace(perturbation(), target=1, size=0.92, median_size=10.46),),
+        predicted_classes=(0,) * 8,
+    )
+    return replace(
+        clean(),
+        path=Path("zoo/two.pt"),
+        scores=part,
+        verdict=verdict((), (NAN, NAN), NAN, reasons=(reason,)),
+    )
+
+
 EVERYTHING = {
     "found": found,
     "clean": clean,

@@ -16,7 +16,9 @@ from made_up import (
     dangerous,
     found,
     in_program,
+    in_program_with_a_stamp,
     inconclusive,
+    of_two_classes,
     unreadable,
 )
 from verdicts import altered
@@ -29,7 +31,16 @@ from triggerfish.reports.html.plain_perturbation import beyond_ground
 from triggerfish.reports.html.repair_page import RepairReport, Retried, retried_view
 from triggerfish.reports.html.size_strip import size_strip
 from triggerfish.reports.reasons import CHECKS
-from triggerfish.results import Evidence, Hypothesis, Null, Scanned, Status
+from triggerfish.reports.words import headline, size
+from triggerfish.results import (
+    Evidence,
+    Finding,
+    Hypothesis,
+    HypothesisKind,
+    Null,
+    Scanned,
+    Status,
+)
 from triggerfish.verdict.conclude import conclude
 
 VOID = {"meta", "img", "br", "input", "link", "hr"}
@@ -256,7 +267,75 @@ def test_nothing_measured_still_gives_a_page() -> None:
     result = clean()
     nan = (float("nan"),) * 10
     verdict = altered(result.verdict, index=nan, threshold=nan[0], inconclusive=True)
-    assert "No class was measured" in render_page(replace(result, verdict=verdict))
+    scores = replace(result.scores, statistic=torch.tensor(nan).double())
+    html = render_page(replace(result, scores=scores, verdict=verdict))
+    assert "No class was measured" in html
+
+
+def test_a_model_of_few_classes_is_measured_and_not_judged() -> None:
+    words = Outline(render_page(of_two_classes())).words()
+    assert "No class was measured" not in words
+    assert "No class was judged: among 2 classes the scan cannot tell an outlier." in words
+    assert "0.92 px" in words
+
+
+def test_a_program_that_decides_is_named_before_a_stamp_that_it_looks_for() -> None:
+    words = Outline(render_page(in_program_with_a_stamp())).words()
+    assert "Backdoored: the file's program sends images with a trigger to class 7." in words
+    assert "unusually small pattern sends" not in words
+    assert "The change that makes a plain image" not in words
+    assert "no size" not in words
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ((("stamp", 3), ("blend", 5)), "a plain stamp sends any image to class 3"),
+        ((("target", 5), ("structure", 3)), "program sends images with a trigger to class 3"),
+        ((("stamp", 5), ("target", 3)), "an unusually small pattern sends images to class 3, as a"),
+    ],
+)
+def test_a_headline_names_the_classes_that_its_claim_accuses(
+    claims: tuple[tuple[HypothesisKind, int], ...], said: str
+) -> None:
+    null = Null("fixed")
+    rows = [Evidence(Hypothesis(kind, k), kind, 9.0, 1.0, None, null) for kind, k in claims]
+    result = replace(clean(), verdict=conclude(rows))
+    first, second = headline(result).split(". ")
+    assert said in first
+    assert second == "Class 5 is flagged, too."
+
+
+def test_a_search_that_ended_well_is_no_reason_for_a_missing_size() -> None:
+    lost = replace(found().scores.parts[0].perturbations[0], size=float("nan"))
+    assert size(lost) == "size not measured"
+    assert size(replace(lost, status=Status.UNREACHABLE)).endswith("ended unreachable")
+
+
+def test_checks_are_true_of_the_model_that_they_are_said_of() -> None:
+    """No reference was used; the program decides; nobody knows whether there is batch norm."""
+    for result in (in_program(), in_program_with_a_stamp()):
+        words = Outline(render_page(result)).words()
+        assert "Is the reference one of this network" not in words
+        assert "Do the learned layers alone decide" not in words
+    assert (
+        "Is the reference one of this network and task? Yes."
+        in Outline(render_page(found())).words()
+    )
+    assert (
+        "Do the learned layers alone decide the answer? Yes."
+        in Outline(render_page(clean())).words()
+    )
+    assert "batch norm expects, if there is any? Yes." in Outline(render_page(clean())).words()
+
+
+def test_every_reason_is_on_the_page_and_their_command_once() -> None:
+    reasons = tuple(Finding("not-confirmed", f"class {k} failed the sure images") for k in (2, 4))
+    unclear = replace(clean().verdict, name="inconclusive", reasons=reasons)
+    words = Outline(render_page(replace(clean(), verdict=unclear))).words()
+    for place in ("Why no answer: {}", "confirm the flag? No. {}"):
+        assert all(place.format(reason.text) in words for reason in reasons)
+    assert words.count("Next: triggerfish") == 1
 
 
 def test_pages_of_the_most_suspicious_are_inside_a_large_overview() -> None:

@@ -16,6 +16,7 @@ from triggerfish.reports.text import printable
 from triggerfish.reports.words import (
     WIRING,
     beside_others,
+    by_pattern,
     dissent,
     dissenting,
     evidence,
@@ -106,7 +107,7 @@ def _leads_to_a_flag(result: Scanned, perturbation: Perturbation) -> bool:
 def _flagged(result: Scanned, k: int) -> Iterator[str]:
     """The tests that find a class unusual; how much less it needs, where no pattern is shown."""
     shown = any(p.target == k for p in perturbations(result.scores))
-    said = "" if shown else scale(result.scores, k)
+    said = scale(result.scores, k) if by_pattern(result, k) and not shown else ""
     if tests := ", ".join(result.verdict.seen_by.get(k, ())):
         said = f"{said}; it is unusual by {tests}" if said else f"is unusual by {tests}"
     if said:

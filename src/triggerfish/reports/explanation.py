@@ -22,7 +22,7 @@ from triggerfish.reports.words import (
     perturbations,
     scale,
 )
-from triggerfish.results import ClassScores, Pairs, Scanned
+from triggerfish.results import ClassScores, Pairs, Scanned, Status
 
 ROW = "  {:<49}  {:>10}  {}"
 WORDS = {
@@ -60,7 +60,10 @@ def explain(result: Scanned, k: int, about: About = PLAIN) -> Iterator[str]:
     rows = deciding_rows(verdict)
     row = rows[k] if k < len(rows) else None
     if row is None or math.isnan(row.score):
-        yield f"not measured: the search ended {scores.status[k].value.replace('_', ' ')}"
+        if scores.status[k] is Status.CONVERGED:
+            yield "not judged: it has no anomaly index"
+        else:
+            yield f"not measured: the search ended {scores.status[k].value.replace('_', ' ')}"
     else:
         limit = number(row.flag_at, ".2f") or "none"
         same = tuple(r.score for r in rows if r is not None and r.test == row.test)

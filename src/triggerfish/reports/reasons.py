@@ -48,7 +48,9 @@ CHECKS: dict[str, Check] = {
     "sharp-output": Check("Is the network unsure about images of no class?", OTHER_RANGE),
     "saturated": Check("Are probabilities strictly between 0 and 1?", INSPECT),
     "unstable-output": Check("Does the same image get the same answer twice?", INSPECT),
-    "wrong-preprocessing": Check("Do inputs resemble those that batch norm saw?", INSPECT),
+    "wrong-preprocessing": Check(
+        "Are inputs scaled as batch norm expects, if there is any?", INSPECT
+    ),
     "reference-mismatch": Check(
         "Is the reference one of this network and task?", "triggerfish scan {model}"
     ),

@@ -39,9 +39,9 @@ RULES: dict[str, Rule] = {
         "error",
         "8.0",
         "An image classifier is likely backdoored",
-        "An unusually small pattern sends images to a class, as a backdoor trigger would. Do not "
-        "deploy the model before somebody has seen the evidence. A flag is evidence, not proof: "
-        "clean models have natural shortcuts, too.",
+        "A small pattern or the file's own program sends images to a class, as a backdoor does. "
+        "Do not deploy the model before somebody has seen the evidence. A flag is evidence, not "
+        "proof: clean models have natural shortcuts, too.",
     ),
     "dangerous": Rule(
         "error",

@@ -13,10 +13,12 @@ from triggerfish.results import (
     Basis,
     ClassScores,
     Evidence,
+    HypothesisKind,
     Perturbation,
     ReadingResult,
     Scanned,
     Skipped,
+    Status,
     Trial,
 )
 
@@ -37,6 +39,17 @@ UNITS = {
     "stamp": "replaced px",
     "l2": "px in L2",
 }
+GRAVEST_FIRST: tuple[HypothesisKind, ...] = (
+    "structure",
+    "all-classes",
+    "pair",
+    "target",
+    "stamp",
+    "blend",
+)
+"""Claims as a headline has them: a proof about the program before what was measured."""
+BY_PATTERN: frozenset[HypothesisKind] = frozenset({"pair", "target", "blend"})
+"""Claims on a class that rest on how small a pattern is; a program and a stamp do not."""
 KINDS = {
     "unreadable": "Not scanned: Triggerfish cannot read a model in this file.",
     "unsupported": "Not scanned: Triggerfish cannot scan this kind of model.",
@@ -52,12 +65,15 @@ def label(k: int, names: Sequence[str]) -> str:
 
 def targets(result: Scanned) -> str:
     """``class 7 (truck)``, ``classes 3, 7 and 2 more``, ``all classes``; empty when none."""
-    flagged = result.verdict.flagged
     if result.verdict.all_classes:
         return "all classes"
-    shown = ", ".join(label(k, result.class_names) for k in flagged[:MOST_NAMED])
-    more = f" and {len(flagged) - MOST_NAMED} more" if len(flagged) > MOST_NAMED else ""
-    return f"{'class' if len(flagged) == 1 else 'classes'} {shown}{more}" if flagged else ""
+    return _classes(result.verdict.flagged, result.class_names)
+
+
+def _classes(numbers: Sequence[int], names: Sequence[str]) -> str:
+    shown = ", ".join(label(k, names) for k in numbers[:MOST_NAMED])
+    more = f" and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else ""
+    return f"{'class' if len(numbers) == 1 else 'classes'} {shown}{more}" if numbers else ""
 
 
 def headline(result: Scanned | Skipped) -> str:
@@ -70,39 +86,40 @@ def headline(result: Scanned | Skipped) -> str:
 
 
 def _verdict(result: Scanned) -> str:
-    verdict, severity = result.verdict, severity_of(result.verdict)
-    likely = "Likely backdoored"
-    if severity is not None and severity.grade == "borderline":
-        likely = "Borderline"
-    if verdict.name == "inconclusive":
+    if result.verdict.name == "inconclusive":
         return "No answer: the scan cannot tell whether this model is backdoored."
-    if verdict.name == "clean":
+    if result.verdict.name == "clean":
         return "Nothing found: no class is reached by an unusually small pattern."
-    if is_in_program(result):
-        return f"Backdoored: the file's program sends images with a trigger to {targets(result)}."
-    if all(item.kind == "stamp" for item in verdict.accused):
-        return f"{likely}: a plain stamp sends any image to {targets(result)}."
-    if all(item.kind == "blend" for item in verdict.accused):
-        return (
-            f"{likely}: an unusually faint pattern over the whole image sends images to "
-            f"{targets(result)}, as a blended trigger would."
-        )
-    if verdict.all_classes:
-        return f"{likely}: one small pattern sends images of every class to another class."
-    if verdict.sources:
-        names = result.class_names
-        led = ", ".join(
-            f"{label(source, names)} to {label(target, names)}"
-            for target, source in verdict.sources.items()
-        )
-        return (
-            f"{likely}: an unusually small pattern sends images of one class to another "
-            f"({led}), as a source-specific trigger would."
-        )
-    return (
-        f"{likely}: an unusually small pattern sends images to {targets(result)}, "
-        "as a backdoor trigger would."
-    )
+    said, accused = _accusation(result)
+    if result.verdict.all_classes or not (rest := set(result.verdict.flagged) - accused):
+        return said
+    verb = "is" if len(rest) == 1 else "are"
+    also = _classes(sorted(rest), result.class_names)
+    return f"{said} {also[0].upper()}{also[1:]} {verb} flagged, too."
+
+
+def _accusation(result: Scanned) -> tuple[str, set[int]]:
+    """What the gravest claim says, and the classes that it names: other claims may name more."""
+    verdict, severity, names = result.verdict, severity_of(result.verdict), result.class_names
+    claims = {item.kind: item for item in verdict.accused}
+    kind = next(kind for kind in GRAVEST_FIRST if kind in claims)
+    accused = {h.target for h in verdict.accused if h.kind == kind and h.target is not None}
+    to = _classes(sorted(accused), names)
+    is_borderline = severity is not None and severity.grade == "borderline"
+    likely = "Borderline" if is_borderline else "Likely backdoored"
+    led = ", ".join(f"{label(s, names)} to {label(t, names)}" for t, s in verdict.sources.items())
+    sentences: dict[HypothesisKind, str] = {
+        "structure": f"Backdoored: the file's program sends images with a trigger to {to}.",
+        "all-classes": f"{likely}: one small pattern sends images of every class to another class.",
+        "pair": f"{likely}: an unusually small pattern sends images of one class to another "
+        f"({led}), as a source-specific trigger would.",
+        "target": f"{likely}: an unusually small pattern sends images to {to}, "
+        "as a backdoor trigger would.",
+        "stamp": f"{likely}: a plain stamp sends any image to {to}.",
+        "blend": f"{likely}: an unusually faint pattern over the whole image sends images to "
+        f"{to}, as a blended trigger would.",
+    }
+    return sentences[kind], accused
 
 
 def guessed_wiring(result: Scanned) -> Iterator[str]:
@@ -126,7 +143,7 @@ def evidence(result: Scanned) -> str:
         return "The file's program gives the answer; no anomaly index does."
     row = strongest_row(result.verdict)
     if row is None:
-        return "No class was measured."
+        return _not_judged(result)
     whose = _whose(result, row)
     index, threshold = number(row.score, ".2f"), number(row.flag_at, ".2f")
     if not math.isfinite(row.flag_at):
@@ -136,6 +153,33 @@ def evidence(result: Scanned) -> str:
         below = "below" if row.score < row.flag_at else "above" if row.score > row.flag_at else "at"
         return f"{whose} is {index}, {below} the threshold {threshold}."
     return f"{whose} is {index}, threshold {threshold}: {severity.grade}. {clean_as_high(severity)}"
+
+
+def has_too_few_classes(result: Scanned) -> bool:
+    """Whether no class could be judged because there are too few to stand out among."""
+    codes = {reason.code for reason in result.verdict.reasons}
+    return "few-classes" in codes and result.verdict.name == "inconclusive"
+
+
+def _not_judged(result: Scanned) -> str:
+    """Why there is no index: nothing was measured, or nothing says what would be ordinary."""
+    measured = [
+        values
+        for part in _parts(result.scores)
+        for values in (part.statistic, *(one.size for one in part.sizes))
+    ]
+    if not any(bool(values.isfinite().any()) for values in measured):
+        return "No class was measured."
+    if has_too_few_classes(result):
+        count = len(result.scores.status)
+        return f"No class was judged: among {count} classes the scan cannot tell an outlier."
+    return "No class was judged."
+
+
+def by_pattern(result: Scanned, k: int) -> bool:
+    """Whether the size of a pattern accuses a class; a program or a stamp may do so alone."""
+    accused = result.verdict.accused
+    return any(h.target == k and h.kind in BY_PATTERN for h in accused)
 
 
 def _whose(result: Scanned, row: Evidence) -> str:
@@ -243,10 +287,14 @@ def perturbations(scores: ClassScores) -> tuple[Perturbation, ...]:
 def owned_perturbations(scores: ClassScores) -> list[tuple[ClassScores, Perturbation]]:
     """The same, each with the scores that have it; parts often have those of the whole."""
     found: dict[tuple[int | None, str], tuple[ClassScores, Perturbation]] = {}
-    for part in (scores, *scores.parts):
+    for part in _parts(scores):
         for perturbation in part.perturbations:
             found.setdefault((perturbation.target, perturbation.basis), (part, perturbation))
     return list(found.values())
+
+
+def _parts(scores: ClassScores) -> tuple[ClassScores, ...]:
+    return (scores, *scores.parts)
 
 
 def pattern_of(perturbation: Perturbation, names: Sequence[str]) -> str:
@@ -263,6 +311,8 @@ def pattern_of(perturbation: Perturbation, names: Sequence[str]) -> str:
 def size(perturbation: Perturbation) -> str:
     """``0.57 px (median class: 34 px)``."""
     if math.isnan(perturbation.size):
+        if perturbation.status is Status.CONVERGED:
+            return "size not measured"
         return f"no size, as the search ended {perturbation.status.value.replace('_', ' ')}"
     unit = UNITS[perturbation.basis]
     own = f"{perturbation.size:.2g} {unit}"

@@ -203,11 +203,14 @@ def _part(result: Scanned, scores: ClassScores) -> PartRow:
 
 
 def _checks(result: Scanned) -> Iterator[CheckRow]:
-    """Those that found something first."""
-    found = {reason.code: reason for reason in result.verdict.reasons}
-    for code, reason in found.items():
-        asks = CHECKS[code].asks if code in CHECKS else code
-        yield CheckRow(code, asks, printable(reason.text), next_step(result, reason) or "")
+    """Those that found something first. Of several with one command the last has it."""
+    reasons = result.verdict.reasons
+    commands = [next_step(result, reason) or "" for reason in reasons]
+    for place, (reason, command) in enumerate(zip(reasons, commands, strict=True), 1):
+        asks = CHECKS[reason.code].asks if reason.code in CHECKS else reason.code
+        own = "" if command in commands[place:] else command
+        yield CheckRow(reason.code, asks, printable(reason.text), own)
+    found = {reason.code for reason in reasons}
     yield from (
         CheckRow(code, check.asks, "", "")
         for code, check in CHECKS.items()
@@ -217,6 +220,10 @@ def _checks(result: Scanned) -> Iterator[CheckRow]:
 
 def _applies(code: str, result: Scanned) -> bool:
     """Whether a check that found nothing was made at all."""
+    if code == "suspicious-structure":  # where a program is proven to decide, the headline says so
+        return not any(claim.kind == "structure" for claim in result.verdict.accused)
+    if code == "reference-mismatch":
+        return result.verdict.reference is not None
     if code == "cap-reached":
         return result.detector == "l1-weight"
     if code == "runs-disagree":

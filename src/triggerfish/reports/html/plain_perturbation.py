@@ -7,15 +7,17 @@ import math
 import torch
 from torch import Tensor
 
+from triggerfish.reports.words import by_pattern
 from triggerfish.results import ClassScores, ClassSizes, Perturbation, Scanned
 
 
 def plain_perturbations(result: Scanned) -> list[tuple[ClassScores, Perturbation]]:
-    """For each flagged class with an image of its own, the perturbation that the image is."""
+    """For each class that a pattern accuses and that has an image, the perturbation that it is."""
     scores = result.scores
     if not len(scores.images):
         return []
-    return [_of(scores, k) for k in result.verdict.flagged if k in scores.classes]
+    shown = [k for k in result.verdict.flagged if k in scores.classes and by_pattern(result, k)]
+    return [_of(scores, k) for k in shown]
 
 
 def beyond_ground(image: Tensor) -> Tensor:
