@@ -157,6 +157,38 @@ def test_a_class_that_another_test_flags_stands_above_its_own_level() -> None:
     assert bar.level is not None
     assert bar.y < bar.level  # heights grow downwards
     assert [b.level for b in chart.bars if b is not bar] == [None] * 9
+    assert chart.own_levels == (
+        "The dashed line across the bar of class 3 is its own threshold, 1.15: "
+        "another test decides about it (universal-pairs).",
+    )
+
+
+def test_a_page_explains_the_level_of_a_stamp_with_the_number_of_the_headline() -> None:
+    words = Outline(render_page(in_program_with_a_stamp())).words()
+    assert "The anomaly index of class 7 is 1.00, threshold 0.90" in words
+    assert "across the bar of class 7 is its own threshold, 0.90" in words
+    assert "across the bar" not in Outline(render_page(found())).words()
+
+
+def test_no_bar_is_drawn_where_the_threshold_has_its_name() -> None:
+    result = found()
+    index = (*result.verdict.anomaly_index[:-1], 2.0)
+    chart = class_chart(replace(result, verdict=altered(result.verdict, index=index, flagged=(9,))))
+    assert chart.bars[-1].flagged
+    assert chart.bars[-1].x + chart.bars[-1].width <= chart.right
+    named = re.findall(r'<text x="([\d.]+)"[^>]*>threshold<', render_page(found()))
+    assert [float(x) > chart.right for x in named] == [True]
+
+
+def test_what_is_below_a_histogram_is_inside_it() -> None:
+    drawn = histogram([("clean", 0.1, 0.95), ("clean", 0.7, 0.95)])
+    assert drawn is not None
+    widths = {text: 10.0 * len(text) for _, text in drawn.ticks}  # at the size of a phone
+    assert all(x + widths[text] / 2 <= drawn.width for x, text in drawn.ticks)
+    (name,) = re.findall(
+        r'y="([\d.]+)" class="middle quiet">largest', "".join(render_html([found(), clean()]))
+    )
+    assert drawn.bottom + 30 <= float(name) <= drawn.height - 6
 
 
 def test_a_source_specific_attack_names_both_classes_and_what_found_it() -> None:

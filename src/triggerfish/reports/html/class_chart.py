@@ -11,8 +11,9 @@ from triggerfish.reports.words import label
 from triggerfish.results import Scanned
 
 WIDTH, HEIGHT = 720.0, 240.0  # of the drawing, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 8.0, 22.0, 30.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 96.0, 22.0, 30.0  # the threshold's name is on the right
 MOST_LABELS = 30
+MOST_SENTENCES = 5
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,21 @@ class Bar:
 
 @dataclass(frozen=True)
 class ClassChart:
-    """``zero`` and ``threshold`` are heights, None where there is no threshold."""
+    """``zero`` and ``threshold`` are heights, None where there is no threshold.
+
+    ``own_levels`` are sentences on the bars that have a level of their own.
+    """
 
     bars: tuple[Bar, ...]
     zero: float
     threshold: float | None
     threshold_value: float
     ticks: tuple[tuple[float, str], ...]
+    own_levels: tuple[str, ...]
     width: float = WIDTH
     height: float = HEIGHT
     left: float = LEFT
+    right: float = WIDTH - RIGHT
     bottom: float = HEIGHT - BOTTOM
 
 
@@ -94,7 +100,20 @@ def class_chart(result: Scanned) -> ClassChart:
         )
     ticks = tuple((round(height_of(v), 2), f"{v:g}") for v in _ticks(low, high))
     threshold = round(height_of(threshold_value), 2) if known else None
-    return ClassChart(tuple(bars), round(height_of(0.0), 2), threshold, threshold_value, ticks)
+    own_levels = tuple(
+        f"The dashed line across the bar of class {label(bar.k, result.class_names)} is its own "
+        f"threshold, {row.flag_at:.2f}: another test decides about it ({row.test})."
+        for bar, row in zip(bars, rows, strict=True)
+        if bar.level is not None and row is not None
+    )
+    return ClassChart(
+        bars=tuple(bars),
+        zero=round(height_of(0.0), 2),
+        threshold=threshold,
+        threshold_value=threshold_value,
+        ticks=ticks,
+        own_levels=own_levels[:MOST_SENTENCES],
+    )
 
 
 def _ticks(low: float, high: float) -> list[float]:

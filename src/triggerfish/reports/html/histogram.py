@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720.0, 190.0, 36.0, 10.0, 20.0, 34.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720.0, 200.0, 36.0, 28.0, 20.0, 44.0
 MOST_BINS = 30
 ORDER = ("clean", "inconclusive", "accepted", "backdoored")  # from the bottom of a bar to its top
 
