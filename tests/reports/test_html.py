@@ -146,6 +146,15 @@ def test_where_nothing_is_flagged_the_nearest_change_is_shown_for_comparison() -
     assert "→" not in words
 
 
+def test_a_pattern_is_not_played_down_where_there_is_no_answer() -> None:
+    result = found()
+    reasons = (Finding("unclear-score", "class 7 scores 1.2"),)
+    unclear = altered(result.verdict, flagged=(), seen_by={}, reasons=reasons)
+    words = Outline(render_page(replace(result, verdict=unclear, trials=()))).words()
+    assert "The scan cannot tell whether this pattern is a trigger." in words
+    assert "Every class has such a pattern" not in words
+
+
 def test_a_class_that_another_test_flags_stands_above_its_own_level() -> None:
     task = Null("same-task")
     rows = [Evidence(Hypothesis("target", k), "universal", 0.2, 1.4, 1.0, task) for k in range(10)]
@@ -309,6 +318,9 @@ def test_a_model_of_few_classes_is_measured_and_not_judged() -> None:
     assert "No class was measured" not in words
     assert "No class was judged: among 2 classes the scan cannot tell an outlier." in words
     assert "0.92 px" in words
+    assert "With so few classes the scan cannot judge whether this is unusually small." in words
+    assert "Every class has such a pattern" not in words
+    assert "For comparison" not in words
 
 
 def test_a_program_that_decides_is_named_before_a_stamp_that_it_looks_for() -> None:
@@ -359,6 +371,21 @@ def test_checks_are_true_of_the_model_that_they_are_said_of() -> None:
         in Outline(render_page(clean())).words()
     )
     assert "batch norm expects, if there is any? Yes." in Outline(render_page(clean())).words()
+
+
+def test_nothing_is_said_of_scores_that_there_are_none_of() -> None:
+    nan = (float("nan"),) * 10
+    scores = replace(
+        clean().scores,
+        statistic=torch.tensor(nan).double(),
+        status=(Status.SCREENED,) * 10,
+        norms=(),
+    )
+    verdict = altered(clean().verdict, index=nan, threshold=nan[0], inconclusive=True)
+    words = Outline(render_page(replace(clean(), scores=scores, verdict=verdict))).words()
+    for code in ("ties", "unclear-score", "unreachable", "implausible-norms"):
+        assert CHECKS[code].asks in Outline(render_page(clean())).words()
+        assert CHECKS[code].asks not in words
 
 
 def test_every_reason_is_on_the_page_and_their_command_once() -> None:

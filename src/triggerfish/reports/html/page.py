@@ -34,7 +34,7 @@ from triggerfish.reports.words import (
     label,
     perturbations,
 )
-from triggerfish.results import ClassScores, Scanned, Skipped
+from triggerfish.results import ClassScores, Scanned, Skipped, Status
 
 
 @dataclass(frozen=True)
@@ -220,6 +220,8 @@ def _checks(result: Scanned) -> Iterator[CheckRow]:
 
 def _applies(code: str, result: Scanned) -> bool:
     """Whether a check that found nothing was made at all."""
+    scores = result.scores
+    is_judged = any(map(math.isfinite, result.verdict.anomaly_index))
     if code == "suspicious-structure":  # where a program is proven to decide, the headline says so
         return not any(claim.kind == "structure" for claim in result.verdict.accused)
     if code == "reference-mismatch":
@@ -227,15 +229,23 @@ def _applies(code: str, result: Scanned) -> bool:
     if code == "cap-reached":
         return result.detector == "l1-weight"
     if code == "runs-disagree":
-        return result.scores.restarts is not None
-    if code in ("unclear-score", "few-classes"):
+        return scores.restarts is not None
+    if code == "ties":
+        return is_judged
+    if code == "unclear-score":
+        return is_judged and result.verdict.reference is None
+    if code == "few-classes":
         return result.verdict.reference is None
+    if code == "unreachable":
+        return any(status is not Status.SCREENED for status in scores.status)
+    if code == "implausible-norms":
+        return any(part.norms for part in (scores, *scores.parts))
     if code == "unclear-all-classes":
-        return result.scores.all_classes is not None
+        return scores.all_classes is not None
     if code == "not-confirmed":
         return bool(result.confirmations)
     if code == "detectors-disagree":
-        return len(result.scores.parts) > 1
+        return len(scores.parts) > 1
     return True
 
 

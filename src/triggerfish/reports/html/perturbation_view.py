@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -21,6 +22,7 @@ from triggerfish.reports.text import percent
 from triggerfish.reports.words import (
     UNITS,
     beside_others,
+    has_too_few_classes,
     is_in_program,
     label,
     owned_perturbations,
@@ -184,11 +186,29 @@ def _view(
         strip=size_strip(result, scores, perturbation),
         columns=_columns(result, scores, perturbation, suspicious=suspicious),
         suspicious=suspicious,
-        beside=tuple(beside_others(result, scores, perturbation)) if suspicious else (),
+        beside=tuple(
+            beside_others(result, scores, perturbation)
+            if suspicious
+            else _not_flagged(result, target)
+        ),
     )
 
 
+def _not_flagged(result: Scanned, target: str) -> Iterator[str]:
+    """What the smallest pattern means where nothing is flagged; it may be a backdoor's."""
+    if has_too_few_classes(result):
+        yield "with so few classes the scan cannot judge whether this is unusually small"
+        return
+    yield f"class {target} is not flagged"
+    if result.verdict.name == "inconclusive":
+        yield "the scan cannot tell whether this pattern is a trigger"
+    else:
+        yield "every class has such a pattern; this one is the smallest beside the median class"
+
+
 def _title(result: Scanned, perturbation: Perturbation, *, suspicious: bool) -> str:
+    if not suspicious and has_too_few_classes(result):
+        return "The smallest pattern beside its median class"
     if not suspicious:
         return "For comparison: the smallest pattern beside its median class"
     if math.isnan(perturbation.success_rate):
