@@ -28,7 +28,13 @@ from triggerfish.reports.html.class_chart import class_chart
 from triggerfish.reports.html.confirmation_view import confirmation_view
 from triggerfish.reports.html.histogram import histogram
 from triggerfish.reports.html.plain_perturbation import beyond_ground
-from triggerfish.reports.html.repair_page import RepairReport, Retried, retried_view
+from triggerfish.reports.html.repair_page import (
+    MOST_PICTURES,
+    MOST_SHOWN,
+    RepairReport,
+    Retried,
+    retried_view,
+)
 from triggerfish.reports.html.size_strip import size_strip
 from triggerfish.reports.reasons import CHECKS
 from triggerfish.reports.words import headline, size
@@ -498,8 +504,38 @@ def test_a_repair_shows_the_old_change_on_both_networks() -> None:
     assert outline.open == outline.silent == []
     assert len(set(outline.ids)) == len(outline.ids)
     assert "The repaired network passes its own check" in outline.words()
+    assert '<header class="verdict clean">' in render_repair(
+        RepairReport(result, clean(), "x", (), rows, ())
+    )
     failed = RepairReport(result, clean(), "x", ("expected <b>, got it",), rows, ())
     assert "Because: expected <b>, got it" in Outline(render_repair(failed)).words()
+
+
+def test_a_repair_whose_new_scan_has_no_answer_is_not_green() -> None:
+    html = render_repair(RepairReport(found(), inconclusive(), "x", (), (), ()))
+    page = html[: html.index('<article class="page"')]
+    assert '<header class="verdict inconclusive">' in page
+    assert "✓" not in page
+    assert "The new scan is inconclusive, not clean: it cannot tell whether a backdoor" in page
+    assert "not clean" not in render_repair(RepairReport(found(), clean(), "x", (), (), ()))
+
+
+def test_a_repair_shows_images_that_the_pattern_flips_of_all_that_it_was_tried_on() -> None:
+    (part,) = found().scores.parts
+    shown = part.pictures.repeat(4, 1, 1, 1)[:MOST_PICTURES]
+    count = len(shown)
+    after = tuple(7 if i % 3 == 2 else 0 for i in range(count))
+    view = retried_view(Retried(part.perturbations[0], shown, (0,) * count, after, after), NAMES)
+    assert [c.flipped for c in view.columns] == [True] * MOST_SHOWN
+    assert view.flips == "Before the repair it flipped 10 of 32 new images."
+
+
+def test_a_page_says_grey() -> None:
+    (part,) = found().scores.parts
+    tried = Retried(part.perturbations[0], part.pictures[:1], (0,), (7,), (0,))
+    html = render_repair(RepairReport(found(), clean(), "x", (), (), (tried,)))
+    assert "on grey" in html
+    assert "gray" not in html
 
 
 def test_the_trigger_of_a_program_is_shown_in_place_of_the_searchs_perturbations() -> None:

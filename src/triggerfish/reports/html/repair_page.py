@@ -12,7 +12,10 @@ from triggerfish.reports.text import printable
 from triggerfish.reports.words import label, pattern_of, size
 from triggerfish.results import Perturbation, Scanned
 
-MOST_PICTURES = 8
+MOST_PICTURES = 32
+"""To try a pattern on; `MOST_SHOWN` of them are on the page, those first that it flips."""
+MOST_SHOWN = 8
+NOT_CLEAN = "The new scan is inconclusive, not clean: it cannot tell whether a backdoor is left."
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,11 @@ class RetriedColumn:
 
 @dataclass(frozen=True)
 class RetriedView:
-    """``picture`` is the change itself; None where it is not known."""
+    """``picture`` is the change itself; None where it is not known. ``flips`` counts pictures."""
 
     title: str
     size: str
+    flips: str
     picture: str | None
     columns: tuple[RetriedColumn, ...]
 
@@ -69,7 +73,7 @@ def retried_view(retried: Retried, names: Sequence[str]) -> RetriedView:
     """The view of one perturbation, the pictures that it flipped first."""
     perturbation = retried.perturbation
     flipped = [b != p and perturbation.target in (None, b) for p, b in _calls(retried)]
-    order = sorted(range(len(flipped)), key=lambda i: not flipped[i])[:MOST_PICTURES]
+    order = sorted(range(len(flipped)), key=lambda i: not flipped[i])[:MOST_SHOWN]
     changed = perturbed(retried.pictures, perturbation.delta)
     columns = tuple(
         RetriedColumn(
@@ -84,12 +88,24 @@ def retried_view(retried: Retried, names: Sequence[str]) -> RetriedView:
         for i in order
     )
     said = pattern_of(perturbation, names)
-    title = f"{said[0].upper()}{said[1:]}, found before the repair"
-    return RetriedView(title, size(perturbation), perturbation_picture(perturbation.delta), columns)
+    return RetriedView(
+        title=f"{said[0].upper()}{said[1:]}, found before the repair",
+        size=size(perturbation),
+        flips=f"Before the repair it flipped {sum(flipped)} of {len(flipped)} new images.",
+        picture=perturbation_picture(perturbation.delta),
+        columns=columns,
+    )
 
 
 def _calls(retried: Retried) -> Sequence[tuple[int, int]]:
     return list(zip(retried.plain, retried.before, strict=True))
+
+
+def outcome_of(report: RepairReport) -> str:
+    """How the page is marked: a repair whose new scan has no answer is not plainly good."""
+    if report.problems:
+        return "backdoored"
+    return "inconclusive" if report.after.verdict.name == "inconclusive" else "clean"
 
 
 def problems_of(report: RepairReport) -> tuple[str, ...]:
