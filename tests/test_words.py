@@ -58,3 +58,10 @@ def test_no_page_has_a_worn_word(template: Path) -> None:
 def test_no_page_for_readers_has_a_worn_word(name: str) -> None:
     text = (ROOT.parents[1] / name).read_text("utf-8")
     assert not FORBIDDEN.search(text), FORBIDDEN.search(text)
+
+
+def test_messages_say_grey() -> None:
+    """One spelling of what is printed."""
+    for file in sorted(ROOT.rglob("*.py")):
+        for line, text in messages(file):
+            assert not re.search(r"\bgray\b", text, re.IGNORECASE), f"{file}:{line}: {text!r}"

@@ -102,7 +102,7 @@ def read_pictures(folder: Path, shape: tuple[int, ...]) -> Tensor:
     """The pictures in a folder and those below it, as (P, C, H, W) in [0, 1].
 
     Of more than 200 as many, evenly over their names. Each is scaled and cropped in its middle;
-    gray where the network takes one channel. What shines through is white.
+    grey where the network takes one channel. What shines through is white.
     """
     try:
         next(folder.iterdir(), None)  # a folder that cannot be read looks empty to a search
@@ -114,7 +114,7 @@ def read_pictures(folder: Path, shape: tuple[int, ...]) -> Tensor:
         raise DatasetError(f"{folder}: no images ({kinds})")
     if shape[0] not in (1, 3):
         raise DatasetError(
-            f"--images needs a network of gray or color images; this one takes {shape[0]} channels"
+            f"--images needs a network of grey or colour images; this one takes {shape[0]} channels"
         )
     count = min(len(files), MOST_PICTURES)
     chosen = [files[i * len(files) // count] for i in range(count)]

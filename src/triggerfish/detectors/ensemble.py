@@ -1,9 +1,9 @@
 """The default scan: minimum norms and universal perturbations together, and one score per class.
 
-The detectors complement one another: a minimum norm is fast and sharp on small networks for gray
+The detectors complement one another: a minimum norm is fast and sharp on small networks for grey
 images, a universal perturbation is what natural images need. The score is the universal one: on
 networks that other people trained, and on attacked versions of them, adding the minimum norm's
-raised clean networks of gray-scale tasks more than attacked ones. It is judged by itself where its
+raised clean networks of greyscale tasks more than attacked ones. It is judged by itself where its
 reference matches.
 """
 

@@ -58,7 +58,7 @@ class MinNorm(Detector):
     )
     baselines: tuple[Baseline, ...] = setting(
         (0.0, 0.3, 0.5, 1.0),
-        "Images that searches start from: gray levels in [0, 1] or image files",
+        "Images that searches start from: grey levels in [0, 1] or image files",
     )
     steps: int = setting(30, "Linear programs per search")
     rounds: int = setting(3, "Searches per class that is not reached, each twice as long")

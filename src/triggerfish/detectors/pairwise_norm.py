@@ -55,7 +55,7 @@ class PairwiseNorm(Detector):
     exemplar_log_odds: float = setting(5.0, "Log-odds that an exemplar's own class must reach")
     target_log_odds: float = setting(0.0, "Log-odds that a changed exemplar must reach")
     baselines: tuple[Baseline, ...] = setting(
-        (0.0, 0.15, 0.3), "Images that searches start from: gray levels in [0, 1] or image files"
+        (0.0, 0.15, 0.3), "Images that searches start from: grey levels in [0, 1] or image files"
     )
     clouds: tuple[float, ...] = setting(
         (0.2, 0.3, 0.4, 0.5, 0.3), "Brightness in (0, 1] of blurred noise that exemplars start from"

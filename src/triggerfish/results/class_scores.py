@@ -87,7 +87,7 @@ class BaselineNorms:
     """The smallest change of one plain image that makes it each class; NaN where not measured."""
 
     baseline: str
-    """The image: a gray level in [0, 1], or a file."""
+    """The image: a grey level in [0, 1], or a file."""
     norm: Tensor
     """(K,) L1 norms in units of a pixel's whole range; infinite where the class is out of reach."""
     log_ratio: Tensor | None = None
