@@ -27,6 +27,8 @@ from triggerfish.reports.html import MOST_PAGES, render_html, render_page, rende
 from triggerfish.reports.html.class_chart import class_chart
 from triggerfish.reports.html.confirmation_view import confirmation_view
 from triggerfish.reports.html.histogram import histogram
+from triggerfish.reports.html.page import thumbnail
+from triggerfish.reports.html.pictures import perturbation_picture
 from triggerfish.reports.html.plain_perturbation import beyond_ground
 from triggerfish.reports.html.repair_page import (
     MOST_PICTURES,
@@ -509,6 +511,35 @@ def test_a_repair_shows_the_old_change_on_both_networks() -> None:
     )
     failed = RepairReport(result, clean(), "x", ("expected <b>, got it",), rows, ())
     assert "Because: expected <b>, got it" in Outline(render_repair(failed)).words()
+
+
+def test_the_column_of_probabilities_is_explained_or_left_out() -> None:
+    said = "The probability is the network's, of the class for the image beside it."
+    pattern = "The pattern works on most images; where it is low, not on this one."
+    words = Outline(render_page(found())).words()
+    assert f"{said} {pattern}" in words
+    words = Outline(render_page(clean())).words()  # searched from plain images alone
+    assert said in words
+    assert pattern not in words
+    assert ">probability<" not in render_page(of_two_classes())
+
+
+def test_the_overviews_picture_is_of_the_class_that_leads_the_table_of_classes() -> None:
+    """The scores of the detector have another order than the index beside clean networks."""
+    result, task = inconclusive(), Null("same-task", "MNIST", 14)
+    again = [
+        Evidence(Hypothesis("target", k), "sure images", 0.6 if k == 9 else 0.1, 1.2, 0.9, task)
+        for k in range(10)
+    ]
+    rows = [replace(row, note_only=True) for row in result.verdict.evidence]
+    verdict = replace(result.verdict, evidence=(*rows, *again))
+    result = replace(result, verdict=verdict)
+    page_of = render_page(result)
+    assert re.findall(r'alt="synthesized image of class (\d)', page_of)[0] == "9"
+    expected = perturbation_picture(beyond_ground(result.scores.images[9]))
+    assert thumbnail(result) == expected
+    assert thumbnail(inconclusive()) != expected
+    assert "so another class may lead there" in render_page(found())
 
 
 def test_a_repair_whose_new_scan_has_no_answer_is_not_green() -> None:

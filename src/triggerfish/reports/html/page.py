@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from triggerfish.codec.plain import as_plain
+from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.explanation import in_words
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
@@ -72,6 +73,7 @@ class Page:
     confirmations: tuple[ConfirmationView, ...]
     chart: ClassChart
     classes: tuple[ClassRow, ...]
+    probability: str
     left_out: int
     pairs: PairMap | None
     parts: tuple[PartRow, ...]
@@ -134,6 +136,7 @@ def page(result: Scanned) -> Page:
         ),
         chart=class_chart(result),
         classes=classes,
+        probability=_probability(result) if any(row.probability for row in classes) else "",
         left_out=len(result.verdict.anomaly_index) - len(classes),
         pairs=None if scores.pairs is None else pair_map(result, scores.pairs),
         parts=tuple(_parts(result)),
@@ -164,12 +167,21 @@ def thumbnail(result: Scanned | Skipped) -> str | None:
             perturbation.target is None and result.verdict.all_classes
         ):
             return perturbation_picture(perturbation.delta)
-    index, scores = result.verdict.anomaly_index, result.scores
-    measured = [k for k in scores.classes if math.isfinite(index[k])]
+    rows, scores = deciding_rows(result.verdict), result.scores
+    index = {k: row.score for k in scores.classes if (row := rows[k]) is not None}
+    measured = [k for k, score in index.items() if math.isfinite(score)]
     if not measured or not len(scores.images):
         return None
-    most = scores.classes.index(max(measured, key=lambda k: index[k]))
+    most = scores.classes.index(max(measured, key=index.__getitem__))
     return perturbation_picture(beyond_ground(scores.images[most]))
+
+
+def _probability(result: Scanned) -> str:
+    """What the column says; with universal patterns a low value is no failure of the search."""
+    said = "The probability is the network's, of the class for the image beside it."
+    if not any(part.sizes for part in (result.scores, *result.scores.parts)):
+        return said
+    return f"{said} The pattern works on most images; where it is low, not on this one."
 
 
 def _compared_with(result: Scanned) -> str:
