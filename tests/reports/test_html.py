@@ -324,6 +324,9 @@ def test_nothing_measured_still_gives_a_page() -> None:
 def test_a_model_of_few_classes_is_measured_and_not_judged() -> None:
     words = Outline(render_page(of_two_classes())).words()
     assert "No class was measured" not in words
+    assert "classes that were not measured" not in words
+    assert "classes not measured" not in words
+    assert class_chart(of_two_classes()).bars[0].words == "class 0: not judged"
     assert "No class was judged: among 2 classes the scan cannot tell an outlier." in words
     assert "0.92 px" in words
     assert "With so few classes the scan cannot judge whether this is unusually small." in words

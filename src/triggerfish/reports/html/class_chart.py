@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.words import label
-from triggerfish.results import Scanned
+from triggerfish.results import Scanned, Status
 
 WIDTH, HEIGHT = 720.0, 240.0  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 96.0, 22.0, 30.0  # the threshold's name is on the right
@@ -83,7 +83,9 @@ def class_chart(result: Scanned) -> ClassChart:
         top, zero = height_of(max(value, 0.0) if measured else 0.0), height_of(0.0)
         end = height_of(min(value, 0.0)) if measured else zero
         flagged = k in verdict.flagged
-        said = f"{value:.2f}" if measured else result.scores.status[k].value.replace("_", " ")
+        status = result.scores.status[k]
+        ended = "not judged" if status is Status.CONVERGED else status.value.replace("_", " ")
+        said = f"{value:.2f}" if measured else ended
         bars.append(
             Bar(
                 x=round(LEFT + k * step + 0.1 * step, 2),
