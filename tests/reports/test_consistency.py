@@ -23,13 +23,13 @@ from triggerfish.levels import level_of
 from triggerfish.reports import FORMATS
 from triggerfish.reports.about import PLAIN
 from triggerfish.reports.confirmations import confirmation_in_short
-from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.details import details
 from triggerfish.reports.html import render_page
 from triggerfish.reports.severity import severity_of
 from triggerfish.reports.table import beside_threshold
 from triggerfish.reports.words import UNITS
 from triggerfish.results import ClassSizes, Evidence, Hypothesis, Null, Scanned
+from triggerfish.results.deciding import deciding_rows
 from triggerfish.verdict.conclude import conclude
 
 SEEDS = range(60)

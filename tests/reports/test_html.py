@@ -546,7 +546,8 @@ def test_the_overviews_picture_is_of_the_class_that_leads_the_table_of_classes()
 
 
 def test_a_repair_whose_new_scan_has_no_answer_is_not_green() -> None:
-    html = render_repair(RepairReport(found(), inconclusive(), "x", (), (), ()))
+    said = "The new scan is inconclusive, not clean: it cannot tell whether a backdoor is left."
+    html = render_repair(RepairReport(found(), inconclusive(), "x", (), (), (), (said,)))
     page = html[: html.index('<article class="page"')]
     assert '<header class="verdict inconclusive">' in page
     assert "✓" not in page

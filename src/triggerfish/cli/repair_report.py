@@ -8,7 +8,6 @@ from pathlib import Path
 
 from triggerfish.model.classifier import Classifier
 from triggerfish.repairs.repair import CHECK_PICTURES, Repaired, with_model
-from triggerfish.reports.deciding import strongest_row
 from triggerfish.reports.html import render_repair
 from triggerfish.reports.html.repair_page import MOST_PICTURES, RepairReport, Retried
 from triggerfish.reports.rates import repairs
@@ -16,6 +15,7 @@ from triggerfish.reports.table import beside_threshold
 from triggerfish.reports.text import percent, printable
 from triggerfish.reports.words import targets
 from triggerfish.results import Perturbation, Scanned
+from triggerfish.results.deciding import strongest_row
 from triggerfish.search.picture_pool import UNTARGETED
 from triggerfish.search.pictures import pictures
 from triggerfish.trial import changed, predicted
@@ -100,6 +100,7 @@ def repair_page(
             retried=tuple(
                 _retried(outcome, classifier, perturbation) for perturbation in perturbations
             ),
+            conclusions=conclusions(outcome),
         )
     )
 

@@ -7,11 +7,11 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.severity import severity_of
 from triggerfish.reports.summary import outcome, parts_of
 from triggerfish.reports.text import number, optional, printable
 from triggerfish.results import Scanned, Skipped
+from triggerfish.results.deciding import index_and_threshold
 
 COLUMNS = (
     "path", "sha256", "status", "verdict", "flagged", "largest_anomaly_index", "threshold",

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 
 from triggerfish._version import __version__
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.sarif import RULES, fingerprint, rule_of
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import number, printable
 from triggerfish.results import Scanned, Skipped
+from triggerfish.results.deciding import index_and_threshold
 
 SEVERITIES = {"backdoored": "high", "dangerous": "critical"}
 CWES = {"backdoored": 506, "dangerous": 502}

@@ -11,7 +11,6 @@ from torch import Tensor
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.columns import columns
 from triggerfish.reports.confirmations import confirmation_in_short
-from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.reports.text import number, printable
 from triggerfish.reports.words import (
@@ -23,6 +22,7 @@ from triggerfish.reports.words import (
     scale,
 )
 from triggerfish.results import ClassScores, Pairs, Scanned, Status
+from triggerfish.results.deciding import deciding_rows
 
 ROW = "  {:<49}  {:>10}  {}"
 WORDS = {

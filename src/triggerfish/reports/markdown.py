@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.reports.text import number, optional, printable
 from triggerfish.reports.words import targets
 from triggerfish.results import Scanned, Skipped
+from triggerfish.results.deciding import index_and_threshold
 
 COLUMNS = ("verdict", "target", "anomaly index", "threshold", "p-value", "model")
 # In the order of the table's reader: what needs somebody first.

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from triggerfish.reports.deciding import deciding_rows, excess
 from triggerfish.reports.words import MOST_NAMED, sizes_of
 from triggerfish.results import BASES, CARRIED, Assumption, Fact, Finding, Scanned, Status
+from triggerfish.results.deciding import deciding_rows, excess
 
 KERAS = (".h5", ".hdf5", ".keras")  # read, and not written
 GIVEN = "command line"

@@ -15,11 +15,11 @@ from urllib.parse import quote
 from triggerfish._version import __version__
 from triggerfish.codec.plain import as_plain
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.paragraph import paragraph
 from triggerfish.reports.summary import outcome, parts_of
 from triggerfish.reports.text import printable
 from triggerfish.results import Scanned, Skipped
+from triggerfish.results.deciding import index_and_threshold
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from triggerfish.reports.deciding import excess, strongest_row
 from triggerfish.results import Verdict
+from triggerfish.results.deciding import excess, strongest_row
 
 Grade = Literal["strong", "borderline"]
 LEAST_EXCESS = 1.0

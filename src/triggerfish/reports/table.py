@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from triggerfish.reports.about import PLAIN, About
-from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.details import details
 from triggerfish.reports.summary import outcome, summarize
 from triggerfish.reports.text import number, optional, printable
 from triggerfish.reports.words import label
 from triggerfish.results import Scanned, Skipped
+from triggerfish.results.deciding import index_and_threshold
 
 # The widths are fixed because lines are printed as models finish; the path comes last.
 LINE = "{:<12}  {:>9}  {:>17}  {:>12}  {:>7}  {}\n"

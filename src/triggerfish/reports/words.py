@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from triggerfish.reports.deciding import deciding_rows, strongest_row
 from triggerfish.reports.severity import Severity, severity_of
 from triggerfish.reports.summary import outcome
 from triggerfish.reports.text import number, percent, printable
@@ -21,6 +20,7 @@ from triggerfish.results import (
     Status,
     Trial,
 )
+from triggerfish.results.deciding import deciding_rows, strongest_row
 
 MOST_NAMED = 5
 MOST_SMALLER = 2

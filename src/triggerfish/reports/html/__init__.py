@@ -18,7 +18,6 @@ from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.html.overview import Row, overview, row
 from triggerfish.reports.html.page import file_name, page, skipped_page
 from triggerfish.reports.html.repair_page import (
-    NOT_CLEAN,
     RepairReport,
     outcome_of,
     problems_of,
@@ -102,7 +101,6 @@ def render_repair(report: RepairReport) -> str:
         name=name,
         problems=problems_of(report),
         outcome=outcome_of(report),
-        not_clean=NOT_CLEAN,
         views=[retried_view(one, report.before.class_names) for one in report.retried],
         articles=[(f"scan {k}", render_article(v, i)) for i, (k, v) in enumerate(scans.items())],
     )

@@ -6,9 +6,9 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.words import label
 from triggerfish.results import Scanned, Status
+from triggerfish.results.deciding import deciding_rows
 
 WIDTH, HEIGHT = 720.0, 240.0  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 96.0, 22.0, 30.0  # the threshold's name is on the right

@@ -6,12 +6,12 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.html.pictures import picture
 from triggerfish.reports.text import number
 from triggerfish.reports.words import UNITS, label, short_scale, sizes_of, times
 from triggerfish.results import Scanned
 from triggerfish.results.class_scores import BASES
+from triggerfish.results.deciding import deciding_rows
 
 MOST_ROWS = 100
 

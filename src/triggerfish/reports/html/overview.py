@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triggerfish.reports.about import About
-from triggerfish.reports.deciding import index_and_threshold
 from triggerfish.reports.html.histogram import Histogram, histogram
 from triggerfish.reports.html.page import file_name, thumbnail
 from triggerfish.reports.summary import Summary, outcome, summarize
 from triggerfish.reports.text import number, optional, printable
 from triggerfish.reports.words import targets
 from triggerfish.results import Scanned, Skipped
+from triggerfish.results.deciding import index_and_threshold
 
 # What needs somebody first comes first.
 RANK = {

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from triggerfish.codec.plain import as_plain
-from triggerfish.reports.deciding import deciding_rows
 from triggerfish.reports.explanation import in_words
 from triggerfish.reports.html.class_chart import ClassChart, class_chart
 from triggerfish.reports.html.class_rows import ClassRow, class_rows
@@ -36,6 +35,7 @@ from triggerfish.reports.words import (
     perturbations,
 )
 from triggerfish.results import ClassScores, Scanned, Skipped, Status
+from triggerfish.results.deciding import deciding_rows
 
 
 @dataclass(frozen=True)

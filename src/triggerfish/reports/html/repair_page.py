@@ -15,7 +15,6 @@ from triggerfish.results import Perturbation, Scanned
 MOST_PICTURES = 32
 """To try a pattern on; `MOST_SHOWN` of them are on the page, those first that it flips."""
 MOST_SHOWN = 8
-NOT_CLEAN = "The new scan is inconclusive, not clean: it cannot tell whether a backdoor is left."
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,10 @@ class Retried:
 
 @dataclass(frozen=True)
 class RepairReport:
-    """``rows`` are (what, before, after); ``problems`` why it is not accepted, empty when it is."""
+    """``rows`` are (what, before, after); ``problems`` why it is not accepted, empty when it is.
+
+    ``conclusions`` are the sentences on what an accepted repair proves.
+    """
 
     before: Scanned
     after: Scanned
@@ -43,6 +45,7 @@ class RepairReport:
     problems: tuple[str, ...]
     rows: tuple[tuple[str, str, str], ...]
     retried: tuple[Retried, ...]
+    conclusions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
