@@ -25,6 +25,11 @@ def number(value: float, spec: str = ".6g") -> str:
     return "" if math.isnan(value) else format(value, spec)
 
 
+def sized(value: float) -> str:
+    """A size in two digits, without an exponent: ``0.57``, ``34``, ``214``."""
+    return f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}"
+
+
 def percent(share: float) -> str:
     """``64 %``, or an empty text for NaN."""
     return "" if math.isnan(share) else f"{100 * share:.0f} %"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from triggerfish.reports.severity import Severity, severity_of
 from triggerfish.reports.summary import outcome
-from triggerfish.reports.text import number, percent, printable
+from triggerfish.reports.text import number, percent, printable, sized
 from triggerfish.results import (
     Basis,
     ClassScores,
@@ -315,10 +315,10 @@ def size(perturbation: Perturbation) -> str:
             return "size not measured"
         return f"no size, as the search ended {perturbation.status.value.replace('_', ' ')}"
     unit = UNITS[perturbation.basis]
-    own = f"{perturbation.size:.2g} {unit}"
+    own = f"{sized(perturbation.size)} {unit}"
     if not perturbation.median_size > 0:
         return own
-    return f"{own} (median class: {perturbation.median_size:.2g} {unit})"
+    return f"{own} (median class: {sized(perturbation.median_size)} {unit})"
 
 
 def success_rate(perturbation: Perturbation) -> str:
@@ -360,7 +360,7 @@ def beside_others(
         key=sizes.__getitem__,
     )
     for k in smaller[:MOST_SMALLER]:
-        own = f"{sizes[k]:.2g} {UNITS[perturbation.basis]}"
+        own = f"{sized(sizes[k])} {UNITS[perturbation.basis]}"
         yield f"class {label(k, result.class_names)} needs less, {own}, but {_why_not(rows[k])}"
     if (left := len(smaller) - MOST_SMALLER) > 0:
         yield f"{left} more classes need less and are not flagged"

@@ -7,13 +7,15 @@ import statistics
 from dataclasses import dataclass
 
 from triggerfish.reports.html.pictures import picture
-from triggerfish.reports.text import number
-from triggerfish.reports.words import UNITS, label, short_scale, sizes_of, times
+from triggerfish.reports.text import number, sized
+from triggerfish.reports.words import label, short_scale, sizes_of, times
 from triggerfish.results import Scanned
 from triggerfish.results.class_scores import BASES
 from triggerfish.results.deciding import deciding_rows
 
 MOST_ROWS = 100
+SHORT = {"pixel": "px", "frequency": "freq."}
+"""Units as short as a column wants them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def _row(result: Scanned, k: int, index: float, sizes: dict[int, _Size]) -> Clas
         index=number(index, ".2f"),
         scale=(_beside_median(size) if size else "") if sizes else short_scale(scores, k),
         probability=number(float(scores.probability[k]), ".4f"),
-        size=f"{size.size:.3g} {size.unit}" if size else "",
+        size=f"{sized(size.size)} {size.unit}" if size else "",
         status=scores.status[k].value.replace("_", " "),
     )
 
@@ -77,7 +79,7 @@ def _sizes(result: Scanned) -> dict[int, _Size]:
     parts, found = (result.scores, *result.scores.parts), dict[int, _Size]()
     for basis in BASES:
         sizes = next((s for part in parts if (s := sizes_of(part, basis))), {})
-        for k, one in _Size.of_all(sizes, UNITS[basis]).items():
+        for k, one in _Size.of_all(sizes, SHORT[basis]).items():
             found[k] = max(one, found.get(k, one), key=lambda size: size.factor)
     if found:
         return found
@@ -86,7 +88,7 @@ def _sizes(result: Scanned) -> dict[int, _Size]:
         for k, norm in enumerate(plain.norm.tolist()):
             if math.isfinite(norm):
                 smallest[k] = min(norm, smallest.get(k, norm))
-    return _Size.of_all(smallest, UNITS["pixel"])
+    return _Size.of_all(smallest, SHORT["pixel"])
 
 
 def _beside_median(size: _Size) -> str:

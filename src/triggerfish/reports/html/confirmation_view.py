@@ -12,7 +12,7 @@ from triggerfish.reports.confirmations import (
     measured,
 )
 from triggerfish.reports.html.size_strip import LEFT, RIGHT, WIDTH, Dot, SizeStrip
-from triggerfish.reports.text import percent
+from triggerfish.reports.text import percent, sized
 from triggerfish.reports.words import UNITS, label
 from triggerfish.results import BasisEvidence, Confirmation
 
@@ -47,7 +47,7 @@ def _strip(item: BasisEvidence) -> SizeStrip:
     """Success rates from 0 to 100 % on a line."""
     others = [Dot(_place(v), f"another class: {percent(v)}", False) for v in item.controls]
     own = Dot(_place(item.success_rate), f"this pattern: {percent(item.success_rate)}", True)
-    size = f"{item.size:.2g} {UNITS[item.basis]}"
+    size = f"{sized(item.size)} {UNITS[item.basis]}"
     unit = (
         f"Share of held-out images that a pattern of {size} works on; circles: other classes."
         if item.size == item.size

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from triggerfish.reports.html.pictures import matrix_picture
+from triggerfish.reports.text import sized
 from triggerfish.reports.words import label
 from triggerfish.results import Pairs, Scanned
 
@@ -56,7 +57,7 @@ def _strongest(result: Scanned, pairs: Pairs) -> list[tuple[str, str, str, str]]
             label(s, names),
             label(t, names),
             f"{float(pairs.score[s, t]):.2f}",
-            f"{float(pairs.norm[s, t]):.2g}",
+            sized(float(pairs.norm[s, t])),
         )
         for s, t in cells
         if math.isfinite(float(pairs.score[s, t]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from triggerfish.reports.text import sized
 from triggerfish.reports.words import UNITS, label, sizes_of
 from triggerfish.results import ClassScores, Perturbation, Scanned
 
@@ -58,20 +59,20 @@ def size_strip(
     dots = [
         Dot(
             place(v),
-            f"class {label(k, result.class_names)}: {v:.2g} {unit}",
+            f"class {label(k, result.class_names)}: {sized(v)} {unit}",
             k == perturbation.target,
         )
         for k, v in sizes.items()
     ]
     if perturbation.target is None:
         dots.append(
-            Dot(place(perturbation.size), f"this pattern: {perturbation.size:.2g} {unit}", True)
+            Dot(place(perturbation.size), f"this pattern: {sized(perturbation.size)} {unit}", True)
         )
     return SizeStrip(
         dots=tuple(sorted(dots, key=lambda dot: dot.own)),
         median=place(perturbation.median_size) if perturbation.median_size > 0 else None,
         ticks=tuple((place(v), f"{v:g}") for v in _round_numbers(low, high)),
-        others=f"other classes {min(others):.2g} to {max(others):.2g}" if others else "",
+        others=f"other classes {sized(min(others))} to {sized(max(others))}" if others else "",
         unit=unit,
     )
 
