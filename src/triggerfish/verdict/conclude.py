@@ -238,9 +238,10 @@ def _unclear_everywhere(decisive: Mapping[Hypothesis, Evidence]) -> list[Finding
 def _not_confirmed(test: Evidence) -> Finding:
     target = test.hypothesis.target
     whose = "the attack on all classes" if target is None else f"class {target}"
+    on = test.test if test.test == SURE else "new images"
     return Finding(
         "not-confirmed",
-        f"{whose} failed the {test.test}: it scores {test.score:.2f} there, and "
+        f"{whose} failed the test on {on}: it scores {test.score:.2f} there, and "
         f"{test.flag_at if test.suspect_at is None else test.suspect_at:.2f} is needed. Some clean "
         "networks have such a class: calibrate on clean models of this network and task",
     )
