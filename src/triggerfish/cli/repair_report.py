@@ -42,8 +42,8 @@ def conclusions(outcome: Repaired) -> tuple[str, ...]:
         f"{NONE_TRIED if math.isnan(outcome.success_after) else NO_LONGER} {FLAGS_NONE}",
         *((NOT_CLEAN,) if verdict.name == "inconclusive" else ()),
         *(f"because: {printable(reason)}" for reason in verdict.reasons),
-        f"It proves no more than that. Of {held.n} networks of other people whose repair passed this "
-        f"check, the true trigger was gone from {held}.",
+        f"It proves no more than that. Of {held.n} networks of other people whose repair passed "
+        f"this check, the true trigger was gone from {held}.",
         "Try the model on images of your own before you use it.",
     )
 
