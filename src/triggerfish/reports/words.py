@@ -52,7 +52,7 @@ BY_PATTERN: frozenset[HypothesisKind] = frozenset({"pair", "target", "blend"})
 """Claims on a class that rest on how small a pattern is; a program and a stamp do not."""
 KINDS = {
     "unreadable": "Not scanned: Triggerfish cannot read a model in this file.",
-    "unsupported": "Not scanned: Triggerfish cannot scan this kind of model.",
+    "unsupported": "Not scanned: no image classifier could be opened from this file.",
     "dangerous": "Dangerous: opening this file would run code.",
     "failed": "Not scanned: the scan failed.",
 }
