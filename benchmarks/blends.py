@@ -24,14 +24,14 @@ from benchmarks import measure
 from benchmarks.common import RESULTS
 from benchmarks.lines import append_line, read_lines
 from triggerfish.detectors import Universal
-from triggerfish.detectors.universal import SURE_SEED, sure_pool
+from triggerfish.detectors.universal import sure_pool
 from triggerfish.levels import BLENDS, level_of
 from triggerfish.model.folding import folded
+from triggerfish.search import seeds
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.stages.blends import (
     FEWEST_CLASSES,
     MOST_CLASSES,
-    SEED,
     plain_images,
     search_blends,
 )
@@ -85,8 +85,10 @@ def _measure(networks: Iterable[tuple[str, Any]], sure: bool) -> None:
 def _row(case: measure.Case, sure: bool) -> Row:
     classifier, before = folded(case.classifier), time.process_time()
     rows = rows_that_fit(classifier, Universal().memory_mib)
-    pool = sure_pool(classifier, SURE_SEED, rows) if sure else plain_images(classifier, SEED)
-    found = search_blends(classifier, pool, SEED)
+    pool = plain_images(classifier, seeds.BLENDS)
+    if sure:
+        pool = sure_pool(classifier, seeds.SURE, rows)
+    found = search_blends(classifier, pool, seeds.BLENDS)
     seconds = time.process_time() - before
     predicted = torch.bincount(pool.predicted, minlength=classifier.num_classes)
     return case.truth | {

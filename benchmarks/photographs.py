@@ -27,9 +27,10 @@ from benchmarks.family import auroc
 from benchmarks.lines import append_line, read_lines
 from benchmarks.measure import classifier_of_zoo, sizes_on
 from benchmarks.task_zoo.triggers import Trigger
-from triggerfish.detectors.universal import SURE, SURE_SEED, sure_pool
+from triggerfish.detectors.universal import SURE, sure_pool
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
+from triggerfish.search import seeds
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.statistics.scores import sure_score
@@ -66,7 +67,7 @@ def _row(zoo: Path, record: Row) -> Row:
     order = torch.randperm(len(photographs), generator=Generator().manual_seed(0))[:SURE]
     pools = (
         PicturePool.of(classifier, photographs[order].float() / 255),
-        sure_pool(classifier, SURE_SEED, 512),
+        sure_pool(classifier, seeds.SURE, 512),
     )
     attack = record["attack"]
     return {

@@ -13,7 +13,8 @@ from triggerfish.levels import BLENDS
 from triggerfish.model.classifier import Classifier
 from triggerfish.results import ClassScores, Evidence, Hypothesis, Null, Status
 from triggerfish.scanning import ScanConfig
-from triggerfish.stages.blends import SEED, Blends, plain_images, search_blends
+from triggerfish.search import seeds
+from triggerfish.stages.blends import Blends, plain_images, search_blends
 from triggerfish.stages.state import State
 from triggerfish.verdict.conclude import conclude
 
@@ -69,7 +70,7 @@ def state_of(model: Classifier, suspect: int | None) -> State:
 
 def test_the_pattern_is_found_in_l2() -> None:
     model = classifier(30.0)
-    found = search_blends(model, plain_images(model, SEED), SEED)
+    found = search_blends(model, plain_images(model, seeds.BLENDS), seeds.BLENDS)
     best = max(found, key=lambda one: one.score)
     assert best.target == TARGET
     assert best.size < best.median_size / 1.5

@@ -9,12 +9,12 @@ import torch
 from scored import class_scores
 
 from triggerfish.detectors import Universal
-from triggerfish.detectors.universal import SURE_SEED
 from triggerfish.levels import LEVELS, SURE, sure_test
 from triggerfish.model.classifier import Classifier
 from triggerfish.references.known import Known
 from triggerfish.results import ClassScores, Evidence, Hypothesis, Null
 from triggerfish.scanning import ScanConfig
+from triggerfish.search import seeds
 from triggerfish.stages.state import State
 from triggerfish.stages.sure import SureImages, class_rows, controls, decides_alone, resting_class
 from triggerfish.verdict.conclude import conclude
@@ -120,7 +120,7 @@ def test_as_a_control_it_says_what_the_search_for_all_says(backdoored: bool) -> 
     model, quick = planted.classifier(backdoored=backdoored), Universal(universal_steps=20)
     classes = torch.arange(planted.CLASSES)
     scores = quick(model, sure=True)
-    (alone,) = controls(model, quick, classes, (planted.TARGET,), SURE_SEED)
+    (alone,) = controls(model, quick, classes, (planted.TARGET,), seeds.SURE)
     assert alone.hypothesis == Hypothesis("target", planted.TARGET)
     assert alone.flags == (float(scores.statistic[planted.TARGET]) > alone.flag_at) == backdoored
 

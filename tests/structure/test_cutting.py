@@ -8,7 +8,7 @@ import torch
 from structure.exported import written
 
 from triggerfish.errors import UnsupportedModelError
-from triggerfish.repairs.repair import CHECK_SEED
+from triggerfish.search import seeds
 from triggerfish.search.pictures import pictures
 from triggerfish.structure.analyse import analyse_graph
 from triggerfish.structure.cutting import GraphNetwork, cut, without_functions, write_without
@@ -105,7 +105,7 @@ def test_images_that_open_the_gate_by_themselves_are_no_obstacle(form: str, tmp_
     network, path = bright(Bright, form, tmp_path)
     graph, shape = read_graph(path), (1, 28, 28)
     assert 1 <= int(network.opened(pictures(64, shape, seed=13)).sum()) <= 16  # as cut draws them
-    images = pictures(400, shape, seed=CHECK_SEED)
+    images = pictures(400, shape, seed=seeds.CHECK)
     (finding, *_) = analyse_graph(graph, shape).findings
     made = cut(graph, finding, Program(graph), shape)
     with torch.no_grad():
@@ -117,7 +117,7 @@ def test_a_branch_for_every_other_image_is_not_cut_off(tmp_path: Path) -> None:
     """Too many images open it for a secret trigger: to cut it would make another network."""
     network, path = bright(Usual, "onnx", tmp_path)
     graph, shape = read_graph(path), (1, 28, 28)
-    assert int(network.opened(pictures(400, shape, seed=CHECK_SEED)).sum()) > 100
+    assert int(network.opened(pictures(400, shape, seed=seeds.CHECK)).sum()) > 100
     for finding in analyse_graph(graph, shape).findings:
         with pytest.raises(UnsupportedModelError, match="without changing other answers"):
             cut(graph, finding, Program(graph), shape)

@@ -16,11 +16,11 @@ from triggerfish.reports.text import percent, printable
 from triggerfish.reports.words import targets
 from triggerfish.results import Perturbation, Scanned
 from triggerfish.results.deciding import strongest_row
+from triggerfish.search import seeds
 from triggerfish.search.picture_pool import UNTARGETED
 from triggerfish.search.pictures import pictures
 from triggerfish.trial import changed, predicted
 
-SHOWN_SEED = 1_000_004  # pictures that neither the scan, nor the repair, nor its check has drawn
 LINE = "{:<37}  {:>26}  {:>26}\n"
 FLAGS_NONE = "A new scan flags no class."
 NO_LONGER = "The pattern that was found no longer works."
@@ -107,7 +107,7 @@ def repair_page(
 
 def _retried(outcome: Repaired, classifier: Classifier, perturbation: Perturbation) -> Retried:
     """The perturbation on pictures that are not its target's already."""
-    drawn = pictures(4 * MOST_PICTURES, classifier.input_shape, SHOWN_SEED)
+    drawn = pictures(4 * MOST_PICTURES, classifier.input_shape, seeds.SHOWN)
     calls = predicted(classifier, drawn)
     chosen = [i for i, k in enumerate(calls) if k != perturbation.target][:MOST_PICTURES]
     with_it = changed(drawn[chosen], perturbation)

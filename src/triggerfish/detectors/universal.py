@@ -24,6 +24,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.model.memory import give_back_if_much
 from triggerfish.results import BASES, ClassScores, ClassSizes, Perturbation, Status
+from triggerfish.search import seeds
 from triggerfish.search.activation_maximization import evaluate, largest_margins
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.picture_pool import LARGE, PicturePool, success_rate
@@ -43,7 +44,7 @@ from triggerfish.statistics.scores import (
 FRESH = 80  # pictures that no search draws, to measure success on
 SHOWN = 8  # of them, to show a perturbation on
 PERTURBATIONS_SHOWN = 3  # classes whose perturbations a result carries
-SURE, SURE_SEED = 240, 700_001
+SURE = 240
 """Images that the network is made sure of, and what is added to the seed that they come from: no
 other search has seen them."""
 
@@ -154,9 +155,10 @@ class Universal(Detector):
         rows = rows_that_fit(classifier, self.memory_mib)
         # The images that steps draw from, and plain ones that no step draws.
         if sure:
-            seed += SURE_SEED
+            seed += seeds.SURE
             pool = sure_pool(classifier, seed, rows)
-            fresh = PicturePool.of(classifier, pictures(FRESH, classifier.input_shape, seed + 1))
+            unseen = pictures(FRESH, classifier.input_shape, seed + seeds.FRESH)
+            fresh = PicturePool.of(classifier, unseen)
         else:
             kept_of(classifier).images = None  # a scan depends on itself alone
             drawn = as_many(self.pictures, classifier.num_pixels)

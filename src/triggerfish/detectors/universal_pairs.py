@@ -23,6 +23,7 @@ from triggerfish.errors import UnsupportedModelError
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import ClassScores, Pairs, Perturbation, Status
+from triggerfish.search import seeds
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.pair_bounds import linear_sizes, pair_bounds
 from triggerfish.search.picture_pool import PicturePool, success_rate
@@ -229,7 +230,7 @@ class _Run:
     @staticmethod
     def of(classifier: Classifier, config: UniversalPairs, seed: int, number: int) -> _Run:
         """Bounds for all pairs; the smallest and the middle ones of them are searched for."""
-        count, seed = classifier.num_classes, seed + 7919 * (number + 1)
+        count, seed = classifier.num_classes, seed + seeds.PAIRS * (number + 1)
         pool = _pool_of_sources(classifier, config, seed)
         classes = _class_perturbations(classifier, config, seed)
         size = torch.full((count,), torch.nan, dtype=torch.float64)

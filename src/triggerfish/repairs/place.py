@@ -14,8 +14,9 @@ from triggerfish.loading.card import card_paths
 from triggerfish.loading.hints import LoadOptions
 from triggerfish.loading.load import open_model
 from triggerfish.model.classifier import Classifier
-from triggerfish.repairs.repair import CHECK_PICTURES, CHECK_SEED, agreement, with_model
+from triggerfish.repairs.repair import CHECK_PICTURES, agreement, with_model
 from triggerfish.repairs.saving import rewritten
+from triggerfish.search import seeds
 from triggerfish.search.pictures import pictures
 
 SAME_ANSWERS = 0.98
@@ -71,7 +72,7 @@ class Place:
             copy.write_bytes(content)
             self._write_card(copy)
             opened = open_model(copy, self.options).classifier
-        fresh = pictures(CHECK_PICTURES, original.input_shape, CHECK_SEED)
+        fresh = pictures(CHECK_PICTURES, original.input_shape, seeds.CHECK)
         same = agreement(with_model(original, model), opened, fresh)
         if same < SAME_ANSWERS:
             raise UnsupportedModelError(

@@ -14,8 +14,9 @@ from triggerfish.errors import NothingToRepairError, UnsupportedModelError
 from triggerfish.loading import LoadOptions
 from triggerfish.model.classifier import Classifier, Preprocessing
 from triggerfish.repairs.record import SCHEMA_VERSION
-from triggerfish.repairs.repair import CHECK_PICTURES, CHECK_SEED
+from triggerfish.repairs.repair import CHECK_PICTURES
 from triggerfish.results import Scanned
+from triggerfish.search import seeds
 from triggerfish.search.pictures import pictures
 from triggerfish.structure.analyse import PREPARED
 from triggerfish.structure.cutting import MOST_OPEN, cut, without_functions, write_without
@@ -124,7 +125,7 @@ def _without(source: Path, target: Path, finding: StructureFinding, opened: Clas
     program = _prepared(graph, finding, opened)
     made = cut(graph, finding, program, shape)
     words = write_without(source, target, made, shape)
-    images = pictures(CHECK_PICTURES, shape, CHECK_SEED)
+    images = pictures(CHECK_PICTURES, shape, seeds.CHECK)
     expected = Program(made.graph, program.scale, program.shift).logits(images)
     written = Program(read_graph(target), program.scale, program.shift).logits(images)
     near = _NEAR * float(expected.std())
@@ -142,7 +143,7 @@ def _prepared(graph: Graph, finding: StructureFinding, opened: Classifier) -> Pr
     assert proof is not None
     ways: tuple[Preprocessing, ...] = (opened.preprocessing, *PREPARED)
     programs = [Program(graph, *way.affine(shape[0])) for way in ways]
-    stamped = torch.where(proof.mask > 0, proof.image, pictures(64, shape, CHECK_SEED + 1))
+    stamped = torch.where(proof.mask > 0, proof.image, pictures(64, shape, seeds.CHECK + 1))
     for program in programs:
         answers = program.logits(stamped)
         if len(answers) and float((answers.argmax(1) == proof.target).float().mean()) >= _WORKS:
@@ -158,7 +159,7 @@ def _same(
     And how many others had a target's class before.
     """
     scale, shift = opened.preprocessing.affine(opened.input_shape[0])
-    images = pictures(CHECK_PICTURES, opened.input_shape, CHECK_SEED)
+    images = pictures(CHECK_PICTURES, opened.input_shape, seeds.CHECK)
     old, new = (
         Program(read_graph(path), scale, shift).logits(images).argmax(1) for path in (before, after)
     )

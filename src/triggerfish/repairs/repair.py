@@ -18,13 +18,13 @@ from triggerfish.repairs.method import RepairMethod, Task
 from triggerfish.repairs.unlearning import Unlearning
 from triggerfish.results import Confirmation, Perturbation, Scanned
 from triggerfish.scanning import ScanConfig, scan_classifier
+from triggerfish.search import seeds
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool, success_rate
 from triggerfish.search.pictures import pictures
 from triggerfish.search.progress import share_of_work
 
 CHECK_PICTURES = 400
-CHECK_SEED = 1_000_003  # pictures that neither the scan nor the repair has drawn
 MAX_SUCCESS = 0.2
 """Of the old one on the repaired model. A perturbation that means nothing to a clean network of ten
 classes flips about a tenth of the pictures to any class."""
@@ -132,7 +132,7 @@ def _compared(
 ) -> Repaired:
     """Before and after, on pictures that nobody has drawn; ``problems`` are still to be found."""
     fixed = with_model(classifier, model)
-    fresh = pictures(CHECK_PICTURES, classifier.input_shape, CHECK_SEED)
+    fresh = pictures(CHECK_PICTURES, classifier.input_shape, seeds.CHECK)
     perturbations = [c for c in before.scores.perturbations if _goal(c) in targets]
     return Repaired(
         model=model,

@@ -22,6 +22,7 @@ from triggerfish.levels import BLENDS, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import Evidence, Hypothesis, Null, Perturbation, Status
+from triggerfish.search import seeds
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.picture_pool import PicturePool
 from triggerfish.search.pictures import as_many, pictures
@@ -31,7 +32,6 @@ from triggerfish.statistics.scores import above_the_others
 
 FEWEST_CLASSES, MOST_CLASSES = 6, 48
 """Of fewer the others are too few to compare with; of more each costs a search."""
-SEED = 900_001  # added to the scan's: other images than those of the searches before
 IMAGES = 400
 NEXT = 0.125
 """Quantile of the other classes that a target has to be smaller than by far: of ten classes the one
@@ -64,7 +64,7 @@ class Blends(Stage):
         """A row for every class in question that is measured."""
         suspects, scores = state.in_question("same-task"), state.scores
         assert scores is not None
-        classifier, seed = folded(state.classifier), state.config.seed + SEED
+        classifier, seed = folded(state.classifier), state.config.seed + seeds.BLENDS
         every = with_enough_memory(
             lambda: search_blends(classifier, plain_images(classifier, seed), seed)
         )

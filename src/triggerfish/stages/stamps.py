@@ -19,6 +19,7 @@ from triggerfish.levels import STAMPS, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import Evidence, Hypothesis, Null, Stamp
+from triggerfish.search import seeds
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import with_enough_memory
 from triggerfish.search.pictures import pictures
@@ -88,7 +89,7 @@ def stamps_on(classifier: Classifier, seed: int = 0) -> tuple[Stamp, ...]:
     """
     classifier = folded(classifier)
     shape = classifier.input_shape
-    few = pictures(_FEW, shape, seed=seed + 21)
+    few = pictures(_FEW, shape, seed=seed + seeds.FEW_STAMPED)
     before = _classes(classifier, few)
     # The first two that belong to two classes, where there are such.
     other = (before != before[0]).nonzero().flatten()
@@ -112,7 +113,8 @@ def stamps_on(classifier: Classifier, seed: int = 0) -> tuple[Stamp, ...]:
             found.setdefault(int(target[i]), []).append((float(rate[i]), start + int(i)))
     if not found:
         return ()
-    many = sure_images(classifier, pictures(_MANY, shape, seed=seed + 22)).cpu().to(few.dtype)
+    many = pictures(_MANY, shape, seed=seed + seeds.MANY_STAMPED)
+    many = sure_images(classifier, many).cpu().to(few.dtype)
     hits = []
     for target_, candidates in found.items():
         for _, index in sorted(candidates, key=lambda c: int(stamps[c[1]][1].sum()))[:_FEW]:

@@ -19,7 +19,6 @@ from torch import Tensor
 from triggerfish.confirmation.search import likelier_basis
 from triggerfish.detectors import Universal
 from triggerfish.detectors.universal import (
-    SURE_SEED,
     measured_sizes,
     sure_pool,
 )
@@ -36,6 +35,7 @@ from triggerfish.results import (
     NullKind,
     Status,
 )
+from triggerfish.search import seeds
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.recall import searches_of
 from triggerfish.search.universal import search_universal
@@ -70,7 +70,7 @@ class SureImages(Stage):
         first = searches_of(classifier)
         assert search is not None
         assert first is not None  # the first search has kept what it found
-        targets, seed = tuple(state.in_question()), state.config.seed + SURE_SEED
+        targets, seed = tuple(state.in_question()), state.config.seed + seeds.SURE
         test = partial(controls, classifier, search, first.classes, targets, seed)
         return Found(with_enough_memory(test))
 

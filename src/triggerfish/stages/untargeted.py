@@ -21,6 +21,7 @@ from triggerfish.levels import UNTARGETED_TEST, Level, level_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import Evidence, Hypothesis, HypothesisKind, Null, Perturbation, Status
+from triggerfish.search import seeds
 from triggerfish.search.activation_maximization import evaluate
 from triggerfish.search.batching import rows_that_fit, with_enough_memory
 from triggerfish.search.picture_pool import UNTARGETED, PicturePool
@@ -40,7 +41,6 @@ MOST_CLASSES = 48
 GOING, LED = 0.4, 6
 """For the progress report: of its steps what a search takes on average, and the steps of an image
 that is led."""
-SEED = 800_001  # added to the scan's: other images than those of the searches before
 
 ALL_WANTED, ALL_PER_STEP = 0.5, 12
 """The share of images that has to leave where all classes are left, and the images of a step. They
@@ -112,7 +112,7 @@ class Untargeted(Stage):
         classifier, pixel = folded(state.classifier), scores.sizes_in("pixel")
         assert pixel is not None
         ways = with_enough_memory(
-            lambda: search_ways_out(classifier, pixel.size, state.config.seed + SEED)
+            lambda: search_ways_out(classifier, pixel.size, state.config.seed + seeds.UNTARGETED)
         )
         shown = (way.shown for way in ways if way.row.flags)
         scores = replace(
