@@ -28,12 +28,13 @@ from triggerfish.runs.outcome import Complete
 from triggerfish.runs.paths import scan_in_memory, scan_opened
 from triggerfish.runs.run import Executor
 from triggerfish.runs.selection import Shard
-from triggerfish.runtime import choose_device, keep_freed_memory
+from triggerfish.runtime import choose_device, keep_freed_memory, one_thread
 from triggerfish.scanning import ScanConfig
 from triggerfish.structure.opening import open_any
 from triggerfish.verdict.judge import Judge
 
 
+@one_thread()
 def scan(
     model: str | Path | Classifier | nn.Module | Callable[[Tensor], object],
     config: ScanConfig | Detector | None = None,
@@ -46,7 +47,8 @@ def scan(
 ) -> Scanned:
     """Scan one model, in a file or in memory, for a backdoor.
 
-    A file that can be read in several ways is scanned in all of them, as the command does: the
+    It uses one thread, unless OMP_NUM_THREADS says otherwise, as the command does. A file that can
+    be read in several ways is scanned in all of them: the
     verdict is what most of their weight says, and *inconclusive* where they disagree.
 
     Args:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -28,6 +31,22 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another C library: nothing to set
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread meanwhile, unless OMP_NUM_THREADS says otherwise; then as many as before.
+
+    The networks are small: a second thread gains little, and where another process holds one of
+    the cores it makes the same scan much slower (docs/performance.md).
+    """
+    before = torch.get_num_threads()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 AUTO = "auto"

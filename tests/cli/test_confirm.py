@@ -67,7 +67,19 @@ def test_all_that_was_measured_is_shown(triggerfish, looks, models):
 def test_a_test_that_fails_does_not_make_the_model_clean(triggerfish, looks, models):
     looks(c3="refuted", c4="unclear")
     run = triggerfish("confirm", models / "planted.pt", "--class", 3, "--class", 4)
-    assert run.out.endswith("A test that fails or is unclear does not make the model clean.\n")
+    assert run.out.endswith("A test that does not pass does not make the model clean.\n")
+
+
+def test_a_test_that_found_nothing_refutes_nothing(triggerfish, looks, models, monkeypatch):
+    empty = (BasisEvidence("pixel", 0.04, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.02)),)
+    looks(c3="refuted")
+    monkeypatch.setattr(
+        command, "confirm", lambda *_, **__: Confirmation(3, "refuted", 0.0, empty, (), 1.0)
+    )
+    run = triggerfish("confirm", models / "planted.pt", "--class", 3)
+    assert run.code == 3
+    assert run.out.startswith("confirmation test of class 3: no result (0 %; ")
+    assert "no result: the pattern was not found again" in run.out
 
 
 def test_of_a_file_that_cannot_be_written_no_repair_is_advised(triggerfish, looks, tmp_path):

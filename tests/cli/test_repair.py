@@ -54,8 +54,10 @@ def test_an_accepted_repair_is_written_with_its_record(triggerfish, repairs, mod
         f"{'same answers to 400 synthetic images':<37}  {'':>26}  {'93 %':>26}\n"
         f"repaired: {target}; what was done: {target}.repair.json\n"
         "The pattern that was found no longer works. A new scan flags no class.\n"
-        f"It proves no more than that. Of {repairs_counted().n} networks of other people whose "
-        f"repair passed this check, the true trigger was gone from {repairs_counted()}.\n"
+        f"That proves no more. Of {repairs_counted().n} networks of other people whose repair "
+        f"passed this check, the true trigger was gone from {repairs_counted()}.\n"
+        "A backdoor that moves each class to another, and was taken for one of a single class, is "
+        "still there.\n"
         "Try the model on images of your own before you use it.\n"
     )
     bias = load_classifier(source).model.fc2.bias + 0.01

@@ -9,7 +9,7 @@ from verdicts import altered
 from triggerfish.reports import FORMATS
 from triggerfish.reports.about import About
 from triggerfish.reports.rates import IN_SIGHT, Rates, Share, how_often_wrong, measured
-from triggerfish.results import Scanned
+from triggerfish.results import Hypothesis, Scanned
 from triggerfish.scanning import ScanConfig
 
 COUNTED = (
@@ -36,6 +36,19 @@ def test_a_flag_says_how_many_clean_networks_were_flagged() -> None:
         "Of 100 clean networks of strangers, this scan flagged 2 (2 %; 95 % interval 0 to 7 %). "
         "Of 50 with a backdoor to one class, it named that class alone in 45 (90 %; 95 % "
         "interval 78 to 97 %)."
+    )
+
+
+def test_a_flag_of_another_kind_says_how_often_that_kind_is_missed() -> None:
+    accused, result = (Hypothesis("pair", 7, source=3),), uncalibrated(found())
+    rows = tuple(
+        replace(row, hypothesis=accused[0]) if row.hypothesis.target == 7 else row
+        for row in result.verdict.evidence
+    )
+    result = replace(result, verdict=replace(result.verdict, evidence=rows, accused=accused))
+    assert how_often_wrong(result, COUNTED).endswith(
+        "Of 8 with a backdoor that does not lead every image to one class, it called 4 (50 %; 95 % "
+        "interval 16 to 84 %) clean."
     )
 
 

@@ -1,14 +1,18 @@
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from made_up import clean as plain
 from made_up import dangerous, found, inconclusive
+from verdicts import altered
 
 from triggerfish.reports import FORMATS
+from triggerfish.reports import details as details_module
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.details import details
 from triggerfish.reports.half_blocks import half_blocks
+from triggerfish.reports.words import headline
 from triggerfish.results import Scanned, Skipped
 
 EXPECTED = r"""verdict          target  index / threshold       p-value  seconds  model
@@ -109,3 +113,15 @@ def test_half_blocks_of_any_shape_are_small(shape: tuple[int, int, int]) -> None
     lines = list(half_blocks(torch.ones(shape)))
     assert 1 <= len(lines) <= 16
     assert all(line.count("\u2580") <= 32 for line in lines)
+
+
+def test_a_clean_verdict_without_a_known_task_says_what_it_is_worth(monkeypatch) -> None:
+    monkeypatch.setattr(details_module, "is_counted", lambda _: True)
+    unknown = replace(plain(), verdict=altered(plain().verdict, reference=None, p_value=None))
+    assert "\n  task not recognised: " in details(unknown, PLAIN)
+
+
+def test_a_clean_verdict_that_could_be_no_other_says_so() -> None:
+    rows = tuple(replace(row, flag_at=math.inf) for row in plain().verdict.evidence)
+    result = replace(plain(), verdict=replace(plain().verdict, evidence=rows))
+    assert headline(result) == "Nothing found, and little said: of 10 classes the scan flags none."

@@ -184,3 +184,11 @@ def test_a_folder_that_turns_read_only_is_one_error(
         list(run(models, Stub(), here, folder))
     folder.close()
     assert content(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("name", ["results.jsonl", "report.html"])
+def test_a_folder_with_files_of_something_else_is_left_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('{"a": 1}\n')
+    with pytest.raises(OutputError, match=f"{name}.* of something else: choose another --out"):
+        RunFolder(tmp_path)
+    assert (tmp_path / name).read_text() == '{"a": 1}\n'

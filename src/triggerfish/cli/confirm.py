@@ -19,7 +19,7 @@ from triggerfish.codec.plain import plain_of
 from triggerfish.confirmation import confirm
 from triggerfish.files import sha256_of
 from triggerfish.model.classifier import Classifier
-from triggerfish.reports.confirmations import confirmation_in_full
+from triggerfish.reports.confirmations import confirmation_in_full, says_nothing
 from triggerfish.reports.reasons import is_written_again, loading_words, repaired_name
 from triggerfish.results import Confirmation
 
@@ -61,8 +61,8 @@ def confirm_command(
     The test searches the pattern for the class again, with other images and seeds. It then compares
     it with equally small patterns for other classes. docs/repair.md says what the results mean.
 
-    Exits with 1 when a class passes, with 3 when one is unclear, with 0 when all fail. A class that
-    fails does not make the model clean.
+    Exits with 1 when a class passes, with 3 when one is unclear or has no result, with 0 when all
+    fail. A class that fails does not make the model clean.
     """
     use_one_thread()
     classifier = open_one(model, take_load_options(values))
@@ -84,10 +84,15 @@ def confirm_command(
     ctx.exit(CODES[worst])
 
 
+def _grade(confirmation: Confirmation) -> str:
+    """What the exit code goes by: a test that found nothing refutes nothing."""
+    return "unclear" if says_nothing(confirmation) else confirmation.grade
+
+
 def _what_now(model: Path, classifier: Classifier, passed: Sequence[int]) -> str:
     """A repair of the classes that passed, where it can be written; else what this leaves open."""
     if not passed:
-        return "A test that fails or is unclear does not make the model clean."
+        return "A test that does not pass does not make the model clean."
     if not is_written_again(model, classifier.facts):
         return "A repair cannot write this file: save the network's state_dict() alone for one."
     words = [str(model), *loading_words(classifier.assumptions, classifier.facts)]
@@ -100,9 +105,9 @@ def _pieces(
 ) -> Iterator[tuple[str, str]]:
     if output_format == "text":
         for confirmation in confirmations:
-            yield confirmation_in_full(confirmation), confirmation.grade
+            yield confirmation_in_full(confirmation), _grade(confirmation)
         return
     about = {"schema_version": 1, "path": str(model), "sha256": sha256_of(model)}
     for confirmation in confirmations:
         plain = {**about, **plain_of(confirmation)}
-        yield json.dumps(plain, allow_nan=False) + "\n", confirmation.grade
+        yield json.dumps(plain, allow_nan=False) + "\n", _grade(confirmation)

@@ -25,6 +25,10 @@ LINE = "{:<37}  {:>26}  {:>26}\n"
 FLAGS_NONE = "A new scan flags no class."
 NO_LONGER = "The pattern that was found no longer works."
 NONE_TRIED = "No pattern was found before, so none could be tried again."
+ELSEWISE = (
+    "A backdoor that moves each class to another, and was taken for one of a single class, is "
+    "still there."
+)
 NOT_CLEAN = "The new scan is inconclusive, not clean: it cannot tell whether a backdoor is left."
 
 
@@ -40,10 +44,11 @@ def conclusions(outcome: Repaired) -> tuple[str, ...]:
     held, verdict = repairs(), outcome.after.verdict
     return (
         f"{NONE_TRIED if math.isnan(outcome.success_after) else NO_LONGER} {FLAGS_NONE}",
+        f"That proves no more. Of {held.n} networks of other people whose repair passed this "
+        f"check, the true trigger was gone from {held}.",
+        ELSEWISE,
         *((NOT_CLEAN,) if verdict.name == "inconclusive" else ()),
         *(f"because: {printable(reason)}" for reason in verdict.reasons),
-        f"It proves no more than that. Of {held.n} networks of other people whose repair passed "
-        f"this check, the true trigger was gone from {held}.",
         "Try the model on images of your own before you use it.",
     )
 

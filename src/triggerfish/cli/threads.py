@@ -15,11 +15,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def use_one_thread() -> None:
-    """One thread unless OMP_NUM_THREADS says otherwise.
-
-    The networks are small: a second thread gains little, and where another process holds one of
-    the cores it makes the same scan much slower (docs/performance.md).
-    """
+    """One thread for the whole command, unless OMP_NUM_THREADS says otherwise: see `one_thread`."""
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
 

@@ -27,6 +27,8 @@ from triggerfish.levels import grade_of
 from triggerfish.model.classifier import Classifier
 from triggerfish.model.folding import folded
 from triggerfish.results import BASES, Basis, BasisEvidence, Confirmation, Perturbation, Status
+from triggerfish.runtime import one_thread
+from triggerfish.search import seeds
 from triggerfish.search.batching import rows_that_fit
 from triggerfish.search.frequency import CosineBasis, cosine_basis
 from triggerfish.search.picture_pool import PicturePool
@@ -34,12 +36,11 @@ from triggerfish.search.pictures import as_many, pictures
 from triggerfish.search.progress import share_of_work
 from triggerfish.search.universal import UniversalPerturbations
 
-OWN_SEED = 500_009  # added to the scan's seed: other pictures, other draws
-CONTROL_SEED = 17
 SHOWN_ON = 60  # pictures that the success of every perturbation found is measured on
 NEAREST = 4  # of the other classes, where the scan has measured how near each is
 
 
+@one_thread()
 def confirm(
     classifier: Classifier, target: int, config: ConfirmConfig | None = None, seed: int = 0
 ) -> Confirmation:
@@ -66,7 +67,7 @@ def confirm(
     """
     if not 0 <= target < classifier.num_classes:
         raise ValueError(f"expected a class from 0 to {classifier.num_classes - 1}, got {target}")
-    start, config, seed = time.perf_counter(), config or ConfirmConfig(), seed + OWN_SEED
+    start, config, seed = time.perf_counter(), config or ConfirmConfig(), seed + seeds.CONFIRMATION
     classifier = folded(classifier)
     count = as_many(config.fresh, classifier.num_pixels)
     fresh = PicturePool.of(classifier, pictures(count, classifier.input_shape, seed))
@@ -144,7 +145,7 @@ class _Test:
 
     def _controls(self, size: float, *, frequency: bool) -> tuple[float, ...]:
         """Success rates of the best perturbations within ``size`` towards some other classes."""
-        seed = self.seed + CONTROL_SEED
+        seed = self.seed + seeds.CONTROLS
         order = torch.randperm(
             self.classifier.num_classes, generator=torch.Generator().manual_seed(seed)
         )

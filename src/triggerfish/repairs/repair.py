@@ -17,6 +17,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.repairs.method import RepairMethod, Task
 from triggerfish.repairs.unlearning import Unlearning
 from triggerfish.results import Confirmation, Perturbation, Scanned
+from triggerfish.runtime import one_thread
 from triggerfish.scanning import ScanConfig, scan_classifier
 from triggerfish.search import seeds
 from triggerfish.search.activation_maximization import evaluate
@@ -59,6 +60,7 @@ class Repaired:
         return not self.problems
 
 
+@one_thread()
 def repair(
     classifier: Classifier,
     *,
@@ -166,6 +168,13 @@ def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
     count = len(before.scores.status)
     if wrong := [k for k in given if not 0 <= k < count]:
         raise ValueError(f"expected classes from 0 to {count - 1}, got {wrong[0]}")
+    sources = before.verdict.sources
+    if (given and all(k in sources for k in given)) or (sources and not given):
+        alone = ", ".join(map(str, dict.fromkeys(sources.values())))
+        raise NothingToRepairError(
+            f"the pattern works on images of class {alone} alone, which cannot be unlearned yet: "
+            "use a model that you trust"
+        )
     if given:
         return tuple(dict.fromkeys(given))
     if before.verdict.all_classes:
@@ -174,12 +183,6 @@ def _targets(before: Scanned, given: Sequence[int]) -> tuple[int, ...]:
         raise NothingToRepairError(
             f"the scan flags no class (verdict {before.verdict.name}): name one with --class to "
             "repair it all the same"
-        )
-    if sources := before.verdict.sources:
-        alone = ", ".join(map(str, dict.fromkeys(sources.values())))
-        raise NothingToRepairError(
-            f"the pattern works on images of class {alone} alone, which cannot be unlearned yet: "
-            "use a model that you trust"
         )
     return before.verdict.flagged
 

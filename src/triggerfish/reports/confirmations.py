@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from triggerfish.reports.text import percent
@@ -16,8 +17,22 @@ MEANINGS = {
     "unclear": "its pattern works better than equally small patterns for others, but not by far",
     "refuted": "equally small patterns work nearly as well for other classes",
 }
+NOTHING = "the pattern was not found again, nor any for other classes: this says nothing"
+WORKS = 0.05
+"""The least success rate of a pattern that was found at all."""
 ONE_MORE = 0.05
 """The best control is named apart where it is so much above the one that counts."""
+
+
+def says_nothing(confirmation: Confirmation) -> bool:
+    """Whether no search of the test found a pattern that works, of the class or of another."""
+    rates = [rate for item in confirmation.evidence for rate in (item.success_rate, *item.controls)]
+    return all(rate <= WORKS for rate in rates if not math.isnan(rate))
+
+
+def result_of(confirmation: Confirmation) -> str:
+    """How the test ended, in a word or two."""
+    return "no result" if says_nothing(confirmation) else RESULTS[confirmation.grade]
 
 
 def confirmation_in_short(confirmation: Confirmation, names: Sequence[str] = ()) -> str:
@@ -25,7 +40,7 @@ def confirmation_in_short(confirmation: Confirmation, names: Sequence[str] = ())
     best = max(confirmation.evidence, key=lambda item: item.lead)
     return (
         f"confirmation test of class {label(confirmation.target, names)}: "
-        f"{RESULTS[confirmation.grade]} ({percent(best.success_rate) or 'not found again'}; "
+        f"{result_of(confirmation)} ({percent(best.success_rate) or 'not found again'}; "
         f"{controls_in_short(best)})"
     )
 
@@ -47,7 +62,8 @@ def confirmation_in_full(confirmation: Confirmation, names: Sequence[str] = ()) 
         TITLE.format(title) + "".join(map(VALUE.format, values))
         for title, values in (("basis", bases), *measured(confirmation))
     ]
-    meaning = f"{RESULTS[confirmation.grade]}: {MEANINGS[confirmation.grade]}"
+    said = NOTHING if says_nothing(confirmation) else MEANINGS[confirmation.grade]
+    meaning = f"{result_of(confirmation)}: {said}"
     return "\n".join([confirmation_in_short(confirmation, names), *rows, meaning]) + "\n"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from triggerfish.reports.about import About
 from triggerfish.reports.confirmations import confirmation_in_short
 from triggerfish.reports.half_blocks import half_blocks
-from triggerfish.reports.rates import how_often_wrong
+from triggerfish.reports.rates import how_often_wrong, is_counted
 from triggerfish.reports.reasons import loading_words, next_steps
 from triggerfish.reports.scope import KINDS, not_looked_for
 from triggerfish.reports.summary import outcome, parts_of
@@ -36,11 +36,12 @@ from triggerfish.results import IN_PROGRAM, ON_OWN, ClassScores, Perturbation, S
 def details(result: Scanned | Skipped, about: About) -> str:
     """The lines, after an empty one.
 
-    Of a clean model only what was guessed about it, unless more was asked for; none if ``quiet``.
+    Of a clean model only what was guessed about it and, where its task is not known, what such a
+    verdict is worth, unless more was asked for; none if ``quiet``.
     """
     lines = list(lines_of(result, about))
     if isinstance(result, Scanned) and outcome(result) == "clean" and not about.verbose:
-        lines = [] if about.quiet else [*guessed_wiring(result), *_assumed(result)]
+        lines = [] if about.quiet else [*guessed_wiring(result), *_worth(result), *_assumed(result)]
     if not lines:
         return ""
     path = "-" if result.path is None else printable(result.path)
@@ -78,6 +79,13 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
         yield f"because: {printable(reason)}"
     yield from (f"next: {printable(step)}" for step in next_steps(result))
     yield from _verbose(result) if about.verbose else _assumed(result)
+
+
+def _worth(result: Scanned) -> Iterator[str]:
+    """How often a clean verdict misses a backdoor, where that is often."""
+    known = result.verdict.same_task or result.verdict.reference
+    if known is None and is_counted(result):
+        yield f"task not recognised: {how_often_wrong(result)}"
 
 
 def _assumed(result: Scanned) -> Iterator[str]:

@@ -88,11 +88,19 @@ def how_often_wrong(result: Scanned, rates: tuple[Rates, ...] | None = None) -> 
         said = "An inconclusive verdict is no answer. The model counts as not scanned."
         return said if found is None else f"{said} {_inconclusive(found)}"
     if found is not None:
-        said = _flagged(found) if name == "backdoored" else _clean(found)
+        said = _clean(found)
+        if name == "backdoored":
+            kinds = {item.kind for item in result.verdict.accused}
+            said = _flagged(found) if kinds & {"target", "stamp", "blend"} else _other(found)
         return f"{said} {IN_SIGHT}" if found.known_task else said
     if result.verdict.reference is not None:
         return "How often a calibrated verdict is wrong was not counted: see the p-value."
     return "How often this detector with these settings is wrong was not counted."
+
+
+def is_counted(result: Scanned) -> bool:
+    """Whether scans like this one were counted."""
+    return any(_is_of(result, one) for one in measured())
 
 
 def _is_of(result: Scanned, rates: Rates) -> bool:
@@ -120,6 +128,15 @@ def _flagged(rates: Rates) -> str:
     return (
         f"Of {clean.n} clean {rates.models}, this scan flagged {clean}. Of {named.n} with a "
         f"backdoor to one class, it named that class alone in {named}."
+    )
+
+
+def _other(rates: Rates) -> str:
+    """Of a flag for another kind of attack."""
+    clean, other = rates.clean_flagged, rates.other_missed
+    return (
+        f"Of {clean.n} clean {rates.models}, this scan flagged {clean}. Of {other.n} with a "
+        f"backdoor that does not lead every image to one class, it called {other} clean."
     )
 
 

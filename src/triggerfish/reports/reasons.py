@@ -103,10 +103,12 @@ def next_step(result: Scanned, finding: Finding) -> str | None:
         # No class is a suspect before a search: all of the few are tested.
         classes = " ".join(f"--class {k}" for k in range(len(result.scores.status)))
         return f"triggerfish confirm {_model(result)} {classes}"
-    suspect, command = suspected_class(result), check.command
+    suspect = suspected_class(result)
+    command: str | None = check.command
     if command == CONFIRM and any(test.target == suspect for test in result.confirmations):
         command = OTHER_SEED
-    return (_other_seed(result) if command == OTHER_SEED else command).format(
+    command = _other_seed(result) if command == OTHER_SEED else command
+    return command and command.format(
         model=_model(result),
         file=_pasted(result, (), result.facts),
         other_range=_with_other_range(result),
@@ -115,14 +117,15 @@ def next_step(result: Scanned, finding: Finding) -> str | None:
     )
 
 
-def _other_seed(result: Scanned) -> str:
+def _other_seed(result: Scanned) -> str | None:
     """Another seed once: a third only draws lots. Then the user's own images decide.
 
-    So they do where a confirmation test has passed already.
+    So they do where a confirmation test has passed already. None where they have been tried.
     """
     passed = any(test.grade == "confirmed" for test in result.confirmations)
-    again = result.config.get("seed", 0) != 0 or passed
-    return OWN_IMAGES if again and not result.trials else OTHER_SEED
+    if result.config.get("seed", 0) == 0 and not passed:
+        return OTHER_SEED
+    return None if result.trials else OWN_IMAGES
 
 
 def suspected_class(result: Scanned) -> int:
@@ -168,7 +171,8 @@ def _after_a_flag(result: Scanned) -> Iterator[str]:
         return
     # Neither a confirmation test nor a repair is for these.
     if verdict.sources or all(h.kind == "stamp" for h in verdict.accused):
-        yield _other_seed(result).format(model=_model(result), seed=1)
+        if command := _other_seed(result):
+            yield command.format(model=_model(result), seed=1)
         return
     passed = {test.target for test in result.confirmations if test.grade == "confirmed"}
     if untested := [k for k in verdict.flagged if k not in passed][:MOST_NAMED]:

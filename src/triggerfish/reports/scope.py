@@ -28,8 +28,11 @@ def looked_for(result: Scanned) -> list[str]:
     found = {kind for scores in parts for kind in _kinds(scores)}
     if result.verdict.all_classes:
         found.add("all-to-all")
-    if any(row.hypothesis.kind == "blend" for row in result.verdict.evidence):
+    kinds = {row.hypothesis.kind for row in result.verdict.evidence}
+    if "blend" in kinds:
         found.add("universal-l2")
+    if "pair" in kinds:
+        found.add("class-pairs")
     if any(note.startswith(IN_PROGRAM) for note in result.verdict.notes):
         found.add("program")
     return [kind for kind in KINDS if kind in found]

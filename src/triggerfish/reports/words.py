@@ -89,6 +89,10 @@ def _verdict(result: Scanned) -> str:
     if result.verdict.name == "inconclusive":
         return "No answer: the scan cannot tell whether this model is backdoored."
     if result.verdict.name == "clean":
+        row = strongest_row(result.verdict)
+        if row is not None and row.flag_at == math.inf:
+            count = len(result.scores.status)
+            return f"Nothing found, and little said: of {count} classes the scan flags none."
         return "Nothing found: no class is reached by an unusually small pattern."
     said, accused = _accusation(result)
     if result.verdict.all_classes or not (rest := set(result.verdict.flagged) - accused):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from triggerfish.errors import OutputError
 from triggerfish.files import ensure_writable, refused
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.lines import Document, Lines
@@ -15,7 +16,7 @@ from triggerfish.runs.model import Model
 from triggerfish.runs.outcome import Files
 from triggerfish.stored import check_version, read_result, read_results, revived_from
 
-RESULTS, LOCKS = "results.jsonl", ".locks"
+RESULTS, LOCKS, OVERVIEW = "results.jsonl", ".locks", "report.html"
 _PARTIAL = ".partial-"
 
 
@@ -30,8 +31,14 @@ class RunFolder:
         with self._locks.writing():
             for left in path.glob(f"{_PARTIAL}*"):  # by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
+            if not (path / RESULTS).exists() and (path / OVERVIEW).exists():
+                raise OutputError(
+                    f"{path} has a {OVERVIEW} of something else: choose another --out"
+                )
             _touch(path / RESULTS)  # a share without models is a run folder, too
         self.lines.refresh()
+        if self.lines.end and not self.lines.latest:
+            raise OutputError(f"{path / RESULTS} is of something else: choose another --out")
         self._start = self.lines.end
 
     def close(self) -> None:

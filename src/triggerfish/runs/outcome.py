@@ -16,7 +16,7 @@ from triggerfish.reports.json_report import stored
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.model import Model
 from triggerfish.runs.paths import scan_path
-from triggerfish.runtime import choose_device
+from triggerfish.runtime import choose_device, one_thread
 from triggerfish.scanning import ScanConfig
 from triggerfish.structure.opening import open_any
 
@@ -94,7 +94,8 @@ class Work:
     def __call__(self, model: Model) -> Outcome:
         """Scan it; never raises."""
         load = partial(self._open, model.options)
-        return self.outcome(scan_path(model.path, self.config, load, self.images))
+        with one_thread():
+            return self.outcome(scan_path(model.path, self.config, load, self.images))
 
     def _open(self, options: LoadOptions, path: Path) -> Classifier | Sequence[Reading]:
         """Here it is known what devices there are, on a cluster not before."""

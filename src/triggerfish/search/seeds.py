@@ -9,6 +9,8 @@ FEW_STAMPED, MANY_STAMPED = 21, 22
 """Images for plain stamps: to choose them, and to count on."""
 PAIRS = 7919
 """For each further run of the search for pairs."""
+CONFIRMATION, CONTROLS = 500_009, 17
+"""A confirmation test, and in it the other classes that the suspect is held against."""
 SURE = 700_001
 """Images that the network is led to be sure of."""
 UNTARGETED = 800_001
