@@ -141,12 +141,12 @@ def test_columns_sort_both_ways_and_what_has_no_value_comes_last(
     assert names == sorted(names, key=str.lower)
     button.click()
     assert opened.shown() == names[::-1]
-    index = opened.page.get_by_role("button", name="anomaly index")
+    index = opened.page.get_by_role("button", name="index / threshold")
     for _ in range(2):
         index.click()
         assert set(opened.shown()[-2:]) == {"evil.pt", r"\x1b[31m<b>|broken\n.pt"}
     assert opened.shown()[0] == "stranger model.pt"
-    header = opened.page.get_by_role("columnheader", name="anomaly index")
+    header = opened.page.get_by_role("columnheader", name="index / threshold")
     assert header.get_attribute("aria-sort") == "descending"
 
 
@@ -187,7 +187,7 @@ def test_a_thousand_models_stay_usable(browser: Any, folder: Path) -> None:
     opened.page.get_by_role("searchbox").fill("model_0123")
     assert opened.shown() == ["model_0123.pt"]
     opened.page.get_by_role("searchbox").fill("")
-    opened.page.get_by_role("button", name="anomaly index").click()
+    opened.page.get_by_role("button", name="index / threshold").click()
     assert opened.shown()[-1] == "stranger model.pt"
 
 

@@ -27,6 +27,7 @@ from triggerfish.reports.html import MOST_PAGES, render_html, render_page, rende
 from triggerfish.reports.html.class_chart import class_chart
 from triggerfish.reports.html.confirmation_view import confirmation_view
 from triggerfish.reports.html.histogram import histogram
+from triggerfish.reports.html.overview import row
 from triggerfish.reports.html.page import thumbnail
 from triggerfish.reports.html.pictures import perturbation_picture
 from triggerfish.reports.html.plain_perturbation import beyond_ground
@@ -41,6 +42,7 @@ from triggerfish.reports.html.size_strip import size_strip
 from triggerfish.reports.reasons import CHECKS
 from triggerfish.reports.words import headline, size
 from triggerfish.results import (
+    Assumption,
     Evidence,
     Finding,
     Hypothesis,
@@ -582,3 +584,12 @@ def test_the_trigger_of_a_program_is_shown_in_place_of_the_searchs_perturbations
     assert "It takes the place of" in text or "it takes the place of" in text
     assert "works on 95 % of 20 images" in text
     assert "Smallest pattern for" not in text
+
+
+def test_an_overview_tells_clean_verdicts_apart_by_what_they_are_worth() -> None:
+    known = replace(clean(), verdict=altered(clean().verdict, same_task="MNIST", reference=None))
+    unknown = replace(clean(), verdict=altered(clean().verdict, same_task=None, reference=None))
+    guessed = replace(known, assumptions=(Assumption("arch", "chain:fc", "order and shapes"),))
+    said = [row(result, "").reason for result in (known, unknown, guessed)]
+    assert said == ["", "task not recognised", "guessed wiring"]
+    assert row(unknown, "").index_text == "0.40 / 1.40"

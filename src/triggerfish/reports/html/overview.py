@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from triggerfish.reports.about import About
@@ -11,7 +11,7 @@ from triggerfish.reports.html.histogram import Histogram, histogram
 from triggerfish.reports.html.page import file_name, thumbnail
 from triggerfish.reports.summary import Summary, outcome, summarize
 from triggerfish.reports.text import number, optional, printable
-from triggerfish.reports.words import targets
+from triggerfish.reports.words import WIRING, targets
 from triggerfish.results import Scanned, Skipped
 from triggerfish.results.deciding import index_and_threshold
 
@@ -70,7 +70,7 @@ def row(result: Scanned | Skipped, link: str) -> Row:
     else:
         verdict = result.verdict
         target = targets(result).removeprefix("class ").removeprefix("classes ")
-        reason = "; ".join(printable(r.text) for r in verdict.reasons)
+        reason = "; ".join([*(printable(r.text) for r in verdict.reasons), *_weak(result)])
         index, threshold = index_and_threshold(verdict)
         p_value = optional(verdict.p_value, ".2g") or "uncalibrated"
         seconds = f"{result.seconds:.1f}"
@@ -82,13 +82,21 @@ def row(result: Scanned | Skipped, link: str) -> Row:
         target=target,
         index=index,
         threshold=threshold,
-        index_text=number(index, ".2f"),
+        index_text=" / ".join(filter(None, (number(v, ".2f") for v in (index, threshold)))),
         p_value=p_value,
         seconds=seconds,
         reason=reason,
         picture=thumbnail(result) if found != "clean" else None,
         link=link,
     )
+
+
+def _weak(result: Scanned) -> Iterator[str]:
+    """What makes a verdict worth less than that of another row."""
+    if result.verdict.same_task is None and result.verdict.reference is None:
+        yield "task not recognised"
+    if any(item.name == WIRING for item in result.assumptions):
+        yield "guessed wiring"
 
 
 def overview(rows: Sequence[Row], about: About) -> Overview:
