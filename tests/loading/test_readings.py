@@ -296,3 +296,18 @@ def test_an_nn_sequential_is_a_chain(tmp_path: Path) -> None:
               nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 16 * 16, 10)]  # fmt: skip
     torch.save(nn.Sequential(*layers).state_dict(), tmp_path / "m.pt")
     assert open_readings(tmp_path / "m.pt")[0].skippable == ()
+
+
+def test_a_layer_that_no_chain_runs_is_marked_and_no_chain_is_offered() -> None:
+    """A second norm after a pooling: every chain left it out, and was refused when passed."""
+    network = nn.Sequential()
+    for name, layer in {
+        "c1": nn.Conv2d(1, 4, 3, padding=1), "b1": nn.BatchNorm2d(4), "b2": nn.BatchNorm2d(4),
+        "c2": nn.Conv2d(4, 8, 3, padding=1), "b3": nn.BatchNorm2d(8),
+        "d1": nn.Linear(8 * 7 * 7, 16), "d2": nn.Linear(16, 10),
+    }.items():  # fmt: skip
+        network.add_module(name, layer)
+    found = draft(network.state_dict(), "two norms.pt")
+    assert found.chains == ()
+    assert "# CHOICE b2 runs nowhere yet: call it where it belongs" in found.source
+    assert "chain:" not in found.source

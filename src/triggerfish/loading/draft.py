@@ -32,7 +32,8 @@ _WEIGHTLESS = {
 class Draft:
     """Python ``source``, how many of its lines are marked, and the ``chains`` that fit the shapes.
 
-    The most usual chain comes first, and is the one that is written out.
+    The most usual chain comes first, and is the one that is written out. There are none where each
+    leaves layers out: then the source has the most usual one, and a marked line for each of those.
     """
 
     source: str
@@ -66,8 +67,15 @@ def draft(state: StateDict, name: str) -> Draft:
     else:
         found = layers or all_layers(state)
         body = [*_modules(found, ()), *_others(found, state), "", *_open_forward(layers)]
-    source = "\n".join([*_header(_harmless(name), chains), *body, ""])
-    return Draft(source, source.count(f"# {MARK}"), chains)
+    whole = tuple(chain for chain in chains if not _left_out(layers, chain))
+    source = "\n".join([*_header(_harmless(name), whole), *body, ""])
+    return Draft(source, source.count(f"# {MARK}"), whole)
+
+
+def _left_out(layers: tuple[Layer, ...], chain: Chain) -> list[str]:
+    """Names of layers that a chain does not run, as a second norm beside another."""
+    run = {split_step(step)[0] for step in chain.text.split(",")}
+    return [layer.name for layer in layers if layer.name not in run]
 
 
 def _harmless(name: str) -> str:
@@ -172,6 +180,10 @@ def _forward(layers: tuple[Layer, ...], chains: tuple[Chain, ...]) -> list[str]:
     names = {layer.name for layer in layers}
     pooled = any("max" in chain.text or "avg" in chain.text for chain in chains[1:])
     lines = ["    def forward(self, x: Tensor) -> Tensor:"]
+    lines += [
+        f"        # {MARK} {_harmless(name)} runs nowhere yet: call it where it belongs"
+        for name in _left_out(layers, chains[0])
+    ]
     for step in chains[0].text.split(","):
         name = split_step(step)[0]
         if name in names:
