@@ -129,7 +129,8 @@ def scan_command(
     unused = options.shard is None and not reporting.about.quiet
     for line in reporting.acceptance.lines(date.today(), unused=unused):
         click.echo(line, err=True)
-    # A share of few models may have none.
+    if not batch.models:  # a share of few models may have none, and fails nothing
+        click.echo(f"no model falls into shard {options.shard}: nothing to do", err=True)
     ctx.exit(exit_code(summary, reporting.fail_on) if batch.models else 0)
 
 
