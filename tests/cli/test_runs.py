@@ -88,8 +88,7 @@ def test_shards_and_lists(
 def test_a_share_without_a_model_says_so(triggerfish: Cli, folder: Path, tmp_path: Path) -> None:
     """One file in a thousand shares: at most one of two has it."""
     runs = [
-        triggerfish("scan", folder / "broken.pt", "--shard", f"{index}/1000")
-        for index in (1, 2)
+        triggerfish("scan", folder / "broken.pt", "--shard", f"{index}/1000") for index in (1, 2)
     ]
     empty = next(run for run in runs if "falls into shard" in run.err)
     assert empty.code == 0
