@@ -13,7 +13,7 @@ from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.details import details
 from triggerfish.reports.half_blocks import half_blocks
 from triggerfish.reports.words import headline
-from triggerfish.results import Scanned, Skipped
+from triggerfish.results import Hypothesis, Scanned, Skipped
 
 EXPECTED = r"""verdict          target  index / threshold       p-value  seconds  model
 backdoored            2       24.12 / 3.50  uncalibrated      1.2  zoo/bad.pt
@@ -125,3 +125,16 @@ def test_a_clean_verdict_that_could_be_no_other_says_so() -> None:
     rows = tuple(replace(row, flag_at=math.inf) for row in plain().verdict.evidence)
     result = replace(plain(), verdict=replace(plain().verdict, evidence=rows))
     assert headline(result) == "Nothing found, and little said: of 10 classes the scan flags none."
+
+
+def test_a_pattern_for_images_of_one_class_says_which() -> None:
+    (one, *_) = found().scores.parts[0].perturbations
+    accused = Hypothesis("pair", one.target, source=3)
+    rows = tuple(
+        replace(row, hypothesis=accused) if row.hypothesis.target == one.target else row
+        for row in found().verdict.evidence
+    )
+    verdict = replace(found().verdict, evidence=rows, accused=(accused,))
+    scores = replace(found().scores, perturbations=(one,), parts=())
+    said = details(replace(found(), scores=scores, verdict=verdict), PLAIN)
+    assert "smallest pattern from class 3 (cat) to class 7 (horse): " in said

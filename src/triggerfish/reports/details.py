@@ -28,6 +28,7 @@ from triggerfish.reports.words import (
     owned_perturbations,
     perturbations,
     scale,
+    source_of,
     tried,
 )
 from triggerfish.results import IN_PROGRAM, ON_OWN, ClassScores, Perturbation, Scanned, Skipped
@@ -125,7 +126,7 @@ def _flagged(result: Scanned, k: int) -> Iterator[str]:
 def _perturbation(
     result: Scanned, scores: ClassScores, perturbation: Perturbation, about: About
 ) -> Iterator[str]:
-    yield in_short(perturbation, result.class_names)
+    yield in_short(perturbation, result.class_names, source_of(result, perturbation))
     yield from beside_others(result, scores, perturbation)
     if about.pictures and not bool(perturbation.delta.isnan().any()):
         yield from half_blocks(perturbation.delta)

@@ -20,6 +20,7 @@ from triggerfish.reports.words import (
     owned_perturbations,
     perturbations,
     scale,
+    source_of,
 )
 from triggerfish.results import ClassScores, Pairs, Scanned, Status
 from triggerfish.results.deciding import deciding_rows
@@ -134,7 +135,7 @@ def in_words(name: str) -> str:
 def _perturbations(result: Scanned, k: int, about: About) -> Iterator[str]:
     for scores, perturbation in owned_perturbations(result.scores):
         if perturbation.target == k:
-            yield in_short(perturbation, result.class_names)
+            yield in_short(perturbation, result.class_names, source_of(result, perturbation))
             if k in result.verdict.flagged:
                 yield from beside_others(result, scores, perturbation)
             if about.pictures and not bool(perturbation.delta.isnan().any()):

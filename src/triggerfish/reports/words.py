@@ -301,15 +301,33 @@ def _parts(scores: ClassScores) -> tuple[ClassScores, ...]:
     return (scores, *scores.parts)
 
 
-def pattern_of(perturbation: Perturbation, names: Sequence[str]) -> str:
-    """What a perturbation is: ``smallest pattern for class 7``, ``... that changes any answer``."""
+def source_of(result: Scanned, perturbation: Perturbation) -> int | None:
+    """The class whose images a perturbation was searched on, where it was those alone.
+
+    A way out of one class comes before the perturbations for any image.
+    """
+    target, found = perturbation.target, result.scores.perturbations
+    first = next((one for one in found if one.target == target), None)
+    return (
+        None if target is None or perturbation is not first else result.verdict.sources.get(target)
+    )
+
+
+def pattern_of(perturbation: Perturbation, names: Sequence[str], source: int | None = None) -> str:
+    """What a perturbation is: ``smallest pattern for class 7``, ``... that changes any answer``.
+
+    ``source`` is the class whose images alone it is for.
+    """
     kind = PATTERNS[perturbation.basis]
     if perturbation.basis == "stamp":
         named = "any class" if perturbation.target is None else label(perturbation.target, names)
         return f"{kind} for class {named}"
     if perturbation.target is None:
         return f"smallest {kind} that changes any answer"
-    return f"smallest {kind} for class {label(perturbation.target, names)}"
+    target = label(perturbation.target, names)
+    if source is None:
+        return f"smallest {kind} for class {target}"
+    return f"smallest {kind} from class {label(source, names)} to class {target}"
 
 
 def size(perturbation: Perturbation) -> str:
@@ -331,10 +349,10 @@ def success_rate(perturbation: Perturbation) -> str:
     return "" if math.isnan(rate) else f"works on {percent(rate)} of held-out images"
 
 
-def in_short(perturbation: Perturbation, names: Sequence[str]) -> str:
+def in_short(perturbation: Perturbation, names: Sequence[str], source: int | None = None) -> str:
     """``smallest pattern for class 7: 0.57 px (median class: 34 px); works on 64 % of ...``."""
     measured = "; ".join(filter(None, (size(perturbation), success_rate(perturbation))))
-    return f"{pattern_of(perturbation, names)}: {measured}"
+    return f"{pattern_of(perturbation, names, source)}: {measured}"
 
 
 def sizes_of(scores: ClassScores, basis: Basis) -> dict[int, float]:

@@ -29,6 +29,7 @@ from triggerfish.reports.words import (
     pattern_of,
     perturbations,
     size,
+    source_of,
     success_rate,
     tried,
 )
@@ -215,7 +216,7 @@ def _title(result: Scanned, perturbation: Perturbation, *, suspicious: bool) -> 
         assert perturbation.target is not None
         named = label(perturbation.target, result.class_names)
         return f"The change that makes a plain image class {named}"
-    said = pattern_of(perturbation, result.class_names)
+    said = pattern_of(perturbation, result.class_names, source_of(result, perturbation))
     return f"{said[0].upper()}{said[1:]}"
 
 
