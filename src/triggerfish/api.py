@@ -47,9 +47,9 @@ def scan(
 ) -> Scanned:
     """Scan one model, in a file or in memory, for a backdoor.
 
-    It uses one thread, unless OMP_NUM_THREADS says otherwise, as the command does. A file that can
-    be read in several ways is scanned in all of them: the
-    verdict is what most of their weight says, and *inconclusive* where they disagree.
+    A file that can be read in several ways is scanned in all of them: the verdict is what most of
+    their weight says, and *inconclusive* where they disagree. As by command, one thread is used
+    unless OMP_NUM_THREADS says otherwise.
 
     Args:
         model: What to scan: the path of a model file or folder; a `Classifier`; or any module or

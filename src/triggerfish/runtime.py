@@ -33,16 +33,21 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread meanwhile, unless OMP_NUM_THREADS says otherwise; then as many as before.
+def use_one_thread() -> None:
+    """One thread unless OMP_NUM_THREADS says otherwise.
 
     The networks are small: a second thread gains little, and where another process holds one of
     the cores it makes the same scan much slower (docs/performance.md).
     """
-    before = torch.get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """`use_one_thread` meanwhile, and as many as before then."""
+    before = torch.get_num_threads()
+    use_one_thread()
     try:
         yield
     finally:

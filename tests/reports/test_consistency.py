@@ -27,8 +27,8 @@ from triggerfish.reports.details import details
 from triggerfish.reports.html import render_page
 from triggerfish.reports.html.class_rows import SHORT
 from triggerfish.reports.severity import severity_of
-from triggerfish.reports.table import beside_threshold
 from triggerfish.reports.text import sized
+from triggerfish.reports.words import beside_threshold
 from triggerfish.results import ClassSizes, Evidence, Hypothesis, Null, Scanned
 from triggerfish.results.deciding import deciding_rows
 from triggerfish.verdict.conclude import conclude

@@ -593,3 +593,17 @@ def test_an_overview_tells_clean_verdicts_apart_by_what_they_are_worth() -> None
     said = [row(result, "").reason for result in (known, unknown, guessed)]
     assert said == ["", "task not recognised", "guessed wiring"]
     assert row(unknown, "").index_text == "0.40 / 1.40"
+
+
+def test_a_test_that_found_nothing_is_no_failure_on_the_page_either() -> None:
+    test = replace(
+        found().confirmations[0],
+        grade="refuted",
+        evidence=tuple(
+            replace(item, success_rate=0.0, controls=(0.0, 0.02))
+            for item in found().confirmations[0].evidence
+        ),
+    )
+    view = confirmation_view(test, ())
+    assert view.title.endswith(": no result")
+    assert view.words.startswith("The pattern was not found again")

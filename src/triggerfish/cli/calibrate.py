@@ -13,13 +13,14 @@ from triggerfish.cli.detector_options import scan_config, settings_options
 from triggerfish.cli.option_groups import GroupedCommand
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
-from triggerfish.cli.threads import jobs_option, use_one_thread
+from triggerfish.cli.threads import jobs_option
 from triggerfish.detectors import DETECTORS
 from triggerfish.files import ensure_writable, write_file
 from triggerfish.references.population import Reference, ReferenceKind
 from triggerfish.references.store import render_reference
 from triggerfish.runs.files import FileScan, find_sources
 from triggerfish.runs.outcome import load_likeliest
+from triggerfish.runtime import use_one_thread
 from triggerfish.scanning import ScanConfig
 
 COMMON = (

@@ -14,7 +14,6 @@ from triggerfish.cli.exit_codes import CLEAN, FLAGGED, INCONCLUSIVE
 from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import echo, track
-from triggerfish.cli.threads import use_one_thread
 from triggerfish.codec.plain import plain_of
 from triggerfish.confirmation import confirm
 from triggerfish.files import sha256_of
@@ -22,6 +21,7 @@ from triggerfish.model.classifier import Classifier
 from triggerfish.reports.confirmations import confirmation_in_full, says_nothing
 from triggerfish.reports.reasons import is_written_again, loading_words, repaired_name
 from triggerfish.results import Confirmation
+from triggerfish.runtime import use_one_thread
 
 CODES = {"confirmed": FLAGGED, "unclear": INCONCLUSIVE, "refuted": CLEAN}
 

@@ -9,11 +9,11 @@ import click
 
 from triggerfish.api import scan_files
 from triggerfish.cli.progress import echo, track
-from triggerfish.cli.threads import use_one_thread
 from triggerfish.errors import TriggerfishError
 from triggerfish.files import ensure_writable
 from triggerfish.reports.table import render_table
 from triggerfish.results import Scanned, Skipped
+from triggerfish.runtime import use_one_thread
 from triggerfish.scanning import ScanConfig, published
 from triggerfish.stored import write_artefacts
 from triggerfish.zoo.attacks import Poisoning

@@ -12,6 +12,7 @@ import click
 from triggerfish.cli.exit_codes import USAGE
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.errors import TriggerfishError
+from triggerfish.loading.discovery import local
 from triggerfish.loading.inspection import Inspection, inspect_model
 from triggerfish.structure.opening import look
 from triggerfish.structure.weighing import described
@@ -52,7 +53,7 @@ def inspect_command(
 def _branches(model: Path) -> tuple[str, ...]:
     """What in a program's graph decides beside the learned layers, proven or not."""
     try:
-        structure = look(model)
+        structure = look(local(model))
     except TriggerfishError as error:
         return (f"not looked at: {error}",)
     return () if structure is None else tuple(map(described, structure.findings))

@@ -14,7 +14,6 @@ from triggerfish.cli.one_reading import open_one
 from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import track
 from triggerfish.cli.repair_report import conclusions, repair_page, repair_table
-from triggerfish.cli.threads import use_one_thread
 from triggerfish.errors import NothingToRepairError
 from triggerfish.files import ensure_writable, sha256_of, write_file
 from triggerfish.repairs import METHODS, Unlearning
@@ -26,6 +25,7 @@ from triggerfish.repairs.saving import rewritten
 from triggerfish.reports.reasons import loading_words
 from triggerfish.results import Scanned
 from triggerfish.runs.paths import scan_opened
+from triggerfish.runtime import use_one_thread
 from triggerfish.scanning import ScanConfig
 from triggerfish.structure.opening import open_any
 from triggerfish.structure.readers import carries_program

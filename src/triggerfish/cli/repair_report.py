@@ -11,9 +11,8 @@ from triggerfish.repairs.repair import CHECK_PICTURES, Repaired, with_model
 from triggerfish.reports.html import render_repair
 from triggerfish.reports.html.repair_page import MOST_PICTURES, RepairReport, Retried
 from triggerfish.reports.rates import repairs
-from triggerfish.reports.table import beside_threshold
 from triggerfish.reports.text import percent, printable
-from triggerfish.reports.words import targets
+from triggerfish.reports.words import beside_threshold, targets
 from triggerfish.results import Perturbation, Scanned
 from triggerfish.results.deciding import strongest_row
 from triggerfish.search import seeds

@@ -10,7 +10,7 @@ import click
 from triggerfish.cli.detector_options import PUBLISHED, scan_config, settings_options
 from triggerfish.cli.exit_codes import INCONCLUSIVE
 from triggerfish.cli.progress import track
-from triggerfish.cli.threads import jobs_option, use_one_thread
+from triggerfish.cli.threads import jobs_option
 from triggerfish.files import ensure_writable
 from triggerfish.reports.master_summary import MasterRow
 from triggerfish.reproduce import (
@@ -23,6 +23,7 @@ from triggerfish.reproduce import (
     score,
     write_summary,
 )
+from triggerfish.runtime import use_one_thread
 from triggerfish.zoo.factory import Workshop, make_zoo, missing_models
 from triggerfish.zoo.recipes import Recipes
 

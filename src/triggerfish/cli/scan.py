@@ -25,7 +25,6 @@ from triggerfish.cli.options import loading_options, take_load_options
 from triggerfish.cli.progress import echo, track
 from triggerfish.cli.report_options import given_words, report_options, take_reporting
 from triggerfish.cli.run_options import run_options, take_run_options
-from triggerfish.cli.threads import use_one_thread
 from triggerfish.detectors import DETECTORS
 from triggerfish.reports import FORMATS
 from triggerfish.reports.html import REPORT
@@ -34,6 +33,7 @@ from triggerfish.reports.text import printable
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.files import Batch, FileScan
 from triggerfish.runs.run import Row
+from triggerfish.runtime import use_one_thread
 
 COMMON = (
     "out", "output_format", "html", "jobs", "fast", "detector", "reference", "images", "accept",

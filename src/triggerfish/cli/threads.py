@@ -1,23 +1,15 @@
-"""How many threads and processes a command uses."""
+"""How many processes a command uses."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-import torch
 
 from triggerfish.parallel import cores
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def use_one_thread() -> None:
-    """One thread for the whole command, unless OMP_NUM_THREADS says otherwise: see `one_thread`."""
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
 
 
 def jobs_option(text: str, *, fewer: bool = False) -> Callable[[Command], Command]:

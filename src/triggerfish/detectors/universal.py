@@ -45,8 +45,7 @@ FRESH = 80  # pictures that no search draws, to measure success on
 SHOWN = 8  # of them, to show a perturbation on
 PERTURBATIONS_SHOWN = 3  # classes whose perturbations a result carries
 SURE = 240
-"""Images that the network is made sure of, and what is added to the seed that they come from: no
-other search has seen them."""
+"""How many images the network is made sure of."""
 
 SEARCHED_VALUES = 10**7
 """Values of all perturbations, in every basis and from every start: time and memory grow by it.

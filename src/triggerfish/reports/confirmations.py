@@ -19,7 +19,7 @@ MEANINGS = {
 }
 NOTHING = "the pattern was not found again, nor any for other classes: this says nothing"
 WORKS = 0.05
-"""The least success rate of a pattern that was found at all."""
+"""The success rate above which a pattern was found at all."""
 ONE_MORE = 0.05
 """The best control is named apart where it is so much above the one that counts."""
 
@@ -33,6 +33,11 @@ def says_nothing(confirmation: Confirmation) -> bool:
 def result_of(confirmation: Confirmation) -> str:
     """How the test ended, in a word or two."""
     return "no result" if says_nothing(confirmation) else RESULTS[confirmation.grade]
+
+
+def meaning_of(confirmation: Confirmation) -> str:
+    """What that says of the class."""
+    return NOTHING if says_nothing(confirmation) else MEANINGS[confirmation.grade]
 
 
 def confirmation_in_short(confirmation: Confirmation, names: Sequence[str] = ()) -> str:
@@ -62,8 +67,7 @@ def confirmation_in_full(confirmation: Confirmation, names: Sequence[str] = ()) 
         TITLE.format(title) + "".join(map(VALUE.format, values))
         for title, values in (("basis", bases), *measured(confirmation))
     ]
-    said = NOTHING if says_nothing(confirmation) else MEANINGS[confirmation.grade]
-    meaning = f"{result_of(confirmation)}: {said}"
+    meaning = f"{result_of(confirmation)}: {meaning_of(confirmation)}"
     return "\n".join([confirmation_in_short(confirmation, names), *rows, meaning]) + "\n"
 
 

@@ -24,6 +24,7 @@ from triggerfish.reports.words import (
     headline,
     in_short,
     is_in_program,
+    is_of_unknown_task,
     label,
     owned_perturbations,
     perturbations,
@@ -84,8 +85,7 @@ def _scanned(result: Scanned, about: About) -> Iterator[str]:
 
 def _worth(result: Scanned) -> Iterator[str]:
     """How often a clean verdict misses a backdoor, where that is often."""
-    known = result.verdict.same_task or result.verdict.reference
-    if known is None and is_counted(result):
+    if is_of_unknown_task(result) and is_counted(result):
         yield f"task not recognised: {how_often_wrong(result)}"
 
 

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from triggerfish.reports.about import PLAIN, About
 from triggerfish.reports.details import details
 from triggerfish.reports.summary import outcome, summarize
-from triggerfish.reports.text import number, optional, printable
-from triggerfish.reports.words import label
+from triggerfish.reports.text import optional, printable
+from triggerfish.reports.words import beside_threshold, label
 from triggerfish.results import Scanned, Skipped
-from triggerfish.results.deciding import index_and_threshold
 
 # The widths are fixed because lines are printed as models finish; the path comes last.
 LINE = "{:<12}  {:>9}  {:>17}  {:>12}  {:>7}  {}\n"
@@ -46,12 +45,6 @@ def row(result: Scanned | Skipped) -> str:
         f"{result.seconds:.1f}",
         "-" if result.path is None else printable(result.path),
     )
-
-
-def beside_threshold(result: Scanned) -> str:
-    """``14.20 / 1.30``: the index that the verdict is measured by."""
-    index, threshold = (number(value, ".2f") for value in index_and_threshold(result.verdict))
-    return f"{index} / {threshold or '-'}" if index else "-"
 
 
 def _target(result: Scanned) -> str:

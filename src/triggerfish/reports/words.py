@@ -20,7 +20,7 @@ from triggerfish.results import (
     Status,
     Trial,
 )
-from triggerfish.results.deciding import deciding_rows, strongest_row
+from triggerfish.results.deciding import deciding_rows, index_and_threshold, strongest_row
 
 MOST_NAMED = 5
 MOST_SMALLER = 2
@@ -157,6 +157,17 @@ def evidence(result: Scanned) -> str:
         below = "below" if row.score < row.flag_at else "above" if row.score > row.flag_at else "at"
         return f"{whose} is {index}, {below} the threshold {threshold}."
     return f"{whose} is {index}, threshold {threshold}: {severity.grade}. {clean_as_high(severity)}"
+
+
+def beside_threshold(result: Scanned) -> str:
+    """``14.20 / 1.30``: the index that the verdict is measured by; ``-`` where there is none."""
+    index, threshold = (number(value, ".2f") for value in index_and_threshold(result.verdict))
+    return f"{index} / {threshold or '-'}" if index else "-"
+
+
+def is_of_unknown_task(result: Scanned) -> bool:
+    """Whether the network was compared with no clean ones, of its task or of its recipe."""
+    return result.verdict.same_task is None and result.verdict.reference is None
 
 
 def has_too_few_classes(result: Scanned) -> bool:

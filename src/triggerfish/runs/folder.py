@@ -9,6 +9,7 @@ from pathlib import Path
 
 from triggerfish.errors import OutputError
 from triggerfish.files import ensure_writable, refused
+from triggerfish.reports.html import REPORT
 from triggerfish.results import Scanned, Skipped
 from triggerfish.runs.lines import Document, Lines
 from triggerfish.runs.locks import Locks
@@ -16,7 +17,7 @@ from triggerfish.runs.model import Model
 from triggerfish.runs.outcome import Files
 from triggerfish.stored import check_version, read_result, read_results, revived_from
 
-RESULTS, LOCKS, OVERVIEW = "results.jsonl", ".locks", "report.html"
+RESULTS, LOCKS = "results.jsonl", ".locks"
 _PARTIAL = ".partial-"
 
 
@@ -31,10 +32,8 @@ class RunFolder:
         with self._locks.writing():
             for left in path.glob(f"{_PARTIAL}*"):  # by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
-            if not (path / RESULTS).exists() and (path / OVERVIEW).exists():
-                raise OutputError(
-                    f"{path} has a {OVERVIEW} of something else: choose another --out"
-                )
+            if not (path / RESULTS).exists() and (path / REPORT).exists():
+                raise OutputError(f"{path} has a {REPORT} of something else: choose another --out")
             _touch(path / RESULTS)  # a share without models is a run folder, too
         self.lines.refresh()
         if self.lines.end and not self.lines.latest:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triggerfish.reports.confirmations import (
-    MEANINGS,
-    RESULTS,
     controls_in_short,
+    meaning_of,
     measured,
+    result_of,
 )
 from triggerfish.reports.html.size_strip import LEFT, RIGHT, WIDTH, Dot, SizeStrip
 from triggerfish.reports.text import percent, sized
@@ -32,10 +32,10 @@ class ConfirmationView:
 
 def confirmation_view(test: Confirmation, names: Sequence[str]) -> ConfirmationView:
     """The view of one test."""
-    meaning, best = MEANINGS[test.grade], max(test.evidence, key=lambda item: item.lead)
+    meaning, best = meaning_of(test), max(test.evidence, key=lambda item: item.lead)
     worked = percent(best.success_rate) or "not found again"
     return ConfirmationView(
-        title=f"Confirmation test of class {label(test.target, names)}: {RESULTS[test.grade]}",
+        title=f"Confirmation test of class {label(test.target, names)}: {result_of(test)}",
         words=f"{meaning[0].upper()}{meaning[1:]} ({worked}; {controls_in_short(best)}).",
         strip=_strip(best),
         bases=tuple(item.basis for item in test.evidence),

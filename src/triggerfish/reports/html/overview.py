@@ -10,8 +10,8 @@ from triggerfish.reports.about import About
 from triggerfish.reports.html.histogram import Histogram, histogram
 from triggerfish.reports.html.page import file_name, thumbnail
 from triggerfish.reports.summary import Summary, outcome, summarize
-from triggerfish.reports.text import number, optional, printable
-from triggerfish.reports.words import WIRING, targets
+from triggerfish.reports.text import optional, printable
+from triggerfish.reports.words import WIRING, beside_threshold, is_of_unknown_task, targets
 from triggerfish.results import Scanned, Skipped
 from triggerfish.results.deciding import index_and_threshold
 
@@ -64,7 +64,7 @@ def row(result: Scanned | Skipped, link: str) -> Row:
     """The row of a result; ``link`` leads to its page."""
     found, path = outcome(result), file_name(result)
     index = threshold = math.nan
-    p_value = seconds = ""
+    index_text = p_value = seconds = ""
     if isinstance(result, Skipped):
         target, reason = "", printable(result.reason)
     else:
@@ -72,6 +72,7 @@ def row(result: Scanned | Skipped, link: str) -> Row:
         target = targets(result).removeprefix("class ").removeprefix("classes ")
         reason = "; ".join([*(printable(r.text) for r in verdict.reasons), *_weak(result)])
         index, threshold = index_and_threshold(verdict)
+        index_text = "" if math.isnan(index) else beside_threshold(result)
         p_value = optional(verdict.p_value, ".2g") or "uncalibrated"
         seconds = f"{result.seconds:.1f}"
     return Row(
@@ -82,7 +83,7 @@ def row(result: Scanned | Skipped, link: str) -> Row:
         target=target,
         index=index,
         threshold=threshold,
-        index_text=" / ".join(filter(None, (number(v, ".2f") for v in (index, threshold)))),
+        index_text=index_text,
         p_value=p_value,
         seconds=seconds,
         reason=reason,
@@ -93,7 +94,7 @@ def row(result: Scanned | Skipped, link: str) -> Row:
 
 def _weak(result: Scanned) -> Iterator[str]:
     """What makes a verdict worth less than that of another row."""
-    if result.verdict.same_task is None and result.verdict.reference is None:
+    if is_of_unknown_task(result):
         yield "task not recognised"
     if any(item.name == WIRING for item in result.assumptions):
         yield "guessed wiring"
